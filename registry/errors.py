@@ -1,0 +1,65 @@
+"""What can go wrong with a name.
+
+RegistryError
+├── UnknownName     nothing of that name in the table
+├── DuplicateName   the name is taken by something else
+├── BrokenEntry     the name is known, but its target cannot be imported
+└── PluginError     a plug-in file cannot be run, or brings nothing
+
+Each message reads: where — what is wrong — what was expected — the nearest right thing.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class RegistryError(Exception):
+    """Base of every error about names; a mistake of the user, not of the program."""
+
+
+class UnknownName(RegistryError):
+    """The table has no entry of this name."""
+
+    def __init__(self, table: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        super().__init__(
+            f"{table} — unknown name {name!r} — expected one of: {', '.join(known) or 'none'}{did_you_mean(name, known)}"
+        )
+
+
+class DuplicateName(RegistryError):
+    """The name already means something else in this table."""
+
+    def __init__(self, table: str, name: str, first: str, second: str) -> None:
+        super().__init__(
+            f"{table} — the name {name!r} is taken twice — expected one target, found {first} and {second} — "
+            "give the newer one another name"
+        )
+
+
+class BrokenEntry(RegistryError):
+    """The entry's target cannot be imported."""
+
+    def __init__(self, table: str, name: str, target: str, source: str, reason: str) -> None:
+        super().__init__(
+            f"{table}.{name} — {target} ({source}) cannot be loaded: {reason} — expected an importable 'module:object'"
+        )
+
+
+class PluginError(RegistryError):
+    """A plug-in file is missing, fails when run, or registers nothing."""
+
+    def __init__(self, path: str, reason: str, expected: str) -> None:
+        super().__init__(f"plug-in {path} — {reason} — expected {expected}")
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The entry of `known` that is spelled most like `word`, if any is close."""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The closing words of an error about `word`: the nearest right spelling, or nothing."""
+    match = nearest(word, known)
+    return f" — did you mean {match!r}?" if match else ""

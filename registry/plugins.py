@@ -1,0 +1,63 @@
+"""Plug-in files: a Python file of the user's own that registers names when it is run."""
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+
+from registry.errors import PluginError, RegistryError
+from registry.tables import TABLES
+
+_EXPECTED = "a Python file that registers at least one name, e.g. with @normalizers.register('mine')"
+
+
+def load_plugin(path: str | Path) -> list[str]:
+    """Run a plug-in file and return the names it registered, as `table.name`.
+
+    A file that was already run in this process is not run again. If it fails half way, what it had
+    registered is taken back.
+
+    Raises: PluginError if the file is missing, fails, or registers nothing; DuplicateName if it takes a name.
+    """
+    file = Path(path).expanduser().resolve()
+    if not file.is_file():
+        raise PluginError(str(path), "no such file", _EXPECTED)
+    module_name = f"zoo_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    if module_name in sys.modules:
+        return _names_from(module_name)
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    if spec is None or spec.loader is None:
+        raise PluginError(str(path), "not a Python file", _EXPECTED)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # inspect and pickle look modules up here
+    try:
+        spec.loader.exec_module(module)
+        names = _names_from(module_name)
+        if not names:
+            raise PluginError(str(path), "it registers no name", _EXPECTED)
+    except BaseException as error:
+        _forget(module_name)
+        if isinstance(error, Exception) and not isinstance(error, RegistryError):
+            line = traceback.extract_tb(error.__traceback__)[-1].lineno
+            line = error.lineno if isinstance(error, SyntaxError) else line
+            reason = f"line {line}: {type(error).__name__}: {error}"
+            raise PluginError(str(path), reason, "a file that runs without an error") from error
+        raise
+    return names
+
+
+def _names_from(module_name: str) -> list[str]:
+    return [
+        f"{table.table}.{name}"
+        for table in TABLES.values()
+        for name, entry in table.registered().items()
+        if entry.target.startswith(f"{module_name}:")
+    ]
+
+
+def _forget(module_name: str) -> None:
+    sys.modules.pop(module_name, None)
+    for full_name in _names_from(module_name):
+        table, _, name = full_name.partition(".")
+        TABLES[table].unregister(name)

@@ -1,0 +1,33 @@
+"""The tables, made from the catalog."""
+
+from registry import catalog
+from registry.core import Registry
+
+models = Registry("models", catalog.MODELS)
+convs = Registry("convs", catalog.CONVS)
+residuals = Registry("residuals", catalog.RESIDUALS)
+activations = Registry("activations", catalog.ACTIVATIONS)
+normalizers = Registry("normalizers", catalog.NORMALIZERS)
+probes = Registry("probes", catalog.PROBES)
+datasets = Registry("datasets", catalog.DATASETS)
+splits = Registry("splits", catalog.SPLITS)
+tasks = Registry("tasks", catalog.TASKS)
+optimizers = Registry("optimizers", catalog.OPTIMIZERS)
+schedules = Registry("schedules", catalog.SCHEDULES)
+
+TABLES = {
+    table.table: table
+    for table in (
+        models,
+        convs,
+        residuals,
+        activations,
+        normalizers,
+        probes,
+        datasets,
+        splits,
+        tasks,
+        optimizers,
+        schedules,
+    )
+}

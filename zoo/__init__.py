@@ -1,0 +1,32 @@
+"""A zoo of deep graph neural networks on DGL: models, normalisers and gradient probes, composed by recipes.
+
+    run = zoo.train("cora-res-gcn-64", {"model.depth": 128})   # a run, with its metrics as columns
+    built = zoo.build("cora-res-gcn-64")                       # data, graph, network, task, optimizer
+    network = zoo.load(run.path)                               # the trained network of a run
+
+Importing the package is cheap, and makes `import dgl` work beside a current PyTorch.
+"""
+
+from typing import TYPE_CHECKING
+
+from zoo.dgl_backend import install
+
+if TYPE_CHECKING:
+    from zoo.api import build, load, train
+
+__version__ = "0.1.0"
+__all__ = ["build", "load", "train"]
+
+install()
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        from zoo import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

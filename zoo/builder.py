@@ -1,0 +1,138 @@
+"""From a recipe to live objects: the only place where registry names become things."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+
+from registry import TABLES
+from zoo.datasets.base import NodeData, Split
+from zoo.datasets.prepare import prepare
+from zoo.datasets.store import Store
+from zoo.errors import BuildError
+from zoo.graphs.graph import Graph
+from zoo.layers.network import Network
+from zoo.normalizers.attach import WeightNormalization
+from zoo.normalizers.none import NoNormalizer
+from zoo.probes.calibration import calibrate
+from zoo.probes.profile import GradientProfile, gradient_profile
+from zoo.recipe.options import options_of
+from zoo.recipe.schema import Component, Recipe
+from zoo.tasks.base import Task
+from zoo.training.device import Choice, choose_device
+from zoo.training.schedule import Schedule
+from zoo.training.seed import seed_everything
+
+
+@dataclass(frozen=True)
+class Built:
+    """Everything that a recipe describes, made for one seed and ready to train.
+
+    `initial` is the gradient profile before the first step; `choices` are the automatic ones, with their reasons.
+    """
+
+    recipe: Recipe
+    seed: int
+    data: NodeData
+    split: Split
+    graph: Graph
+    task: Task
+    network: Network
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    device: torch.device
+    initial: GradientProfile
+    choices: tuple[Choice, ...]
+
+
+def build(recipe: Recipe, seed: int = 0) -> Built:
+    """Make every object of a checked recipe, seeded, on its device.
+
+    Raises: DataError, BuildError, TrainingError, RegistryError.
+    """
+    device, device_choice = choose_device(recipe.execution.device)
+    if recipe.execution.threads:
+        torch.set_num_threads(recipe.execution.threads)
+    data = load_data(recipe)
+    split = factory(recipe.split, "splits")(data, seed)
+    graph = Graph.from_edges(data.src, data.dst, data.nodes, kernel=recipe.execution.kernel).to(device)
+    task: Task = factory(recipe.task, "tasks")(graph, data, split).to(device)
+
+    seed_everything(seed)
+    network = _network(recipe, task).to(device)
+    choices = [device_choice, Choice("kernel", graph.kernel, graph.kernel_reason), *_calibrated(recipe, network, task)]
+    initial = gradient_profile(network, network.blocks, _loss(network, task))
+
+    total = recipe.training.duration.steps(task.steps_per_epoch)
+    schedule: Schedule = factory(recipe.schedule, "schedules")(total, task.steps_per_epoch)
+    optimizer: torch.optim.Optimizer = factory(recipe.optimizer, "optimizers")(network)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
+    return Built(
+        recipe, seed, data, split, graph, task, network, optimizer, scheduler, device, initial, tuple(choices)
+    )
+
+
+def load_data(recipe: Recipe) -> NodeData:
+    """The recipe's data set, prepared as it says."""
+    data = factory(recipe.dataset, "datasets")(Store())
+    return prepare(data, **recipe.prepare.model_dump())
+
+
+def factory(component: Component, table: str) -> partial[Any]:
+    """The registered object with its options applied, waiting for what the builder supplies.
+
+    Options that are components themselves have become factories too.
+    """
+    target = TABLES[table].get(component.name)
+    parameters = options_of(target)
+    options: dict[str, Any] = {}
+    for name, value in component.options.items():
+        inner = parameters[name].table
+        options[name] = factory(value, inner) if inner and isinstance(value, Component) else value
+    return partial(target, **options)
+
+
+def _network(recipe: Recipe, task: Task) -> Network:
+    factories = [factory(component, "normalizers") for component in recipe.normalizer]
+    sites = [getattr(made.func, "site", None) for made in factories]
+    for component, site in zip(recipe.normalizer, sites, strict=True):
+        if site not in ("weight", "features"):
+            raise BuildError(
+                f"normalizer.{component.name} — has no site — expected a class derived from "
+                "zoo.normalizers.WeightNormalizer or FeatureNormalizer"
+            )
+    on_features = [made for made, site in zip(factories, sites, strict=True) if site == "features"]
+    on_weights = [made for made, site in zip(factories, sites, strict=True) if site == "weight" and made.func is not NoNormalizer]
+    network: Network = factory(recipe.model, "models")(task.in_width, task.out_width, on_features)
+    if on_weights:
+        matrices = network.block_matrices()
+        if not matrices:
+            raise BuildError(
+                f"normalizer — {recipe.model.name} has no weight matrix inside its blocks to normalise — "
+                "expected a model whose blocks have weights, or normalizer=none"
+            )
+        network.normalize_with(WeightNormalization(matrices, on_weights))
+    return network
+
+
+def _calibrated(recipe: Recipe, network: Network, task: Task) -> list[Choice]:
+    """Choose c where a normaliser's is `auto`."""
+    bounded = [item for item in network.normalization.bounded() if item.auto] if network.normalization else []
+    if not bounded:
+        return []
+    settings = recipe.calibration
+    found = calibrate(
+        network, network.blocks, bounded, _loss(network, task), low=settings.low, high=settings.high, passes=settings.passes
+    )
+    network.project()
+    return [Choice("c", f"{found.c:.6g}", f"calibrated at initialisation: {found}, {settings.low:g} to {settings.high:g}")]
+
+
+def _loss(network: Network, task: Task) -> Callable[[], torch.Tensor]:
+    def loss() -> torch.Tensor:
+        network.train()
+        return task.loss(network, next(iter(task.batches())))
+
+    return loss

@@ -1,0 +1,90 @@
+"""`zoo list`: what there is, without importing any of it."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from registry import TABLES, Entry, RegistryError, describe
+from registry.errors import UnknownName
+from zoo.cli.arguments import AsJson, Plugins
+from zoo.recipe import where
+
+
+def list_(
+    what: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="recipes, normalizers, models, convs, datasets, …")] = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """List recipes and the names of every table, with their options and where they come from."""
+    for file in plugin or []:
+        from registry import load_plugin
+
+        load_plugin(file)
+    if what is None:
+        _overview(as_json)
+    elif what == "recipes":
+        _recipes(as_json)
+    elif what in TABLES:
+        _names(what, as_json)
+    else:
+        raise UnknownName("zoo list", what, ["recipes", *TABLES])
+
+
+def _overview(as_json: bool) -> None:
+    content = {"recipes": where.names(), **{name: table.names() for name, table in TABLES.items()}}
+    if as_json:
+        print(json.dumps(content))
+        return
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, names in content.items():
+        table.add_row(f"[bold]{name}[/bold]", ", ".join(names))
+    _print(table)
+
+
+def _recipes(as_json: bool) -> None:
+    from zoo.recipe.read import read
+
+    rows = []
+    for name in where.names():
+        tree = read(name)[1]
+        measured = tree.get("measured") or {}
+        rows.append({"name": name, "description": tree.get("description", ""), "measured": measured})
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table("recipe", "measured", "description")
+    for row in rows:
+        measured = row["measured"]
+        figure = f"{measured['test']:.3f} ± {measured.get('sd', 0):.3f} {measured.get('metric', 'accuracy')}" if measured else ""
+        table.add_row(row["name"], figure, " ".join(row["description"].split()))
+    _print(table)
+
+
+def _names(what: str, as_json: bool) -> None:
+    rows = [_row(what, name) for name in TABLES[what].names()]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table("name", "what it is", "options", "from")
+    for row in rows:
+        options = ", ".join(key if value is None else f"{key}={value}" for key, value in row["options"].items())
+        table.add_row(row["name"], row["summary"], options, row["source"])
+    _print(table)
+
+
+def _row(what: str, name: str) -> dict:
+    try:
+        entry: Entry = TABLES[what].find(name)
+    except RegistryError as error:
+        return {"name": name, "summary": str(error), "options": {}, "source": "conflict"}
+    description = describe(entry)
+    options = {option.name: option.default for option in description.options}
+    return {"name": name, "summary": description.summary, "options": options, "source": entry.source, "target": entry.target}
+
+
+def _print(table: Table) -> None:
+    console = Console()
+    (console if console.is_terminal else Console(width=180)).print(table)

@@ -1,0 +1,44 @@
+"""The command `zoo`. Verbs import what they need when they run: help and listings answer at once."""
+
+import sys
+
+import typer
+
+from zoo.cli.copy import copy
+from zoo.cli.doctor import doctor
+from zoo.cli.list import list_
+from zoo.cli.schema import schema
+from zoo.cli.show import show
+from zoo.cli.train import train
+from zoo.cli.validate import validate
+from zoo.errors import USER_ERRORS
+
+app = typer.Typer(
+    help="Deep graph neural networks that train: recipes, normalisers, and the gradients to see why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(train)
+app.command(name="list")(list_)
+app.command()(show)
+app.command()(validate)
+app.command()(copy)
+app.command()(doctor)
+app.command()(schema)
+
+
+def main() -> None:
+    """Run the command; a mistake of the user's is one message and exit code 2, a bug keeps its trace."""
+    try:
+        app()
+    except USER_ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted: what is measured so far stays in the run folder", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)

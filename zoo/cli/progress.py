@@ -1,0 +1,83 @@
+"""What is seen while training: a bar with the figures of the moment, and a line for each run that ends."""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+if TYPE_CHECKING:
+    from zoo.builder import Built
+    from zoo.runs.run import Run
+    from zoo.training.trainer import Row, Watcher
+
+
+class Progress:
+    """A live display on standard error where that is a terminal; plain lines otherwise."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self.enabled = enabled
+        self.console = Console(stderr=True)
+        self._bars = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not (enabled and self.console.is_terminal),
+        )
+        self._trained = False
+
+    def __enter__(self) -> "Progress":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bars.stop()
+
+    def watcher(self, recipe: str, seed: int) -> Callable[["Built"], "Watcher"]:
+        """A watcher for one run, made when its objects are built."""
+
+        def watch(built: "Built") -> "Watcher":
+            self._trained = True
+            if self.enabled:
+                for choice in built.choices:
+                    self.console.print(f"[dim]{recipe} seed {seed} · {choice}[/dim]", highlight=False)
+            total = built.recipe.training.duration.steps(built.task.steps_per_epoch)
+            bar = self._bars.add_task(f"{recipe} seed {seed}", total=total, figures="")
+            return _Bar(self._bars, bar, built.task.metric)
+
+        return watch
+
+    def ended(self, run: "Run") -> None:
+        """Say how a run ended, and where it is kept."""
+        for task in self._bars.task_ids:
+            self._bars.remove_task(task)
+        if self.enabled:
+            how = run.status if self._trained else f"{run.status} earlier, shown from its folder; --again trains anew"
+            self.console.print(f"{run.result['recipe']} seed {run.seed}: {how} → {run.path}", highlight=False, soft_wrap=True)
+            if run.result["non_finite"]:
+                self.console.print(f"  {run.result['non_finite']['said']}", style="bold", highlight=False)
+        self._trained = False
+
+    def print(self, table: Any) -> None:
+        """Print the closing table on standard output."""
+        sys.stderr.flush()
+        console = Console()
+        console.print(table) if console.is_terminal else Console(width=160).print(table)
+
+
+class _Bar:
+    """Shows one run's validations on its bar."""
+
+    def __init__(self, bars: RichProgress, bar: Any, metric: str) -> None:
+        self._bars, self._bar, self._metric = bars, bar, metric
+
+    def measured(self, row: "Row") -> None:
+        figures = f"loss {row['loss']:.4f} · val {self._metric} {row['val']:.4f} · best {row['best_val']:.4f}"
+        self._bars.update(self._bar, completed=row["step"], figures=figures)

@@ -1,0 +1,85 @@
+"""`zoo show`: a recipe resolved, or a name with its options."""
+
+import json
+
+from zoo.cli.arguments import AsJson, Plugins, Words, split_words
+
+
+def show(words: Words, plugin: Plugins = None, as_json: AsJson = False) -> None:
+    """Show a recipe with every default filled in, or a registered name with its options.
+
+    Examples:
+
+        zoo show cora-res-gcn-64 model.depth=128
+
+        zoo show frobenius
+    """
+    recipes, overrides = split_words(words)
+
+    from registry import TABLES, load_plugin
+    from registry.errors import did_you_mean
+    from zoo.errors import Problem, RecipeError
+    from zoo.recipe import where
+
+    for file in plugin or []:
+        load_plugin(file)
+    for name in recipes:
+        tables = [table for table in TABLES.values() if name in table]
+        if where.find(name):
+            _show_recipe(name, overrides, as_json)
+        elif tables:
+            for table in tables:
+                _show_name(table.table, name, as_json)
+        else:
+            known = [*where.names(), *(known for table in TABLES.values() for known in table.names())]
+            raise RecipeError(name, [Problem("", f"neither a recipe nor a registered name — 'zoo list' names them all{did_you_mean(name, known)}")])
+
+
+def _show_recipe(name: str, overrides: list[str], as_json: bool) -> None:
+    from zoo.api import identity_of
+    from zoo.recipe import text
+    from zoo.recipe.load import load
+    from zoo.recipe.read import read
+
+    resolved = load(name, overrides)
+    values = resolved.plain()
+    measured = None if overrides else read(name)[1].get("measured")
+    if as_json:
+        print(json.dumps({"name": resolved.name, "identity": identity_of(resolved), "measured": measured, **values}))
+        return
+    print(f"# {resolved.name} · identity {identity_of(resolved)}")
+    print(text.write({**values, **({"measured": measured} if measured else {})}), end="")
+
+
+def _show_name(table: str, name: str, as_json: bool) -> None:
+    from inspect import getdoc
+
+    from registry import TABLES
+    from zoo.recipe.options import REQUIRED, options_of
+
+    entry = TABLES[table].find(name)
+    target = TABLES[table].get(name)
+    options = options_of(target)
+    documentation = getdoc(getattr(target, "func", target)) or ""
+    if as_json:
+        defaults = {key: None if option.default is REQUIRED else str(option.default) for key, option in options.items()}
+        print(json.dumps({"name": name, "table": table, "source": entry.source, "target": entry.target, "options": defaults, "doc": documentation}))
+        return
+    print(f"{name} · {table} · {entry.source} · {entry.target}\n")
+    print(documentation)
+    print("\noptions:" if options else "\nno options")
+    for key, option in options.items():
+        default = "required" if option.default is REQUIRED else f"{option.default!r}{' (fixed)' if option.fixed else ''}"
+        kind = f"a name from {option.table}" if option.table else _type_name(option.annotation)
+        print(f"  {key}: {default}   {kind}")
+
+
+def _type_name(annotation: object) -> str:
+    """An annotation in words: constraints of numbers as they were written, without module names."""
+    from typing import Annotated, get_args, get_origin
+
+    if get_origin(annotation) is Annotated:
+        base, *extras = get_args(annotation)
+        rules = [str(rule) for extra in extras for rule in getattr(extra, "metadata", ())]
+        return f"{_type_name(base)}{' ' + ', '.join(rules) if rules else ''}"
+    return getattr(annotation, "__name__", str(annotation).replace("typing.", "")) if not get_args(annotation) else str(annotation).replace("typing.", "")

@@ -1,0 +1,67 @@
+"""The table of source files: which files a data set consists of, their digests, and where they are published."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from zoo.datasets.store import Content, SourceFile
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A public source repository at one commit, with the licence that it states."""
+
+    name: str
+    commit: str
+    licence: str
+
+    @property
+    def page(self) -> str:
+        """Its address for people."""
+        return f"https://github.com/{self.name}"
+
+    def raw(self, path: str) -> str:
+        """The address of one file's bytes."""
+        return f"https://raw.githubusercontent.com/{self.name}/{self.commit}/{path}"
+
+
+REPOSITORIES = {
+    "planetoid": Repository("kimiyoung/planetoid", "af6abf468a772cc055bec88c52e4d6f51b7c37e3", "MIT"),
+    "geom-gcn": Repository("graphdml-uiuc-jlu/geom-gcn", "f1fc0d14b3b019c562737240d06ec83b07d16a8f", "none stated"),
+    "heterophilous-graphs": Repository(
+        "yandex-research/heterophilous-graphs", "a431395582e929d88271309716bea4fe24ce6318", "MIT"
+    ),
+    "gnn-benchmark": Repository("shchur/gnn-benchmark", "1e72912a0810cdf27ae54fd589a3b43358a2b161", "MIT"),
+}
+
+
+@cache
+def _table() -> Mapping[str, tuple[SourceFile, ...]]:
+    # sha256 is that of the file as commonly redistributed, git the blob id in the source repository: for the files of
+    # gnn-benchmark they belong to two encodings of the same arrays, elsewhere to the same bytes
+    table: dict[str, tuple[SourceFile, ...]] = {}
+    text = files("zoo.datasets").joinpath("sources.csv").read_text(encoding="utf-8")
+    for row in csv.DictReader(text.splitlines()):
+        digests = tuple(f"{kind}:{row[kind]}" for kind in ("sha256", "git") if row[kind])
+        file = SourceFile(row["path"], digests, REPOSITORIES[row["repository"]].raw(row["source"]))
+        table[row["set"]] = (*table.get(row["set"], ()), file)
+    return table
+
+
+def source_files(name: str) -> tuple[SourceFile, ...]:
+    """The files of a data set (`cora`), or of an optional part of it (`cora/geom-gcn`)."""
+    return _table()[name]
+
+
+def source_facts(repository: str, contents: Mapping[str, Content], *, edges: str) -> dict[str, Any]:
+    """What a record says of data that was read from files: source, licence, edge direction, digest of each file."""
+    source = REPOSITORIES[repository]
+    return {
+        "source": source.page,
+        "licence": source.licence,
+        "edges": edges,
+        "files": {content.file.path: content.sha256 for content in contents.values()},
+    }

@@ -1,0 +1,150 @@
+"""Which nodes train, validate and test.
+
+Each split is a function of the data and of the run's seed. Random splits sort the nodes by numbers from PCG64, a stream
+that numpy promises not to change, so that a split stays the same from version to version.
+"""
+
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from zoo.datasets.base import Masks, NodeData, Split
+from zoo.errors import BuildError, DataError, DataMissing
+from zoo.recipe.fields import Count, Fraction
+
+Index = Annotated[int, Field(ge=0)]
+
+
+def default(data: NodeData, run_seed: int) -> Split:
+    """The public split where the data set ships one, else a random one of 60/20/20 percent."""
+    if "public" in data.masks:
+        split, why = public(data, run_seed), "the data set ships public splits"
+    else:
+        split, why = random(data, run_seed), "the data set ships no public split"
+    return Split(split.name, split.train, split.val, split.test, {**split.facts, "why": why})
+
+
+def public(data: NodeData, run_seed: int, *, index: Index | None = None) -> Split:
+    """A split that the data set's authors published; without an index, the run's seed goes through them in turn."""
+    return _shipped(data, "public", run_seed, index)
+
+
+def geom_gcn(data: NodeData, run_seed: int, *, index: Index | None = None) -> Split:
+    """One of the ten splits of Geom-GCN (48/32/20 percent for most); without an index, the run's seed chooses.
+
+    Source: Pei et al., "Geom-GCN: Geometric Graph Convolutional Networks", ICLR 2020.
+    """
+    return _shipped(data, "geom-gcn", run_seed, index)
+
+
+def random(
+    data: NodeData, run_seed: int, *, train: Fraction = 0.6, val: Fraction = 0.2, seed: Index | None = None
+) -> Split:
+    """A random share of the labelled nodes: train, val, and the rest to test.
+
+    train, val: shares, rounded to whole nodes. seed: of the permutation; without one, the run's seed.
+    Raises: BuildError if the shares leave one part empty.
+    """
+    if train + val >= 1:
+        raise BuildError(f"split random — train {train} + val {val} leaves nothing to test — expected a sum below 1")
+    seed = run_seed if seed is None else seed
+    order = _permutation(data, seed)
+    first, second = round(train * len(order)), round((train + val) * len(order))
+    return _checked(
+        data,
+        Split("random", order[:first], order[first:second], order[second:]),
+        {"rule": f"random, train {train}, val {val}, the rest test", "seed": seed},
+    )
+
+
+def balanced(
+    data: NodeData,
+    run_seed: int,
+    *,
+    per_class: Count = 20,
+    val: Count = 500,
+    test: Count = 1000,
+    seed: Index | None = None,
+) -> Split:
+    """As many training nodes from every class, then val and test at random from the others (Planetoid's protocol).
+
+    per_class, val, test: numbers of nodes. seed: of the permutation; without one, the run's seed.
+    Raises: BuildError if a class or the whole graph has too few nodes.
+    Source: Yang et al., ICML 2016; with random nodes as in Shchur et al., 2018.
+    """
+    seed = run_seed if seed is None else seed
+    order = _permutation(data, seed)
+    classes = data.labels[order]
+    sizes = torch.bincount(classes, minlength=data.classes)
+    smallest = int(sizes.argmin())
+    if sizes[smallest] < per_class:
+        raise BuildError(
+            f"split balanced — class {smallest} of {data.name} has {int(sizes[smallest])} nodes — expected at least "
+            f"per_class = {per_class}"
+        )
+    by_class = torch.argsort(classes, stable=True)
+    rank = torch.arange(len(order)) - (sizes.cumsum(0) - sizes)[classes[by_class]]
+    chosen = torch.zeros(len(order), dtype=torch.bool)
+    chosen[by_class[rank < per_class]] = True
+    others = order[~chosen]
+    if len(others) < val + test:
+        raise BuildError(
+            f"split balanced — {data.name} has {len(others)} nodes left after {per_class} of each class — expected at "
+            f"least val + test = {val + test}"
+        )
+    return _checked(
+        data,
+        Split("balanced", order[chosen], others[:val], others[val : val + test]),
+        {"rule": f"balanced, {per_class} of each class, {val} val, {test} test", "seed": seed},
+    )
+
+
+def _shipped(data: NodeData, kind: str, run_seed: int, index: int | None) -> Split:
+    masks = data.masks.get(kind)
+    has = ", ".join([*data.masks, "random", "balanced"])
+    if masks is None:
+        absent = data.facts.get("absent", {}).get(kind)
+        if absent:
+            raise DataMissing(
+                f"split {kind} — its files for {data.name} are missing: {absent} — expected below a folder "
+                f"that ZOO_DATA names — other splits of {data.name}: {has}"
+            )
+        raise BuildError(f"split {kind} — {data.name} ships no such split — expected one of: {has}")
+    shipped = len(masks.train)
+    if index is not None and index >= shipped:
+        raise BuildError(f"split {kind} — index {index}, but {data.name} ships {shipped} — expected 0 … {shipped - 1}")
+    chosen = run_seed % shipped if index is None else index
+    how = f"{kind}, number {chosen} of {shipped}" + (", from the run's seed" if index is None else "")
+    return _checked(data, Split(kind, *_indices(masks, chosen)), {"rule": how, "index": chosen})
+
+
+def _indices(masks: Masks, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    return tuple(mask[index].nonzero().flatten() for mask in (masks.train, masks.val, masks.test))  # pyright: ignore
+
+
+def _permutation(data: NodeData, seed: int) -> Tensor:
+    """The labelled nodes in an order that only the seed and their number decide."""
+    labelled = (data.labels >= 0).nonzero().flatten()
+    keys = np.random.PCG64(seed).random_raw(len(labelled))
+    return labelled[torch.from_numpy(np.argsort(keys, kind="stable"))]
+
+
+def _checked(data: NodeData, split: Split, facts: dict[str, Any]) -> Split:
+    """Return the split with its facts, sizes included, if it can be used.
+
+    Raises: BuildError if a part is empty, DataError if parts overlap or hold nodes without a label.
+    """
+    parts = {"train": split.train, "val": split.val, "test": split.test}
+    for part, nodes in parts.items():
+        if not len(nodes):
+            raise BuildError(f"split {split.name} — no {part} nodes in {data.name} — expected at least one")
+        if (data.labels[nodes] < 0).any():
+            raise DataError(f"split {split.name} — a {part} node of {data.name} has no label — expected labelled nodes")
+    together = torch.cat(list(parts.values()))
+    if len(together.unique()) != len(together):
+        raise DataError(f"split {split.name} — parts of {data.name} share a node — expected parts without overlap")
+    sizes = {part: len(nodes) for part, nodes in parts.items()}
+    return Split(split.name, split.train, split.val, split.test, {**facts, "sizes": sizes})

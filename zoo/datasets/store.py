@@ -1,0 +1,200 @@
+"""Where the files of a data set are: the user's folders, the cache, or the network.
+
+Every file is read once, and the very bytes whose digest was checked are the ones that get parsed.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from platformdirs import user_cache_dir
+
+from zoo.datasets.digest import accepted, git_blob, sha256
+from zoo.datasets.download import DownloadFailed, download
+from zoo.errors import DataBroken, DataMissing
+
+DATA = "ZOO_DATA"
+CACHE = "ZOO_CACHE"
+OFFLINE = "ZOO_OFFLINE"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a data set.
+
+    path: relative to a data folder, with forward slashes. digests: those that are accepted, each `sha256:…` or `git:…`
+    (the id of a git blob); empty if none is known. url: where it can be downloaded, or None.
+    """
+
+    path: str
+    digests: tuple[str, ...] = ()
+    url: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file that was found and verified: its bytes, and the path where it lies."""
+
+    file: SourceFile
+    place: Path
+    data: bytes
+
+    @cached_property
+    def sha256(self) -> str:
+        """The digest of the bytes, `sha256:…`, whichever digest they were verified by."""
+        return sha256(self.data)
+
+    def broken(self, reason: object) -> DataBroken:
+        """The error to raise when the content cannot be parsed."""
+        return DataBroken(f"{self.place} — cannot be read: {reason} — expected the file that its source publishes")
+
+
+@dataclass(frozen=True)
+class Location:
+    """A folder where files are looked for, whether it is there, and why it is looked at."""
+
+    folder: Path
+    exists: bool
+    why: str
+
+
+class Store:
+    """Finds the source files of data sets.
+
+    Looked for, in this order: the folders named in the environment variable ZOO_DATA (never written to), the cache
+    folder (ZOO_CACHE, or the user's cache folder of this system), the network. ZOO_OFFLINE=1 forbids the network.
+
+    folders, cache, offline: given here, they take the place of the environment variables.
+    timeout: seconds that a silent server is waited for.
+    """
+
+    def __init__(
+        self,
+        *,
+        folders: Sequence[Path] | None = None,
+        cache: Path | None = None,
+        offline: bool | None = None,
+        timeout: float = 20.0,
+    ) -> None:
+        named = [Path(part).expanduser() for part in os.environ.get(DATA, "").split(os.pathsep) if part]
+        self.folders = tuple(named if folders is None else folders)
+        own_cache = os.environ.get(CACHE)
+        self.cache = cache or (Path(own_cache).expanduser() if own_cache else Path(user_cache_dir("gnn-zoo")))
+        self.offline = os.environ.get(OFFLINE, "0") not in ("", "0") if offline is None else offline
+        self.timeout = timeout
+        self._cache_why = f"cache, named by {CACHE}" if own_cache and cache is None else "cache, filled by downloads"
+
+    def locations(self) -> list[Location]:
+        """The folders that are looked at, in order."""
+        return [
+            *(Location(folder, folder.is_dir(), f"named by {DATA}, only read") for folder in self.folders),
+            Location(self.cache, self.cache.is_dir(), self._cache_why),
+        ]
+
+    def read(self, dataset: str, files: Sequence[SourceFile]) -> dict[str, Content]:
+        """Find, verify and read all these files; the result maps each file's name to its content.
+
+        Raises: DataMissing, once for all files that could not be had; DataBroken, once for all with a wrong digest.
+        """
+        reasons = self._fetch(files)
+        if reasons:
+            raise DataMissing(self._missing_text(dataset, len(files), reasons))
+        return self._load(dataset, files)
+
+    def read_optional(self, dataset: str, files: Sequence[SourceFile], *, fetch: bool) -> dict[str, Content] | None:
+        """As `read`, but None if any of the files is missing. fetch: whether missing ones may be downloaded.
+
+        Raises: DataBroken, as `read` does: a file that is there has to be right.
+        """
+        if self._fetch(files) if fetch else any(self._place(file) is None for file in files):
+            return None
+        return self._load(dataset, files)
+
+    def in_cache(self, content: Content) -> bool:
+        """Whether the content was read from the cache, so that the network is this user's source."""
+        return self.cache in content.place.parents
+
+    def _place(self, file: SourceFile) -> Path | None:
+        for folder in (*self.folders, self.cache):
+            place = folder.joinpath(*file.path.split("/"))
+            if os.path.exists(place):  # unlike Path.exists, says no where it may not look
+                return place
+        return None
+
+    def _load(self, dataset: str, files: Sequence[SourceFile]) -> dict[str, Content]:
+        found: dict[str, Content] = {}
+        problems = []
+        for file in files:
+            place = self._place(file)
+            assert place is not None
+            try:
+                content = Content(file, place, place.read_bytes())
+            except OSError as error:
+                problems.append(f"{place} — cannot be read: {error.strerror} — expected a readable file")
+                continue
+            if accepted(content.data, file.digests):
+                found[file.name] = content
+            else:
+                problems.append(self._broken_text(content))
+        if problems:
+            head = f"data set {dataset} — {len(problems)} of {len(files)} files are broken:"
+            raise DataBroken("\n".join([head, *_indent(problems)]))
+        return found
+
+    def _fetch(self, files: Sequence[SourceFile]) -> dict[SourceFile, str]:
+        """Download what is not there; the result says why for each file that is still missing."""
+        reasons: dict[SourceFile, str] = {}
+        silent: set[str] = set()  # one wait for a dead server is enough
+        for file in files:
+            if self._place(file) is not None:
+                continue
+            if file.url is None:
+                reasons[file] = "no address to download it from is known"
+            elif self.offline:
+                reasons[file] = f"downloads are switched off ({OFFLINE}); it is at {file.url}"
+            elif urlsplit(file.url).netloc in silent:
+                reasons[file] = f"not tried again; it is at {file.url}"
+            else:
+                try:
+                    target = self.cache.joinpath(*file.path.split("/"))
+                    download(file.url, target, file.digests, timeout=self.timeout)
+                except DownloadFailed as error:
+                    reasons[file] = f"download of {file.url} failed: {error}"
+                    if error.unreachable:
+                        silent.add(urlsplit(file.url).netloc)
+        return reasons
+
+    def _missing_text(self, dataset: str, total: int, reasons: dict[SourceFile, str]) -> str:
+        places = [f"{at.folder} ({at.why}{'' if at.exists else ', does not exist'})" for at in self.locations()]
+        return "\n".join(
+            [
+                f"data set {dataset} — {len(reasons)} of {total} files are missing:",
+                *_indent(f"{file.path} — {reason}" for file, reason in reasons.items()),
+                "looked in:",
+                *_indent(places),
+                f"expected each file at the path above, below one of these folders — put them into {self.cache}, or "
+                f"set {DATA} to the folder that holds them",
+            ]
+        )
+
+    def _broken_text(self, content: Content) -> str:
+        again = f"get it again from {content.file.url}" if content.file.url else "get it again from its source"
+        remedy = "delete it, and it is downloaded again" if self.in_cache(content) else again
+        by_git_only = all(digest.startswith("git:") for digest in content.file.digests)
+        found = git_blob(content.data) if by_git_only else content.sha256
+        return (
+            f"{content.place} — wrong content ({len(content.data)} bytes): digest {found} — "
+            f"expected {' or '.join(content.file.digests)} — truncated or changed: {remedy}"
+        )
+
+
+def _indent(lines: Iterable[str]) -> list[str]:
+    return [f"  {line}" for line in lines]

@@ -1,0 +1,151 @@
+"""Graphs made on the spot: no file, any size, known truth."""
+
+from typing import Annotated
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from pydantic import Field
+
+from zoo.datasets.base import NodeData
+from zoo.datasets.store import Store
+from zoo.errors import BuildError
+from zoo.recipe.fields import Count, NonNegative, Positive, Share
+
+Ids = NDArray[np.int64]
+
+
+def block_model(
+    store: Store,
+    *,
+    nodes: Count = 2708,
+    classes: Count = 7,
+    degree: Positive = 4.0,
+    homophily: Share = 0.8,
+    features: Count = 64,
+    signal: NonNegative = 1.0,
+    imbalance: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0,
+    seed: Annotated[int, Field(ge=0)] = 0,
+) -> NodeData:
+    """Contextual stochastic block model of any size: by default 2,708 nodes, 10,832 edges, 7 classes.
+
+    Graph: exactly round(nodes · degree / 2) distinct undirected edges without loops, both directions listed. Each joins
+    two nodes of one class with probability `homophily`, independently; given that, all such pairs are equally likely.
+    Features: x_i = m_{y_i} + z_i with z_i standard normal in every coordinate. The class means m_c have mean zero and
+    lie `signal` apart, any two of them, so the best classifier of two classes from features alone is right with
+    probability Φ(signal / 2).
+    Nothing depends on anything but these options, so a seed gives the same graph again (with the same numpy).
+
+    nodes, classes, features: numbers. degree: mean number of neighbours. imbalance: size of the first class over that
+    of the last, sizes in between falling geometrically; 1 makes them as equal as can be. seed: of the graph.
+    Raises: BuildError if there are fewer nodes than classes or features than classes, or not enough pairs of nodes.
+    Source: Deshpande et al., "Contextual Stochastic Block Models", NeurIPS 2018; here with a fixed number of edges.
+    """
+    if nodes < classes or features < classes:
+        raise BuildError(
+            f"dataset block-model — {classes} classes with {nodes} nodes and {features} features — expected no fewer "
+            "nodes, and no fewer features, than classes"
+        )
+    rng = np.random.default_rng(seed)
+    sizes = _class_sizes(nodes, classes, imbalance)
+    edges = round(nodes * degree / 2)
+    one, other = _edges(rng, sizes, edges, homophily)
+    # until here the nodes were in the order of their classes
+    place = rng.permutation(nodes)
+    labels = np.empty(nodes, dtype=np.int64)
+    labels[place] = np.repeat(np.arange(classes), sizes)
+    one, other = place[one], place[other]
+    src, dst = np.divmod(np.sort(np.concatenate([one * nodes + other, other * nodes + one])), nodes)
+    x = rng.standard_normal((nodes, features), dtype=np.float32)
+    x += _class_means(rng, classes, features, signal)[labels]
+    return NodeData(
+        name="block-model",
+        src=torch.from_numpy(src),
+        dst=torch.from_numpy(dst),
+        features=torch.from_numpy(x),
+        labels=torch.from_numpy(labels),
+        classes=classes,
+        facts={
+            "source": "contextual stochastic block model",
+            "edges": "undirected, both directions listed",
+            "edge homophily": float(np.mean(labels[src] == labels[dst])) if edges else None,
+            "class sizes": sizes.tolist(),
+            "numpy": np.__version__,
+        },
+    )
+
+
+def _class_sizes(nodes: int, classes: int, imbalance: float) -> Ids:
+    """Geometric sizes that add up to `nodes`, at least one each; the largest remainders are rounded up."""
+    shares = imbalance ** -np.linspace(0.0, 1.0, classes)
+    wanted = (nodes - classes) * shares / shares.sum()
+    sizes = wanted.astype(np.int64)
+    sizes[np.argsort(sizes - wanted, kind="stable")[: nodes - classes - sizes.sum()]] += 1
+    return sizes + 1
+
+
+def _class_means(rng: Generator, classes: int, features: int, signal: float) -> NDArray[np.float32]:
+    """Corners of a regular simplex with edges of length `signal`, centred at 0 and turned at random."""
+    orthonormal, _ = np.linalg.qr(rng.standard_normal((features, classes)))
+    corners = orthonormal.T * (signal / np.sqrt(2))
+    return (corners - corners.mean(axis=0)).astype(np.float32)
+
+
+def _edges(rng: Generator, sizes: Ids, edges: int, homophily: float) -> tuple[Ids, Ids]:
+    """Distinct pairs of different nodes, which are numbered class by class."""
+    nodes = int(sizes.sum())
+    within = np.cumsum(sizes * (sizes - 1) // 2)  # pairs in classes 0 … c
+    first_class, second_class = np.triu_indices(len(sizes), k=1)
+    between = np.cumsum(sizes[first_class] * sizes[second_class])
+    same = int(rng.binomial(edges, homophily))
+    for kind, wanted, there in (
+        ("in one class", same, int(within[-1])),
+        ("in two classes", edges - same, int(between[-1]) if len(between) else 0),
+    ):
+        if wanted > there:
+            raise BuildError(
+                f"dataset block-model — {wanted} edges between nodes {kind} are wanted — expected at most {there}, as "
+                f"many as there are such pairs among {nodes} nodes — lower degree or change homophily"
+            )
+    start = np.cumsum(sizes) - sizes
+    pair, label = _block(_distinct(rng, int(within[-1]), same), within)
+    low, high = _pair_below(pair)
+    inner = start[label] + low, start[label] + high
+    if not len(between):
+        return inner
+    pair, block = _block(_distinct(rng, int(between[-1]), edges - same), between)
+    row, column = np.divmod(pair, sizes[second_class[block]])
+    outer = start[first_class[block]] + row, start[second_class[block]] + column
+    return np.concatenate([inner[0], outer[0]]), np.concatenate([inner[1], outer[1]])
+
+
+def _block(numbers: Ids, ends: Ids) -> tuple[Ids, Ids]:
+    """Which block each number falls in, and its place there, when blocks end at the running totals `ends`."""
+    block = np.searchsorted(ends, numbers, side="right")
+    return numbers - np.concatenate([[0], ends])[block], block
+
+
+def _pair_below(number: Ids) -> tuple[Ids, Ids]:
+    """The pair (low < high) at each place of the list (0,1), (0,2), (1,2), (0,3), … — number = high(high−1)/2 + low."""
+    high = ((1 + np.sqrt(1 + 8 * number.astype(np.float64))) / 2).astype(np.int64)
+    high -= number < high * (high - 1) // 2  # the root of a large number may be rounded up or down
+    high += number >= (high + 1) * high // 2
+    return number - high * (high - 1) // 2, high
+
+
+def _distinct(rng: Generator, population: int, count: int) -> Ids:
+    """A uniformly random set of `count` different numbers below `population`, in memory proportional to `count`."""
+    if 2 * count > population:
+        left = np.ones(population, dtype=bool)
+        left[_distinct(rng, population, population - count)] = False
+        return np.flatnonzero(left)
+    drawn = np.empty(0, dtype=np.int64)
+    while True:
+        # repeated draws are dropped where they come second, which favours no number
+        _, first = np.unique(drawn, return_index=True)
+        drawn = drawn[np.sort(first)]
+        if len(drawn) >= count:
+            return drawn[:count]
+        missing = count - len(drawn)
+        drawn = np.concatenate([drawn, rng.integers(population, size=missing + missing // 8 + 16)])

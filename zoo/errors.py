@@ -1,0 +1,73 @@
+"""What can go wrong, and whose turn it is then.
+
+Exception
+├── ZooError              a mistake in what the user gave; printed without a trace, exit code 2
+│   ├── RecipeError       a recipe, with every problem in it
+│   ├── DataError         a data set cannot be had or read
+│   │   ├── DataMissing   files are not there: says which go where
+│   │   └── DataBroken    files are there, but truncated, tampered with or not what they should be
+│   ├── BuildError        recipe is well-formed, but its parts do not fit together
+│   ├── RunError          a run folder is not there, unfinished or not readable
+│   └── TrainingError     training cannot start or go on on this machine (device, memory)
+└── registry.RegistryError (UnknownName, DuplicateName, BrokenEntry, PluginError)   also the user's
+
+Each message reads: where — what is wrong — what was expected — the nearest right thing. Anything else that is raised is
+a bug of the zoo: it keeps its trace, exit code 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from registry.errors import RegistryError
+
+
+class ZooError(Exception):
+    """Base of every mistake that is the user's to mend."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a recipe: the dotted path to it, and what to do."""
+
+    path: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path} — {self.text}" if self.path else self.text
+
+
+class RecipeError(ZooError):
+    """A recipe cannot be read or does not hold together; carries all its problems."""
+
+    def __init__(self, recipe: str, problems: Sequence[Problem]) -> None:
+        self.recipe = recipe
+        self.problems = tuple(problems)
+        count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+        super().__init__("\n".join([f"recipe {recipe} — {count}:", *(f"  {problem}" for problem in problems)]))
+
+
+class DataError(ZooError):
+    """A data set cannot be had or read."""
+
+
+class DataMissing(DataError):
+    """Files of a data set are not on this machine, and could not be fetched."""
+
+
+class DataBroken(DataError):
+    """A file of a data set is truncated, tampered with, or not what it should be."""
+
+
+class BuildError(ZooError):
+    """The parts that a recipe names do not fit together."""
+
+
+class RunError(ZooError):
+    """A run folder is missing, unfinished or not readable."""
+
+
+class TrainingError(ZooError):
+    """Training cannot start or go on on this machine."""
+
+
+USER_ERRORS = (ZooError, RegistryError)

@@ -1,0 +1,68 @@
+"""The two interfaces of a normaliser: one for weight matrices, one for node features."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from zoo.recipe.fields import Mode, Scale
+
+Site = Literal["weight", "features"]
+
+
+class WeightNormalizer(nn.Module, ABC):
+    """Maps the weight matrices of a network's blocks to normalised ones.
+
+    One instance serves all matrices of one shape, stacked along leading axes, so that hundreds of blocks cost a handful
+    of calls. `mode` says where it acts: `reparametrize` computes normalize(W) in every forward pass, and gradients flow
+    through it; `project` writes normalize(W) back into W after each optimiser step, and gradients do not see it.
+    """
+
+    site: ClassVar[Site] = "weight"
+
+    def __init__(self, *, mode: Mode = "reparametrize") -> None:
+        super().__init__()
+        self.mode: Mode = mode
+
+    @abstractmethod
+    def normalize(self, weight: Tensor) -> Tensor:
+        """Return the normalised weights; `weight` and the result are [..., d_in, d_out]."""
+
+    def warm_up(self, weight: Tensor) -> None:
+        """Called once with the initial weights, before the first use: the place to make buffers or parameters.
+
+        The default needs nothing.
+        """
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return self.normalize(weight)
+
+
+class BoundedNormalizer(WeightNormalizer, ABC):
+    """A weight normaliser with a bound c.
+
+    `c` is a buffer, so it is saved with the network, and may be one number or one per matrix ([matrices, 1, 1]).
+    With `c="auto"` it starts at 1 and `auto` is True: the zoo then calibrates it at initialisation.
+    """
+
+    c: Tensor
+
+    def __init__(self, *, c: Scale = 1.0, mode: Mode = "reparametrize") -> None:
+        super().__init__(mode=mode)
+        self.auto = c == "auto"
+        self.register_buffer("c", torch.tensor(1.0 if c == "auto" else float(c)))
+
+
+class FeatureNormalizer(nn.Module, ABC):
+    """Maps node features to normalised ones; one instance per block, built with the width it acts on."""
+
+    site: ClassVar[Site] = "features"
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    @abstractmethod
+    def forward(self, graph: Any, x: Tensor) -> Tensor:
+        """Return the normalised features; `x` and the result are [nodes, width]."""

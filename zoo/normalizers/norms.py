@@ -1,0 +1,19 @@
+"""Norms of stacked matrices, in a form that one may divide by."""
+
+import torch
+from torch import Tensor
+
+
+def frobenius_norm(weight: Tensor) -> Tensor:
+    """‖W‖_F of each matrix: [..., d_in, d_out] → [..., 1, 1]."""
+    return torch.linalg.vector_norm(weight, dim=(-2, -1), keepdim=True)
+
+
+def column_norm(weight: Tensor) -> Tensor:
+    """‖w_j‖ of each column: [..., d_in, d_out] → [..., 1, d_out]."""
+    return torch.linalg.vector_norm(weight, dim=-2, keepdim=True)
+
+
+def divisor(norm: Tensor) -> Tensor:
+    """The norm, with 1 in place of 0: what is zero stays zero, and its gradient stays finite."""
+    return norm + (norm == 0)

@@ -1,0 +1,133 @@
+"""Spectral normalisation of weight matrices."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from zoo.normalizers.base import BoundedNormalizer
+from zoo.normalizers.norms import divisor, frobenius_norm
+from zoo.recipe.fields import Count, Mode, Scale
+
+_WARM_UP_LIMIT = 1000
+
+
+class Spectral(BoundedNormalizer):
+    """c·W/σ(W) with σ(W) = ‖W‖_2, the largest singular value; soft: W/max(1, σ(W)/c).
+
+    Bound: ‖W‖_2 ≤ c, as tightly as `method` knows σ. What follows for a block, and where nothing does (attention, sum
+    and mean aggregation), is said at `Frobenius`. Every head of a multi-head weight is a matrix of its own.
+
+    Options:
+        c: the bound; a number, or "auto" to calibrate it at initialisation.
+        mode: `reparametrize` or `project`, see `WeightNormalizer`.
+        soft: leave matrices inside the ball ‖W‖_2 ≤ c alone.
+        method: how σ is found.
+            "gram" takes the Schatten norm (Σ σ_i^p)^(1/p), p = 2·(2^iterations + 1), by repeated squaring of WᵀW. It is
+            never below ‖W‖_2, so the bound always holds, and at most rank^(1/p) above it: 0.8 % for 64×64 at 8
+            iterations. It has no state.
+            "power" keeps u and v and takes `iterations` steps of power iteration whenever it is called in training;
+            σ = uᵀWv, with u and v frozen in eval. It is the cheapest for wide matrices, and always at or below ‖W‖_2:
+            training closes the gap behind the largest singular value, the iteration lags, and the bound is missed. For
+            64×64 and Adam at 0.005 ‖W‖_2 came out up to 1.11·c (8 iterations) and 1.34·c (1 iteration), and up to
+            1.17·c and 1.41·c in eval, where u and v are one optimiser step old.
+            "exact" takes the singular value decomposition.
+        iterations: squarings for "gram", steps for "power"; "exact" ignores it.
+
+    Source: Miyato et al. 2018 (arXiv 1802.05957) for the normalisation and power iteration; Delattre et al. 2023 (arXiv
+    2305.16173) for the Gram iteration.
+    """
+
+    u: Tensor
+    v: Tensor
+
+    def __init__(
+        self,
+        *,
+        c: Scale = 1.0,
+        mode: Mode = "reparametrize",
+        soft: bool = False,
+        method: Literal["gram", "power", "exact"] = "gram",
+        iterations: Count = 8,
+    ) -> None:
+        super().__init__(c=c, mode=mode)
+        self.soft = soft
+        self.method = method
+        self.iterations = iterations
+
+    @torch.no_grad()
+    def warm_up(self, weight: Tensor) -> None:
+        """For "power": make u [..., d_in] and v [..., d_out], and iterate until σ stands still.
+
+        The start is drawn from a generator of its own, so that the random numbers of a run are the same with and without.
+        """
+        if self.method != "power":
+            return
+        generator = torch.Generator().manual_seed(0)
+        self.register_buffer("u", _unit(torch.randn(weight.shape[:-1], generator=generator).to(weight)))
+        self.register_buffer("v", _unit(torch.randn(weight[..., 0, :].shape, generator=generator).to(weight)))
+        before = torch.zeros_like(weight[..., 0, 0])
+        for _ in range(_WARM_UP_LIMIT):
+            self._step(weight)
+            sigma = _row_times(self.u, weight).mul(self.v).sum(dim=-1)
+            if torch.all((sigma - before).abs() <= torch.finfo(sigma.dtype).eps * sigma):
+                return
+            before = sigma
+
+    def normalize(self, weight: Tensor) -> Tensor:
+        """Return c·W/σ(W), or W/max(1, σ(W)/c) where soft; shapes [..., d_in, d_out]."""
+        sigma = self.sigma(weight)
+        if self.soft:
+            return weight / (sigma / self.c).clamp_min(1)
+        return weight * (self.c / divisor(sigma))
+
+    def sigma(self, weight: Tensor) -> Tensor:
+        """σ(W) of each matrix: [..., d_in, d_out] → [..., 1, 1]; differentiable once in W."""
+        if self.method == "exact":
+            return torch.linalg.matrix_norm(weight, ord=2, keepdim=True)
+        # σ has degree one in W, so σ = ⟨∇σ, W⟩, and with ∇σ held fixed the gradient of that is ∇σ again.
+        gradient = _schatten_gradient(weight.detach(), self.iterations) if self.method == "gram" else self._outer(weight)
+        return (gradient * weight).sum(dim=(-2, -1), keepdim=True)
+
+    @torch.no_grad()
+    def _outer(self, weight: Tensor) -> Tensor:
+        """u vᵀ, the gradient of uᵀWv; a new tensor, which later steps do not overwrite."""
+        if self.training:
+            for _ in range(self.iterations):
+                self._step(weight)
+        return self.u.unsqueeze(-1) * self.v.unsqueeze(-2)
+
+    def _step(self, weight: Tensor) -> None:
+        self.v.copy_(_unit(_row_times(self.u, weight), self.v))
+        self.u.copy_(_unit(_row_times(self.v, weight.mT), self.u))
+
+
+@torch.no_grad()
+def _schatten_gradient(weight: Tensor, squarings: int) -> Tensor:
+    """Gradient of the Schatten norm ‖W‖_p, p = 2·(2^squarings + 1): W (WᵀW)^(p/2 − 1) / ‖W‖_p^(p − 1)."""
+    weight = weight / divisor(frobenius_norm(weight))
+    wide = weight.shape[-2] < weight.shape[-1]
+    power = weight @ weight.mT if wide else weight.mT @ weight
+    # (WᵀW)^(2^squarings) = power · exp(logarithm): it would leave the range of floats.
+    logarithm = torch.zeros_like(weight[..., :1, :1])
+    for step in range(squarings + 1):
+        if step:
+            power = power @ power
+        length = divisor(frobenius_norm(power))
+        power = power / length
+        logarithm = 2 * logarithm + length.log()
+    direction = power @ weight if wide else weight @ power
+    trace = divisor((direction * weight).sum(dim=(-2, -1), keepdim=True))
+    p = 2 * (2**squarings + 1)
+    return direction * (((trace.log() + logarithm) / p).exp() / trace)
+
+
+def _row_times(row: Tensor, matrix: Tensor) -> Tensor:
+    return (row.unsqueeze(-2) @ matrix).squeeze(-2)
+
+
+def _unit(vector: Tensor, otherwise: Tensor | None = None) -> Tensor:
+    """`vector` at length 1; where it is zero (a zero matrix), `otherwise`, so that the iteration can go on later."""
+    length = torch.linalg.vector_norm(vector, dim=-1, keepdim=True)
+    unit = vector / divisor(length)
+    return unit if otherwise is None else torch.where(length > 0, unit, otherwise)

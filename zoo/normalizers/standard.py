@@ -1,0 +1,87 @@
+"""The normalisations of features that PyTorch has, over the nodes of a graph.
+
+They rescale features, not weights, and bound no Lipschitz constant: the scale divides by a statistic of the input that
+may be small. A batch of graphs is treated as one graph.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from zoo.errors import BuildError
+from zoo.normalizers.base import FeatureNormalizer
+from zoo.recipe.fields import Count, Fraction, Positive
+
+
+class LayerNorm(FeatureNormalizer):
+    """(x_i − mean(x_i))/sqrt(var(x_i) + eps)·γ + β, for each node i over its channels.
+
+    Options: affine: learn γ and β (both [width]); eps: added to the variance.
+    Source: Ba, Kiros & Hinton 2016 (arXiv 1607.06450).
+    """
+
+    def __init__(self, width: int, *, affine: bool = True, eps: Positive = 1e-5) -> None:
+        super().__init__(width)
+        self.norm = nn.LayerNorm(width, eps=eps, elementwise_affine=affine)
+
+    def forward(self, graph: Any, x: Tensor) -> Tensor:
+        """Return the normalised features; `x` and the result are [nodes, width]."""
+        return self.norm(x)
+
+
+class BatchNorm(FeatureNormalizer):
+    """(x − mean)/sqrt(var + eps)·γ + β, for each channel over the nodes; running statistics in eval.
+
+    Options: affine: learn γ and β (both [width]); eps: added to the variance; momentum: the weight of the newest
+    statistics in the running ones. In training it needs at least two nodes.
+    Source: Ioffe & Szegedy 2015 (arXiv 1502.03167).
+    """
+
+    def __init__(self, width: int, *, affine: bool = True, eps: Positive = 1e-5, momentum: Fraction = 0.1) -> None:
+        super().__init__(width)
+        self.norm = nn.BatchNorm1d(width, eps=eps, momentum=momentum, affine=affine)
+
+    def forward(self, graph: Any, x: Tensor) -> Tensor:
+        """Return the normalised features; `x` and the result are [nodes, width]."""
+        return self.norm(x)
+
+
+class GroupNorm(FeatureNormalizer):
+    """Layer normalisation within each of `groups` equal groups of neighbouring channels of a node.
+
+    Options: groups: has to divide the width (BuildError if not); affine: learn γ and β (both [width]); eps: added to
+    the variance.
+    Source: Wu & He 2018 (arXiv 1803.08494).
+    """
+
+    def __init__(self, width: int, *, groups: Count = 8, affine: bool = True, eps: Positive = 1e-5) -> None:
+        super().__init__(width)
+        if width % groups:
+            near = max(divisor for divisor in range(1, min(groups, width) + 1) if width % divisor == 0)
+            raise BuildError(
+                f"normalizers.group — {groups} groups do not divide a width of {width} — "
+                f"expected a divisor of {width} — the nearest below is groups: {near}"
+            )
+        self.norm = nn.GroupNorm(groups, width, eps=eps, affine=affine)
+
+    def forward(self, graph: Any, x: Tensor) -> Tensor:
+        """Return the normalised features; `x` and the result are [nodes, width]."""
+        return self.norm(x)
+
+
+class InstanceNorm(FeatureNormalizer):
+    """(x − mean)/sqrt(var + eps)·γ + β, for each channel over the nodes of the graph, in training and eval alike.
+
+    Batch normalisation of the one graph at hand, without running statistics.
+
+    Options: affine: learn γ and β (both [width]); eps: added to the variance.
+    Source: Ulyanov, Vedaldi & Lempitsky 2016 (arXiv 1607.08022).
+    """
+
+    def __init__(self, width: int, *, affine: bool = False, eps: Positive = 1e-5) -> None:
+        super().__init__(width)
+        self.norm = nn.BatchNorm1d(width, eps=eps, affine=affine, track_running_stats=False)
+
+    def forward(self, graph: Any, x: Tensor) -> Tensor:
+        """Return the normalised features; `x` and the result are [nodes, width]."""
+        return self.norm(x)

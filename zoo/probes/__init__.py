@@ -1,0 +1,1 @@
+"""Probes: what passes through a network's blocks, measured without changing it."""

@@ -1,0 +1,1 @@
+"""Recipes: YAML in, a checked and complete `Recipe` out. Listing them needs neither pydantic nor torch."""

@@ -1,0 +1,154 @@
+"""From a tree of plain values to a `Recipe`, or to the list of everything that is wrong with it."""
+
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
+
+from registry import TABLES, RegistryError
+from registry.errors import UnknownName, did_you_mean
+from zoo.errors import Problem, RecipeError
+from zoo.recipe.options import REQUIRED, Parameter, options_of
+from zoo.recipe.schema import COMPONENTS, DEFAULTS, Component, Recipe
+
+_FIELDS = {name: field for name, field in Recipe.model_fields.items() if name != "name"}
+
+
+def check(name: str, tree: dict[str, Any], problems: list[Problem] | None = None) -> Recipe:
+    """Check a merged tree and fill in every default.
+
+    Raises: RecipeError with all problems at once, those handed in included.
+    """
+    problems = list(problems or [])
+    values: dict[str, Any] = {"name": name}
+    for key in tree:
+        if key not in _FIELDS:
+            problems.append(Problem(key, f"unknown key — expected one of: {', '.join(_FIELDS)}{did_you_mean(key, _FIELDS)}"))
+    for key, field in _FIELDS.items():
+        raw = tree.get(key, DEFAULTS.get(key))
+        if key in COMPONENTS:
+            if raw is None:
+                problems.append(Problem(key, f"missing — expected a name from 'zoo list {COMPONENTS[key]}'"))
+                continue
+            values[key] = component(raw, COMPONENTS[key], key, problems)
+        elif key == "normalizer":
+            values[key] = _normalizers(raw, problems)
+        elif key in tree and not (raw is None and not field.is_required()):
+            values[key] = _value(raw, field.annotation, key, problems, list(field.metadata))
+    if problems:
+        raise RecipeError(name, problems)
+    return Recipe(**values)
+
+
+def component(raw: Any, table: str, path: str, problems: list[Problem], outer: Parameter | None = None) -> Component | None:
+    """Check one component and its options; `outer` is the option that it is the value of, if any."""
+    default = _written(outer.default) if outer and outer.default not in (REQUIRED, None) else {}
+    written = _written(raw)
+    if written is None:
+        problems.append(Problem(path, f"{raw!r} is not a component — expected a name, or a mapping with 'name'"))
+        return None
+    options = {**default, **written} if written.get("name", default.get("name")) == default.get("name") else written
+    name = options.pop("name", None)
+    if not isinstance(name, str):
+        problems.append(Problem(path, f"the component has no name — expected 'name:' and one of: {_names(table)}"))
+        return None
+    if outer and outer.fixed and name != default["name"]:
+        problems.append(
+            Problem(path, f"is fixed to {default['name']!r} by the name of the model — take 'stack' to choose {outer.name}")
+        )
+        return None
+    try:
+        target = TABLES[table].get(name)
+    except UnknownName:
+        near = did_you_mean(name, TABLES[table].names())
+        problems.append(Problem(path, f"unknown name {name!r} in {table} — expected one of: {_names(table)}{near}"))
+        return None
+    except RegistryError as error:
+        problems.append(Problem(path, str(error)))
+        return None
+    try:
+        parameters = options_of(target)
+    except (TypeError, ValueError, NameError) as error:
+        problems.append(Problem(path, f"{name!r} cannot be called: {error} — expected a class or a function"))
+        return None
+    return Component(name=name, options=_options(name, options, parameters, path, problems))
+
+
+def _options(
+    name: str, given: dict[str, Any], parameters: dict[str, Parameter], path: str, problems: list[Problem]
+) -> dict[str, Any]:
+    for key in given:
+        if key not in parameters:
+            known = ", ".join(parameters) or "none"
+            near = did_you_mean(str(key), parameters)
+            problems.append(Problem(f"{path}.{key}", f"unknown option of {name!r} — its options are: {known}{near}"))
+    checked: dict[str, Any] = {}
+    for key, parameter in parameters.items():
+        where = f"{path}.{key}"
+        raw = given.get(key, parameter.default)
+        if raw is REQUIRED:
+            problems.append(Problem(where, f"missing — {name!r} needs this option"))
+        elif raw is None and parameter.default is None:
+            checked[key] = None
+        elif parameter.table:
+            checked[key] = component(raw, parameter.table, where, problems, parameter)
+        elif parameter.fixed and raw != parameter.default:
+            problems.append(Problem(where, f"is fixed to {parameter.default!r} by the name {name!r}"))
+        else:
+            checked[key] = _value(raw, parameter.annotation, where, problems) if key in given else raw
+    return checked
+
+
+def _normalizers(raw: Any, problems: list[Problem]) -> tuple[Component | None, ...]:
+    if not isinstance(raw, list):
+        return (component(raw, "normalizers", "normalizer", problems),)
+    if not raw:
+        problems.append(Problem("normalizer", "an empty list — expected one or more normalisers, or 'none'"))
+    return tuple(component(item, "normalizers", f"normalizer.{index}", problems) for index, item in enumerate(raw))
+
+
+def _value(raw: Any, annotation: Any, path: str, problems: list[Problem], metadata: list[Any] | None = None) -> Any:
+    """Validate a plain value; every problem of a nested one is added with its own path."""
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+    except PydanticSchemaGenerationError:
+        return raw  # a plug-in's own type: its constructor is the judge
+    try:
+        return adapter.validate_python(raw)
+    except ValidationError as error:
+        known = getattr(annotation, "model_fields", {})
+        said: set[str] = set()
+        for item in error.errors(include_url=False):
+            places = [str(place) for place in item["loc"] if str(place) in known or isinstance(place, int)]
+            where = ".".join([path, *places])
+            if item["type"] == "extra_forbidden":
+                key = str(item["loc"][-1])
+                near = did_you_mean(key, known)
+                problems.append(Problem(f"{path}.{key}", f"unknown key — expected one of: {', '.join(known)}{near}"))
+            elif where not in said:  # a union reports each of its arms; one line per place is enough
+                said.add(where)
+                problems.append(Problem(where, _sentence(item, [e for e in error.errors() if e["loc"] == item["loc"]])))
+        return None
+
+
+def _sentence(item: Any, same_place: list[Any]) -> str:
+    message = item["msg"].removeprefix("Value error, ")
+    expected = message.removeprefix("Input should be ")
+    text = f"{item['input']!r} is not valid — expected {expected.removeprefix('expected ')}"
+    literals = [error["ctx"]["expected"] for error in same_place if error["type"] == "literal_error"]
+    if literals and isinstance(item["input"], str):
+        words = [word.strip(" '") for word in literals[0].replace(" or ", ",").split(",")]
+        text += did_you_mean(item["input"], words)
+    return text
+
+
+def _written(raw: Any) -> dict[str, Any] | None:
+    if isinstance(raw, str):
+        return {"name": raw}
+    if isinstance(raw, Component):
+        return {"name": raw.name, **raw.options}
+    return dict(raw) if isinstance(raw, dict) else None
+
+
+def _names(table: str) -> str:
+    return ", ".join(TABLES[table].names())

@@ -1,0 +1,36 @@
+"""The vocabulary of options: annotated types that a constructor's keyword-only parameters use.
+
+A parameter annotated with one of the table types (`Conv`, `Residual`, …) is written in a recipe as a name from that
+table, or as `{name: …, option: …}`; the constructor receives a factory with those options already applied.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+
+@dataclass(frozen=True)
+class Table:
+    """Marks an annotation as a name from a registry table."""
+
+    name: str
+
+
+Factory = Callable[..., Any]
+
+Conv = Annotated[Factory, Table("convs")]
+Residual = Annotated[Factory, Table("residuals")]
+Activation = Annotated[Factory, Table("activations")]
+
+Depth = Annotated[int, Field(ge=1, le=1024)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+Mode = Literal["reparametrize", "project"]
+Scale = Positive | Literal["auto"]

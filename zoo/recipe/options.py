@@ -1,0 +1,55 @@
+"""The constructor is the schema: which options an object takes, read from its signature.
+
+Positional parameters without a default are what the builder supplies; every other parameter is an option.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from zoo.recipe.fields import Table
+
+REQUIRED = inspect.Parameter.empty
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One option: its type, its default (`REQUIRED` if it has none), and the table if it names a component."""
+
+    name: str
+    annotation: Any
+    default: Any
+    table: str | None
+    fixed: bool = False
+
+
+def options_of(target: Callable[..., Any]) -> dict[str, Parameter]:
+    """The options of a registered object, in the order of its signature."""
+    preset: Mapping[str, Any] = {}
+    if isinstance(target, partial):
+        preset, target = target.keywords, target.func
+    found: dict[str, Parameter] = {}
+    for parameter in inspect.signature(target, eval_str=True).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            continue
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.default is REQUIRED:
+            continue
+        annotation = Any if parameter.annotation is REQUIRED else parameter.annotation
+        name = parameter.name
+        found[name] = Parameter(
+            name, annotation, preset.get(name, parameter.default), _table_of(annotation), fixed=name in preset
+        )
+    return found
+
+
+def _table_of(annotation: Any) -> str | None:
+    """The registry table that an annotation names, also inside `… | None`."""
+    if get_origin(annotation) is Annotated:
+        tables = [extra.name for extra in get_args(annotation)[1:] if isinstance(extra, Table)]
+        return tables[0] if tables else None
+    if get_origin(annotation) in (Union, UnionType):
+        return next((table for table in map(_table_of, get_args(annotation)) if table), None)
+    return None

@@ -1,0 +1,42 @@
+"""A recipe's text with its parents beneath it: plain values, not yet checked."""
+
+from pathlib import Path
+from typing import Any
+
+from registry.errors import did_you_mean
+from zoo.errors import Problem, RecipeError
+from zoo.recipe import merge, text, where
+
+
+def read(recipe: str | Path) -> tuple[str, dict[str, Any]]:
+    """The name and the merged tree of a recipe, with its parents beneath it, not yet checked."""
+    file = where.find(str(recipe))
+    if file is None:
+        known = where.names()
+        raise RecipeError(
+            str(recipe), [Problem("", f"no such recipe — expected a name from 'zoo list recipes' or a .yaml file{did_you_mean(str(recipe), known)}")]
+        )
+    return _name_of(file), _extended(file, ())
+
+
+def _extended(file: Path, children: tuple[Path, ...]) -> dict[str, Any]:
+    if file in children:
+        chain = " → ".join(path.stem for path in (*children, file))
+        raise RecipeError(str(file), [Problem("extends", f"recipes extend each other in a circle: {chain}")])
+    tree = text.read(file)
+    if isinstance(tree.get("plugins"), list):
+        tree["plugins"] = [str(file.parent / plugin) for plugin in tree["plugins"]]
+    parent = tree.pop("extends", None)
+    if parent is None:
+        return tree
+    beside = file.parent / f"{parent}.yaml"
+    above = beside.resolve() if beside.is_file() else where.find(str(parent))
+    if above is None:
+        near = did_you_mean(str(parent), where.names())
+        raise RecipeError(str(file), [Problem("extends", f"no recipe {parent!r} beside this file or among the shipped ones{near}")])
+    return merge.merge(merge.without(_extended(above, (*children, file)), merge.OWN), tree)
+
+
+def _name_of(file: Path) -> str:
+    root = where.shipped().resolve()
+    return file.relative_to(root).with_suffix("").as_posix() if file.is_relative_to(root) else file.stem

@@ -1,0 +1,150 @@
+"""What a recipe is, once read and checked: frozen, complete, with every default filled in."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_serializer
+
+from zoo.recipe.duration import Duration, Length, WholeDuration
+from zoo.recipe.fields import Count, NonNegative, Positive
+
+
+class Section(BaseModel):
+    """Base of a recipe's parts: nothing unknown is let in, nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Component(Section):
+    """A name from a registry table with its options; options that are components themselves are nested."""
+
+    name: str
+    options: Mapping[str, Any] = Field(default_factory=dict)
+
+    @model_serializer
+    def plain(self) -> dict[str, Any]:
+        """As written in a recipe: `{name: frobenius, c: 0.5}`."""
+        return {"name": self.name, **{key: _plain(value) for key, value in self.options.items()}}
+
+
+class Prepare(Section):
+    """What is done to a data set's graph and features before training; the run records the outcome."""
+
+    self_loops: Literal["add", "remove", "keep"] = Field("add", description="loops: one per node, none, or as shipped")
+    direction: Literal["both", "keep", "reverse"] = Field("both", description="both adds the reverse of every edge")
+    features: Literal["none", "row", "standardize"] = Field(
+        "none", description="row: each node's features sum to 1; standardize: each feature has mean 0, deviation 1"
+    )
+
+
+class Calibration(Section):
+    """How `c: auto` is found: μ(G) of the first block over that of the last is brought into a band."""
+
+    low: Positive = Field(0.5, description="lower end of the band for μ(G_1)/μ(G_L)")
+    high: Positive = Field(2.0, description="upper end of the band")
+    passes: Count = Field(1, description="backward passes averaged per trial, each with fresh dropout masks")
+
+
+class Training(Section):
+    """How long, how precisely, and when to stop."""
+
+    duration: WholeDuration = Field(Length(400, "epochs"), description="the whole training")
+    patience: Duration | None = Field(None, description="stop when validation has not improved for so long")
+    evaluate: Duration = Field(Length(1, "epochs"), description="how often validation is measured")
+    precision: Literal["float32", "bf16"] = Field("float32", description="bf16: mixed precision by autocast")
+    clip: Positive | None = Field(None, description="bound on the norm of all gradients together")
+
+
+class Execution(Section):
+    """Where and with what a run is computed; not part of its identity."""
+
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = Field("auto", description="auto, cpu, cuda, cuda:1")
+    kernel: Literal["auto", "dgl", "torch"] = Field("auto", description="who multiplies by the adjacency matrix")
+    threads: Annotated[int, Field(ge=1)] | None = Field(None, description="CPU threads; unset: what PyTorch chooses")
+
+
+class Measured(Section):
+    """What a shipped recipe reached when it was last run: figures with the command that gives them."""
+
+    metric: str = "accuracy"
+    test: float
+    sd: NonNegative = 0.0
+    seeds: tuple[int, ...]
+    command: str
+    note: str = ""
+
+
+class Recipe(Section):
+    """A whole run, described."""
+
+    name: str
+    description: str = ""
+    measured: Measured | None = None
+    plugins: tuple[str, ...] = ()
+    task: Component
+    dataset: Component
+    split: Component
+    prepare: Prepare = Prepare()
+    model: Component
+    normalizer: tuple[Component, ...]
+    optimizer: Component
+    schedule: Component
+    calibration: Calibration = Calibration()
+    training: Training = Training()
+    execution: Execution = Execution()
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = (0,)
+
+    def plain(self) -> dict[str, Any]:
+        """The recipe as plain values that read back to itself."""
+        values = self.model_dump(exclude={"name", "measured"})
+        normalizer = values["normalizer"]
+        values["normalizer"] = normalizer[0] if len(normalizer) == 1 else list(normalizer)
+        values["plugins"], values["seeds"] = list(self.plugins), list(self.seeds)
+        return values
+
+    def identity(self, code: Sequence[str] = ()) -> str:
+        """Twelve hex digits that change when, and only when, something changes that can change the result.
+
+        code: what names the code that runs it (the zoo's version, plug-ins' digests). Left out: name, description,
+        measured figures, seeds (each has its folder), device, kernel, threads.
+        """
+        values = self.plain()
+        for key in ("description", "plugins", "execution", "seeds"):
+            values.pop(key, None)
+        values["code"] = sorted(code)
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+    def components(self) -> Iterator[tuple[str, str, Component]]:
+        """Every top-level component: (path, table, component)."""
+        for field, table in COMPONENTS.items():
+            yield field, table, getattr(self, field)
+        for index, component in enumerate(self.normalizer):
+            yield f"normalizer.{index}" if len(self.normalizer) > 1 else "normalizer", "normalizers", component
+
+
+# Fields that hold one component, and the table each is looked up in; `normalizer` holds one or more.
+COMPONENTS = {
+    "task": "tasks",
+    "dataset": "datasets",
+    "split": "splits",
+    "model": "models",
+    "optimizer": "optimizers",
+    "schedule": "schedules",
+}
+DEFAULTS = {"task": "nodes", "split": "default", "normalizer": "none", "optimizer": "adam", "schedule": "constant"}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Component):
+        return value.plain()
+    if isinstance(value, Length):
+        return str(value)
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,28 @@
+"""Where recipes lie: inside the installed package, or beside it in a checkout."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def shipped() -> Path:
+    """The folder of the recipes that come with the zoo."""
+    installed = _PACKAGE / "recipes"
+    return installed if installed.is_dir() else _PACKAGE.parent / "recipes"
+
+
+def names() -> list[str]:
+    """Every shipped recipe that can be run, by the name to type; `_base` holds parts and is left out."""
+    root = shipped()
+    found = (file.relative_to(root).with_suffix("").as_posix() for file in root.rglob("*.yaml"))
+    return sorted(name for name in found if not name.startswith("_"))
+
+
+def find(recipe: str) -> Path | None:
+    """The file of a recipe given by name or by path; None if there is none."""
+    path = Path(recipe).expanduser()
+    if path.suffix in {".yaml", ".yml"}:
+        return path.resolve() if path.is_file() else None
+    root = shipped().resolve()
+    file = (root / f"{recipe}.yaml").resolve()
+    return file if file.is_file() and file.is_relative_to(root) else None

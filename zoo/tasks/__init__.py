@@ -1,0 +1,1 @@
+"""Tasks: loss, metric, direction and batches."""

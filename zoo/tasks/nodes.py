@@ -1,0 +1,72 @@
+"""Node classification on one graph, trained full-batch."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.errors import BuildError
+from zoo.tasks.base import Batch, Part, Task
+
+
+class NodeClassification(Task):
+    """Classify the nodes of one graph: cross-entropy, one step per epoch.
+
+    graph: the propagation graph. data: features [nodes, width], labels [nodes], classes, metric. split: index tensors
+    train, val, test. metric: `auto` takes the data set's own, accuracy or (for two classes) ROC-AUC.
+    """
+
+    higher_is_better = True
+
+    def __init__(self, graph: Any, data: Any, split: Any, *, metric: Literal["auto", "accuracy", "rocauc"] = "auto") -> None:
+        self.metric = data.metric if metric == "auto" else metric
+        if self.metric == "rocauc" and data.classes != 2:
+            raise BuildError(
+                f"task.metric — rocauc on {data.name}, which has {data.classes} classes — expected 2 classes — use accuracy"
+            )
+        self.in_width = data.features.shape[1]
+        self.out_width = data.classes
+        self.graph = graph
+        self.features: Tensor = data.features
+        self.labels: Tensor = data.labels
+        self.index: dict[str, Tensor] = {"train": split.train, "val": split.val, "test": split.test}
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return 1
+
+    def to(self, device: torch.device) -> "NodeClassification":
+        self.graph = self.graph.to(device)
+        self.features = self.features.to(device)
+        self.labels = self.labels.to(device)
+        self.index = {part: nodes.to(device) for part, nodes in self.index.items()}
+        return self
+
+    def batches(self) -> Iterator[Batch]:
+        yield self.index["train"]
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        logits = network(self.graph, self.features)
+        return F.cross_entropy(logits[batch].float(), self.labels[batch])
+
+    def scores(self, network: nn.Module) -> Callable[[Part], float]:
+        logits = network(self.graph, self.features).detach().float()
+
+        def score(part: Part) -> float:
+            nodes = self.index[part]
+            if self.metric == "accuracy":
+                return float((logits[nodes].argmax(dim=1) == self.labels[nodes]).double().mean())
+            return _rocauc(logits[nodes], self.labels[nodes])
+
+        return score
+
+
+def _rocauc(logits: Tensor, labels: Tensor) -> float:
+    from sklearn.metrics import roc_auc_score  # slow to import, needed by few
+
+    margin = logits[:, 1] - logits[:, 0]
+    if not torch.isfinite(margin).all():
+        return float("nan")
+    return float(roc_auc_score(labels.cpu().numpy(), margin.cpu().numpy()))

@@ -1,0 +1,75 @@
+"""Learning rates over time: each schedule maps a step to a factor on every group's own rate."""
+
+import math
+from abc import ABC, abstractmethod
+
+from zoo.recipe.duration import Duration
+from zoo.recipe.fields import Fraction, Share
+
+
+class Schedule(ABC):
+    """total: steps of the whole training; steps_per_epoch: to read durations in epochs."""
+
+    def __init__(self, total: int, steps_per_epoch: int) -> None:
+        self.total = total
+        self.steps_per_epoch = steps_per_epoch
+
+    @abstractmethod
+    def __call__(self, step: int) -> float:
+        """The factor at a step, counted from 0."""
+
+
+class Constant(Schedule):
+    """The same rate all along."""
+
+    def __call__(self, step: int) -> float:
+        return 1.0
+
+
+class Linear(Schedule):
+    """Up over the warm-up, then down a straight line to `final` times the rate."""
+
+    def __init__(self, total: int, steps_per_epoch: int, *, warmup: Duration | None = None, final: Share = 0.0) -> None:
+        super().__init__(total, steps_per_epoch)
+        self.warmup = _steps(warmup, self)
+        self.final = final
+
+    def __call__(self, step: int) -> float:
+        return _warmed(step, self.warmup, self.final + (1 - self.final) * (1 - _progress(step, self.warmup, self.total)))
+
+
+class Cosine(Schedule):
+    """Up over the warm-up, then down half a cosine to `final` times the rate (Loshchilov & Hutter 2017)."""
+
+    def __init__(self, total: int, steps_per_epoch: int, *, warmup: Duration | None = None, final: Share = 0.0) -> None:
+        super().__init__(total, steps_per_epoch)
+        self.warmup = _steps(warmup, self)
+        self.final = final
+
+    def __call__(self, step: int) -> float:
+        half = 0.5 * (1 + math.cos(math.pi * _progress(step, self.warmup, self.total)))
+        return _warmed(step, self.warmup, self.final + (1 - self.final) * half)
+
+
+class Step(Schedule):
+    """Times `factor` after every `every`."""
+
+    def __init__(self, total: int, steps_per_epoch: int, *, every: Duration, factor: Fraction = 0.1) -> None:
+        super().__init__(total, steps_per_epoch)
+        self.every = _steps(every, self)
+        self.factor = factor
+
+    def __call__(self, step: int) -> float:
+        return self.factor ** (step // self.every)
+
+
+def _steps(duration: Duration | None, schedule: Schedule) -> int:
+    return 0 if duration is None else duration.steps(schedule.steps_per_epoch, schedule.total)
+
+
+def _progress(step: int, warmup: int, total: int) -> float:
+    return min(1.0, max(0, step - warmup) / max(1, total - warmup))
+
+
+def _warmed(step: int, warmup: int, factor: float) -> float:
+    return (step + 1) / warmup if step < warmup else factor
