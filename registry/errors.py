@@ -55,7 +55,7 @@ class PluginError(RegistryError):
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The entry of `known` that is spelled most like `word`, if any is close."""
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.65)
     return matches[0] if matches else None
 
 

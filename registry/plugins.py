@@ -12,20 +12,31 @@ from registry.tables import TABLES
 _EXPECTED = "a Python file that registers at least one name, e.g. with @normalizers.register('mine')"
 
 
+_loaded: dict[Path, str] = {}
+
+
 def load_plugin(path: str | Path) -> list[str]:
     """Run a plug-in file and return the names it registered, as `table.name`.
 
-    A file that was already run in this process is not run again. If it fails half way, what it had
-    registered is taken back.
+    A file whose content was already run in this process is not run again; an edited one replaces its earlier self. If it
+    fails half way, what it had registered is taken back.
 
     Raises: PluginError if the file is missing, fails, or registers nothing; DuplicateName if it takes a name.
     """
     file = Path(path).expanduser().resolve()
-    if not file.is_file():
-        raise PluginError(str(path), "no such file", _EXPECTED)
-    module_name = f"zoo_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
-    if module_name in sys.modules:
-        return _names_from(module_name)
+    try:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error.strerror)
+        raise PluginError(str(path), reason, _EXPECTED) from error
+    # Named by content: a copy of a file is the same plug-in, an edited file is a newer one.
+    module_name = f"zoo_plugin_{file.stem}_{digest}"
+    earlier = _loaded.get(file)
+    if earlier not in (None, module_name):
+        _forget(earlier)
+    _loaded[file] = module_name
+    if names := _names_from(module_name):
+        return names
     spec = importlib.util.spec_from_file_location(module_name, file)
     if spec is None or spec.loader is None:
         raise PluginError(str(path), "not a Python file", _EXPECTED)
@@ -39,12 +50,17 @@ def load_plugin(path: str | Path) -> list[str]:
     except BaseException as error:
         _forget(module_name)
         if isinstance(error, Exception) and not isinstance(error, RegistryError):
-            line = traceback.extract_tb(error.__traceback__)[-1].lineno
-            line = error.lineno if isinstance(error, SyntaxError) else line
+            line = error.lineno if isinstance(error, SyntaxError) else _line_in(file, error)
             reason = f"line {line}: {type(error).__name__}: {error}"
             raise PluginError(str(path), reason, "a file that runs without an error") from error
         raise
     return names
+
+
+def _line_in(file: Path, error: Exception) -> int | None:
+    """The last line of the file itself on the way to the error, which may lie in a library that it called."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return lines[-1] if lines else None
 
 
 def _names_from(module_name: str) -> list[str]:

@@ -95,7 +95,7 @@ def _import_dgl() -> ModuleType:
             import dgl
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        raise ZooError(f"dgl — needs the package {package!r} — expected it installed — pip install {package}") from error
+        raise ZooError(f"dgl — needs the package {package} — expected it installed — pip install {package}") from error
     except Exception as error:
         raise ZooError(
             f"dgl — fails on import: {type(error).__name__}: {error} — expected dgl ≥ 2.1, < 2.3 — "

@@ -8,13 +8,14 @@ import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from zoo.datasets.digest import accepted, sha256
 
 _CHUNK = 1 << 16
 
 
-class DownloadFailed(Exception):
+class DownloadError(Exception):
     """A file could not be fetched; the text says why. `unreachable` is True if the host itself did not answer."""
 
     def __init__(self, reason: str, *, unreachable: bool = False) -> None:
@@ -26,32 +27,32 @@ def download(url: str, target: Path, digests: Sequence[str], *, timeout: float) 
     """Fetch `url` into the file `target`, which appears only when its content is complete and has a known digest.
 
     timeout: seconds without any byte after which the attempt ends.
-    Raises: DownloadFailed; no file is left behind then.
+    Raises: DownloadError; no file is left behind then.
     """
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        raise DownloadFailed(f"{url}: only http and https addresses are fetched")
+        raise DownloadError(f"{url}: only http and https addresses are fetched")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     except OSError as error:
-        raise DownloadFailed(f"{target.parent} cannot be written: {error.strerror}") from error
+        raise DownloadError(f"{target.parent} cannot be written: {error.strerror}") from error
     partial = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             _copy(url, file, timeout)
         content = partial.read_bytes()
         if not accepted(content, digests):
-            raise DownloadFailed(f"what came has digest {sha256(content)}, expected {' or '.join(digests)}")
-        os.replace(partial, target)
+            raise DownloadError(f"what came has digest {sha256(content)}, expected {' or '.join(digests)}")
+        partial.replace(target)
     except OSError as error:
-        raise DownloadFailed(f"{target} cannot be written: {error.strerror}") from error
+        raise DownloadError(f"it could not be brought into {target.parent}: {error}") from error
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _copy(url: str, file, timeout: float) -> None:
+def _copy(url: str, file: BinaryIO, timeout: float) -> None:
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 (scheme checked above)
             expected = answer.headers.get("Content-Length")
             received = 0
             while chunk := answer.read1(_CHUNK):
@@ -59,15 +60,15 @@ def _copy(url: str, file, timeout: float) -> None:
                 received += len(chunk)
     except urllib.error.HTTPError as error:
         error.close()
-        raise DownloadFailed(f"the server answered {error.code} {error.reason}") from error
+        raise DownloadError(f"the server answered {error.code} {error.reason}") from error
     except TimeoutError as error:
-        raise DownloadFailed(f"no answer within {timeout:g} s", unreachable=True) from error
+        raise DownloadError(f"no answer within {timeout:g} s", unreachable=True) from error
     except urllib.error.URLError as error:
         late = isinstance(error.reason, TimeoutError)
         reason = f"no answer within {timeout:g} s" if late else f"the server cannot be reached: {error.reason}"
-        raise DownloadFailed(reason, unreachable=True) from error
+        raise DownloadError(reason, unreachable=True) from error
     except (http.client.HTTPException, ConnectionError) as error:
-        raise DownloadFailed(f"the connection broke: {error!r}") from error
+        raise DownloadError(f"the connection broke: {error!r}") from error
     # read1 ends quietly when the other side hangs up early
     if expected is not None and expected.isdecimal() and received != int(expected):
-        raise DownloadFailed(f"truncated: {received} of {expected} bytes came")
+        raise DownloadError(f"truncated: {received} of {expected} bytes came")

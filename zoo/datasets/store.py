@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from platformdirs import user_cache_dir
 
 from zoo.datasets.digest import accepted, git_blob, sha256
-from zoo.datasets.download import DownloadFailed, download
+from zoo.datasets.download import DownloadError, download
 from zoo.errors import DataBroken, DataMissing
 
 DATA = "ZOO_DATA"
@@ -125,7 +125,7 @@ class Store:
     def _place(self, file: SourceFile) -> Path | None:
         for folder in (*self.folders, self.cache):
             place = folder.joinpath(*file.path.split("/"))
-            if os.path.exists(place):  # unlike Path.exists, says no where it may not look
+            if os.path.exists(place):  # noqa: PTH110 (Path.exists raises where it may not look)
                 return place
         return None
 
@@ -166,7 +166,7 @@ class Store:
                 try:
                     target = self.cache.joinpath(*file.path.split("/"))
                     download(file.url, target, file.digests, timeout=self.timeout)
-                except DownloadFailed as error:
+                except DownloadError as error:
                     reasons[file] = f"download of {file.url} failed: {error}"
                     if error.unreachable:
                         silent.add(urlsplit(file.url).netloc)

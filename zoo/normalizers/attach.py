@@ -20,7 +20,7 @@ class MatrixGroup(nn.Module):
         super().__init__()
         self.names = tuple(names)
         self.normalizers = nn.ModuleList(normalizers)
-        for normalizer in self.of("project") + self.of("reparametrize"):
+        for normalizer in normalizers:
             if isinstance(normalizer, BoundedNormalizer):
                 per_matrix = (len(names),) + (1,) * (stacked.dim() - 1)
                 normalizer.c = normalizer.c.to(stacked).expand(per_matrix).clone()
@@ -52,8 +52,8 @@ class WeightNormalization(nn.Module):
     The matrices stay where they are: this module holds none of them, only their names, and receives them at every call.
     So the network can be moved, copied or saved as if this module were not there.
 
-    Each normaliser's `c` becomes a buffer with one entry per matrix, [matrices, 1, 1] (one more axis with heads): to change
-    it, write into it (`c.fill_(0.5)`, `c[3] = 0.5`) and, for `project`, call `project` again.
+    Each normaliser's `c` becomes a buffer with one entry per matrix, [matrices, 1, 1] (one more axis with heads): to
+    change it, write into it (`c.fill_(0.5)`, `c[3] = 0.5`) and, for `project`, call `project` again.
 
     Arguments:
         matrices: parameters by their dotted names, [d_in, d_out] or [heads, d_in, d_out]. Those of `project` mode are
@@ -62,11 +62,10 @@ class WeightNormalization(nn.Module):
             have to come first.
 
     Raises: BuildError if a project-mode normaliser comes after a reparametrize-mode one.
+
     """
 
-    def __init__(
-        self, matrices: Mapping[str, Tensor], factories: Sequence[Callable[[], WeightNormalizer]]
-    ) -> None:
+    def __init__(self, matrices: Mapping[str, Tensor], factories: Sequence[Callable[[], WeightNormalizer]]) -> None:
         super().__init__()
         groups: dict[tuple[torch.Size, torch.dtype, torch.device], list[str]] = {}
         for name, matrix in matrices.items():

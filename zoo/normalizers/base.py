@@ -36,6 +36,7 @@ class WeightNormalizer(nn.Module, ABC):
         """
 
     def forward(self, weight: Tensor) -> Tensor:
+        """Return `normalize(weight)`, as a module's call."""
         return self.normalize(weight)
 
 

@@ -33,7 +33,7 @@ class Frobenius(BoundedNormalizer):
 
     def __init__(self, *, c: Scale = 1.0, mode: Mode = "reparametrize", heads: Heads = "each") -> None:
         super().__init__(c=c, mode=mode)
-        self.heads = heads
+        self.heads: Heads = heads
 
     def normalize(self, weight: Tensor) -> Tensor:
         """Return c·W/‖W‖_F; shapes [..., d_in, d_out]."""
@@ -51,7 +51,7 @@ class FrobeniusSoft(BoundedNormalizer):
 
     def __init__(self, *, c: Scale = 1.0, mode: Mode = "reparametrize", heads: Heads = "each") -> None:
         super().__init__(c=c, mode=mode)
-        self.heads = heads
+        self.heads: Heads = heads
 
     def normalize(self, weight: Tensor) -> Tensor:
         """Return W/max(1, ‖W‖_F/c); shapes [..., d_in, d_out]."""

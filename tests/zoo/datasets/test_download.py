@@ -1,0 +1,180 @@
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from zoo.datasets.digest import git_blob, sha256
+from zoo.datasets.download import DownloadError, download
+from zoo.datasets.store import SourceFile, Store
+from zoo.errors import DataMissing
+
+GOOD = b"a good file\n" * 10_000
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves one file well and in several bad ways; counts what is asked for."""
+
+    asked: list[str]
+    released: threading.Event
+
+    def do_GET(self):
+        """Answer by the path's last part."""
+        self.asked.append(self.path)
+        kind = self.path.rpartition("/")[2]
+        if kind == "slow":
+            self.released.wait(10)
+            return
+        if kind == "moved":
+            self.send_response(302)
+            self.send_header("Location", "/good")
+            self.end_headers()
+            return
+        if kind not in ("good", "truncated", "tampered", "unannounced"):
+            self.send_error(404)
+            return
+        body = GOOD[:-1] + b"!" if kind == "tampered" else GOOD
+        self.send_response(200)
+        if kind != "unannounced":
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if kind in ("truncated", "unannounced") else body)
+
+    def log_message(self, *args):
+        """Keep quiet."""
+
+
+class Server:
+    """A running server's address, and what it was asked for."""
+
+    def __init__(self, port: int, handler: type[Handler]) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.asked = handler.asked
+
+
+@pytest.fixture
+def server(monkeypatch) -> Iterator[Server]:
+    """A server on this machine, for the life of one test."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    handler = type("Fresh", (Handler,), {"asked": [], "released": threading.Event()})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield Server(running.server_port, handler)
+        handler.released.set()
+        running.shutdown()
+        thread.join()
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file in the folder, hidden ones too."""
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("path", ["good", "moved"])
+def test_a_good_file_arrives_whole(server, tmp_path, path):
+    """The target holds the served bytes, and nothing else is left in the folder."""
+    target = tmp_path / "deep" / "file"
+    download(f"{server.url}/{path}", target, [git_blob(GOOD)], timeout=5)
+    assert target.read_bytes() == GOOD
+    assert files_below(tmp_path) == [target]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("truncated", f"truncated: {len(GOOD) // 2} of {len(GOOD)} bytes"),
+        ("unannounced", "what came has digest sha256:"),
+        ("tampered", f"expected {sha256(GOOD)}"),
+        ("absent", "the server answered 404"),
+        ("slow", "no answer within 0.3 s"),
+    ],
+)
+def test_a_bad_answer_leaves_nothing_behind(server, tmp_path, path, words):
+    """Each way of going wrong gives its own reason, and no file, not even part of one."""
+    with pytest.raises(DownloadError, match=words):
+        download(f"{server.url}/{path}", tmp_path / "file", [sha256(GOOD)], timeout=0.3)
+    assert files_below(tmp_path) == []
+
+
+def test_a_truncated_file_is_noticed_without_a_digest(server, tmp_path):
+    """Where no digest is known, the announced length still catches a connection that broke."""
+    with pytest.raises(DownloadError, match="truncated"):
+        download(f"{server.url}/truncated", tmp_path / "file", [], timeout=5)
+    assert files_below(tmp_path) == []
+
+
+def test_an_earlier_file_survives_a_failed_download(server, tmp_path):
+    """What was at the target stays as it was."""
+    target = tmp_path / "file"
+    target.write_bytes(b"before")
+    with pytest.raises(DownloadError):
+        download(f"{server.url}/tampered", target, [sha256(GOOD)], timeout=5)
+    assert target.read_bytes() == b"before"
+
+
+def test_a_folder_that_cannot_be_made_is_a_reason(server, tmp_path):
+    """A file where a folder should be gives a DownloadError, not a trace."""
+    (tmp_path / "taken").write_bytes(b"")
+    with pytest.raises(DownloadError, match="cannot be written"):
+        download(f"{server.url}/good", tmp_path / "taken" / "file", [], timeout=5)
+
+
+def test_other_schemes_are_refused(tmp_path):
+    """file: addresses are not read."""
+    (tmp_path / "secret").write_bytes(b"x")
+    with pytest.raises(DownloadError, match="only http"):
+        download((tmp_path / "secret").as_uri(), tmp_path / "file", [], timeout=1)
+
+
+def test_the_store_downloads_into_the_cache_once(server, tmp_path):
+    """A missing file is fetched into the cache under its path; the second reading asks the server for nothing."""
+    store = Store(folders=[tmp_path / "mine"], cache=tmp_path / "cache", offline=False)
+    file = SourceFile("a/b", (sha256(GOOD),), f"{server.url}/good")
+    assert store.read("demo", [file])["b"].data == GOOD
+    assert store.read("demo", [file])["b"].place == tmp_path / "cache" / "a" / "b"
+    assert server.asked == ["/good"]
+    assert not (tmp_path / "mine").exists()
+
+
+def test_the_store_says_why_each_download_failed(server, tmp_path):
+    """One DataMissing has every file with its own reason; the one that could be had is kept."""
+    store = Store(folders=[], cache=tmp_path, offline=False, timeout=5)
+    kinds = ["good", "truncated", "tampered", "absent"]
+    files = [SourceFile(f"d/{kind}.bin", (sha256(GOOD),), f"{server.url}/{kind}") for kind in kinds]
+    with pytest.raises(DataMissing) as caught:
+        store.read("demo", files)
+    text = str(caught.value)
+    assert "3 of 4 files are missing" in text
+    assert "d/good.bin" not in text
+    for kind, reason in (("truncated", "truncated: "), ("tampered", "digest"), ("absent", "404")):
+        (line,) = [line for line in text.splitlines() if line.strip().startswith(f"d/{kind}.bin")]
+        assert reason in line
+        assert f"{server.url}/{kind}" in line
+    assert [path.name for path in files_below(tmp_path)] == ["good.bin"]
+
+
+def test_a_silent_server_is_waited_for_once(server, tmp_path):
+    """After one time-out the store does not wait again for the same server."""
+    store = Store(folders=[], cache=tmp_path, offline=False, timeout=0.3)
+    files = [SourceFile(f"d/{number}", (), f"{server.url}/{number}/slow") for number in range(5)]
+    with pytest.raises(DataMissing, match="5 of 5"):
+        store.read("demo", files)
+    assert server.asked == ["/0/slow"]
+
+
+def test_a_closed_port_is_a_reason(tmp_path):
+    """No server at all gives a DataMissing that says so."""
+    store = Store(folders=[], cache=tmp_path, offline=False, timeout=2)
+    with pytest.raises(DataMissing, match="cannot be reached"):
+        store.read("demo", [SourceFile("d/x", (), "http://127.0.0.1:9/x")])
+
+
+def test_offline_asks_nobody(server, tmp_path):
+    """With downloads forbidden the server is not asked, and the message names the variable and the address."""
+    store = Store(folders=[], cache=tmp_path, offline=True)
+    with pytest.raises(DataMissing, match=r"ZOO_OFFLINE.*/good"):
+        store.read("demo", [SourceFile("d/x", (), f"{server.url}/good")])
+    assert server.asked == []
+    assert files_below(tmp_path) == []

@@ -1,0 +1,62 @@
+import hashlib
+import re
+
+import pytest
+
+from registry.catalog import DATASETS
+from zoo.datasets.files import REPOSITORIES, _table, source_files
+
+MADE = {"block-model", "karate"}
+ALL = [file for files in _table().values() for file in files]
+
+
+@pytest.mark.parametrize("name", sorted(set(DATASETS) - MADE))
+def test_every_data_set_has_verified_files(name):
+    """Each file of each data set has a digest and an address at a fixed commit."""
+    files = source_files(name)
+    assert files
+    for file in files:
+        assert file.digests
+        assert file.url
+        assert re.fullmatch(r"https://raw\.githubusercontent\.com/[\w.-]+/[\w.-]+/[0-9a-f]{40}/.+", file.url)
+
+
+def test_digests_are_well_formed():
+    """Digests are lower-case hexadecimal of the right length, and every file's original has a git id."""
+    for file in ALL:
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}|git:[0-9a-f]{40}", digest) for digest in file.digests)
+        assert any(digest.startswith("git:") for digest in file.digests)
+
+
+def test_paths_are_relative_and_used_once():
+    """No path leaves the data folder, and no two entries share one."""
+    paths = [file.path for file in ALL]
+    assert len(set(paths)) == len(paths)
+    assert all(not path.startswith("/") and ".." not in path.split("/") for path in paths)
+
+
+def test_folders_are_those_of_dgls_raw_dir():
+    """The suffix of a folder below dgl/ is the start of the sha1 of DGL's download address."""
+    for folder in {file.path.split("/")[1] for file in ALL if file.path.startswith("dgl/")}:
+        name, _, suffix = folder.rpartition("_")
+        addresses = [
+            f"https://data.dgl.ai/dataset/{name}.zip",
+            f"https://github.com/yandex-research/heterophilous-graphs/raw/main/data/{name}.npz",
+        ]
+        assert suffix in [hashlib.sha1(address.encode()).hexdigest()[:8] for address in addresses]
+
+
+def test_repositories_state_a_licence():
+    """Each source says what its licence is, even if it is that none is stated."""
+    assert all(repository.licence for repository in REPOSITORIES.values())
+
+
+def test_sha256_agree_with_the_folders_own_list(real):
+    """Every file in the data folder's SHA256SUMS that the table knows has the same sha256 there."""
+    sums = real / "SHA256SUMS"
+    if not sums.is_file():
+        pytest.skip("the data folder has no SHA256SUMS")
+    listed = dict(line.split(maxsplit=1)[::-1] for line in sums.read_text().splitlines())
+    shared = [file for file in ALL if file.path in listed]
+    assert len(shared) > 100
+    assert [file.path for file in shared if f"sha256:{listed[file.path]}" not in file.digests] == []

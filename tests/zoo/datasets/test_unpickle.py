@@ -1,0 +1,108 @@
+import os
+import pickle
+from collections import OrderedDict, defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.datasets.csr import dense
+from zoo.datasets.store import Content, SourceFile
+from zoo.datasets.unpickle import SparseRows, unpickle
+from zoo.errors import DataBroken
+
+
+def content(data: bytes) -> Content:
+    """Bytes as if they had been found in a file."""
+    return Content(SourceFile("d/x"), Path("/data/d/x"), data)
+
+
+class Call:
+    """Pickles as a call."""
+
+    def __init__(self, function, *arguments) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        """The call, to be made by whoever unpickles this."""
+        return self.call
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (os.system, ("touch /tmp/never",)),
+        (eval, ("1+1",)),
+        (getattr, ("x", "upper")),
+        (np.load, ("x",)),
+        (OrderedDict, ()),
+    ],
+)
+def test_calls_are_refused(protocol, function, arguments):
+    """A pickle that names a function outside the short list is refused before it can call it; the name is told."""
+    with pytest.raises(DataBroken, match=r"it names .*not allowed"):
+        unpickle(content(pickle.dumps(Call(function, *arguments), protocol)), object)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"cos\nsystem\n(S'true'\ntR.",
+        b"c__builtin__\neval\n(S'1'\ntR.",
+        b"\x80\x04\x8c\x05numpy\x8c\x0endarray.ctypes\x93.",
+        b"\x80\x04\x8c\x0bcollections\x8c\x20defaultdict.fromkeys.__globals__\x93.",
+    ],
+)
+def test_hand_written_attacks_are_refused(data):
+    """Old-style calls and dotted paths through an allowed name get nowhere."""
+    with pytest.raises(DataBroken, match="not allowed"):
+        unpickle(content(data), object)
+
+
+def test_a_default_dictionary_cannot_smuggle_a_function():
+    """The factory of a defaultdict is a name like any other, and has to be allowed."""
+    with pytest.raises(DataBroken, match="not allowed"):
+        unpickle(content(pickle.dumps(defaultdict(os.getcwd))), dict)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_numbers_come_back(protocol):
+    """Sparse matrices and dictionaries of lists survive, written by today's libraries too."""
+    matrix = sp.csr_matrix(np.arange(35, dtype=np.float32).reshape(7, 5) % 3)
+    rows = unpickle(content(_without_codecs(matrix, protocol)), SparseRows)
+    np.testing.assert_array_equal(dense(rows.data, rows.indices, rows.indptr, rows.shape), matrix.toarray())
+    graph = defaultdict(list, {0: [1, 2], 1: [0]})
+    assert unpickle(content(pickle.dumps(graph, protocol)), dict) == {0: [1, 2], 1: [0]}
+
+
+def _without_codecs(value: object, protocol: int) -> bytes:
+    # protocol 2 writes bytes as a call of _codecs.encode, which Python 2 never did and we do not allow
+    return pickle.dumps(value, max(protocol, 3))
+
+
+def test_python_2_arrays_are_read_as_latin1():
+    """The byte strings of a Python 2 pickle are taken as they are: the array [1, 2] as Python 2's numpy writes it."""
+    written = (
+        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nq\x02K\x00\x85U\x01b\x87Rq\x03(K\x01K\x02\x85"
+        b"cnumpy\ndtype\nq\x04U\x02i4K\x00K\x01\x87Rq\x05(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
+        b"U\x08\x01\x00\x00\x00\xff\x00\x00\x00tb."
+    )
+    assert unpickle(content(written), np.ndarray).tolist() == [1, 255]
+
+
+def test_another_kind_of_object_is_refused():
+    """A list where an array was expected is named as such."""
+    with pytest.raises(DataBroken, match="holds a list, not a ndarray"):
+        unpickle(content(pickle.dumps([1])), np.ndarray)
+
+
+@given(cut=st.integers(min_value=0, max_value=400))
+def test_a_truncated_pickle_is_refused(cut):
+    """Wherever the file ends too early, the error is DataBroken."""
+    whole = pickle.dumps(np.arange(50), 4)
+    with pytest.raises(DataBroken, match="/data/d/x"):
+        unpickle(content(whole[: min(cut, len(whole) - 1)]), np.ndarray)

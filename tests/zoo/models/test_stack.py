@@ -1,0 +1,143 @@
+"""Stack: every depth, both kinds of ends, every residual."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.dgl_backend import dgl
+from zoo.errors import BuildError
+from zoo.graphs import Graph
+from zoo.layers.gat import GATConv
+from zoo.layers.gcn import GCNConv
+from zoo.layers.mlp import MLPConv
+from zoo.layers.residual import AddSkip, InitialSkip, JumpingKnowledge, NoSkip
+from zoo.models.stack import Stack
+
+NODES = 6
+stack = partial(Stack, conv=GCNConv, residual=NoSkip, activation=nn.ReLU, width=4)
+
+
+class Shift(nn.Module):
+    """A feature normaliser that shifts by its width."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, graph: Graph, x: Tensor) -> Tensor:
+        """x plus its width."""
+        assert x.shape[1] == self.width
+        return x + self.width
+
+
+@pytest.fixture
+def graph() -> Graph:
+    """A ring with self-loops."""
+    ring = torch.arange(NODES)
+    after = (ring + 1) % NODES
+    return Graph.from_edges(torch.cat([ring, ring, after]), torch.cat([ring, after, ring]), NODES)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 512, 1024])
+@pytest.mark.parametrize("ends", ["linear", "conv"])
+def test_every_depth_runs_and_trains(graph: Graph, depth: int, ends: Any):
+    """From 1 to 1024 blocks, a forward and a backward pass reach every parameter."""
+    network = stack(5, 3, [], depth=depth, ends=ends, residual=AddSkip, conv=partial(GCNConv, norm="right"))
+    for matrix in network.block_matrices().values():
+        matrix.data.mul_(0.1)  # keeps a thousand residual blocks finite
+    logits = network(graph, torch.randn(NODES, 5))
+    functional.cross_entropy(logits, torch.arange(NODES) % 3).backward()
+    assert logits.shape == (NODES, 3) and logits.isfinite().all()
+    assert len(network.blocks) == len(network.block_matrices()) == depth
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+def test_conv_ends_are_kipf_and_wellings(graph: Graph):
+    """With conv ends, a two-block GCN equals Â relu(Â X W_0 + b_0) W_1 + b_1 made of dgl.nn.GraphConv."""
+    network = stack(5, 3, [], ends="conv").double()
+    first, second = (dgl.nn.GraphConv(a, b).double() for a, b in ((5, 4), (4, 3)))
+    for ours, theirs in zip(network.blocks, (first, second), strict=True):
+        theirs.load_state_dict(ours.conv.state_dict())
+    x = torch.randn(NODES, 5, dtype=torch.float64)
+    expected = second(graph.dgl, first(graph.dgl, x).relu())
+    torch.testing.assert_close(network(graph, x), expected, rtol=0, atol=1e-12)
+
+
+def test_linear_ends_in_closed_form(graph: Graph):
+    """With linear ends and a graph-free conv, the network is the formula written out."""
+    network = stack(5, 3, [], conv=MLPConv, residual=AddSkip, activation=nn.Tanh)
+    x = torch.randn(NODES, 5)
+    expected = torch.tanh(network.encoder.linear(x))  # type: ignore[operator]
+    for block in network.blocks:
+        expected = expected + torch.tanh(block.conv.linear(expected))
+    torch.testing.assert_close(network(graph, x), network.head.linear(expected))  # type: ignore[operator]
+
+
+def test_last_conv_is_built_for_the_last_block():
+    """last_conv replaces the conv of the last block; between linear ends it has no place."""
+    network = stack(5, 3, [], ends="conv", depth=3, conv=partial(GATConv, heads=2), last_conv=partial(GATConv, heads=1))
+    assert [block.conv.heads for block in network.blocks] == [2, 2, 1]
+    with pytest.raises(BuildError, match="last_conv"):
+        stack(5, 3, [], last_conv=GCNConv)
+
+
+def test_where_widths_change_there_is_no_residual():
+    """With conv ends the first and the last block have no skip, the ones between do; the last has no activation."""
+    network = stack(5, 3, [], ends="conv", depth=4, residual=AddSkip)
+    assert [type(block.residual).__name__ for block in network.blocks] == ["NoSkip", "AddSkip", "AddSkip", "NoSkip"]
+    assert [type(block.activation).__name__ for block in network.blocks] == ["ReLU", "ReLU", "ReLU", "Identity"]
+
+
+@pytest.mark.parametrize(
+    ("position", "widths"), [("pre", [[5], [4], [4]]), ("inner", [[4], [4], []]), ("post", [[4], [4], []])]
+)
+def test_norms_are_built_for_the_width_they_act_on(graph: Graph, position: Any, widths: list[list[int]]):
+    """Each norm gets the width at its place, and none comes after the last conv."""
+    network = stack(5, 3, [Shift], ends="conv", depth=3, norm_position=position)
+    assert [[norm.width for norm in block.norms] for block in network.blocks] == widths
+    assert network(graph, torch.randn(NODES, 5)).shape == (NODES, 3)
+
+
+@pytest.mark.parametrize("residual", [NoSkip, AddSkip, InitialSkip])
+@pytest.mark.parametrize("ends", ["linear", "conv"])
+def test_every_residual_fits_both_ends(graph: Graph, residual: Any, ends: Any):
+    """Each residual that needs no head runs with either kind of ends."""
+    assert stack(5, 3, [], depth=3, residual=residual, ends=ends)(graph, torch.randn(NODES, 5)).shape == (NODES, 3)
+
+
+@pytest.mark.parametrize(("merge", "width"), [("concat", 12), ("max", 4), ("mean", 4)])
+def test_jumping_widens_the_head(graph: Graph, merge: Any, width: int):
+    """The head reads what jumping knowledge gives; without a head it is refused."""
+    network = stack(5, 3, [], depth=3, residual=partial(JumpingKnowledge, merge=merge))
+    assert network.head.linear.weight.shape == (width, 3)  # type: ignore[union-attr]
+    assert network(graph, torch.randn(NODES, 5)).shape == (NODES, 3)
+    with pytest.raises(BuildError, match="ends=linear"):
+        stack(5, 3, [], ends="conv", residual=partial(JumpingKnowledge, merge=merge))
+
+
+def test_dropout_reaches_encoder_blocks_and_head():
+    """One probability for all of them."""
+    network = stack(5, 3, [], dropout=0.25)
+    rates = [module.p for module in network.modules() if isinstance(module, nn.Dropout)]
+    assert rates == [0.25] * 4
+
+
+def test_autocast_runs(graph: Graph):
+    """Under bfloat16 autocast a network of GCN or GAT blocks runs forward and backward, near the float32 result."""
+    for conv in (GCNConv, partial(GATConv, heads=2)):
+        network, x = stack(5, 3, [], conv=conv, residual=AddSkip), torch.randn(NODES, 5)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = network(graph, x)
+        logits.float().square().sum().backward()
+        torch.testing.assert_close(logits.float(), network(graph, x), rtol=0.05, atol=0.1)
+        assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in network.parameters())
+
+
+def test_names_are_for_recipes():
+    """Built by hand, an activation has to be a factory; the error says so."""
+    with pytest.raises(BuildError, match="'relu'"):
+        Stack(5, 3, [], conv=GCNConv, residual=NoSkip)

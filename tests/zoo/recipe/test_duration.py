@@ -1,0 +1,44 @@
+"""Durations in any unit."""
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from zoo.recipe.duration import Duration, Length, WholeDuration
+
+
+@pytest.mark.parametrize(
+    ("written", "length", "steps"),
+    [
+        ("10 epochs", Length(10, "epochs"), 50),
+        (10, Length(10, "epochs"), 50),
+        ("200 steps", Length(200, "steps"), 200),
+        ("1 step", Length(1, "steps"), 1),
+        ("5%", Length(5, "%"), 20),
+        ("0.5 epoch", Length(0.5, "epochs"), 2),
+        ("0.01%", Length(0.01, "%"), 1),
+    ],
+)
+def test_every_unit_becomes_steps(written, length, steps):
+    """With 5 steps an epoch and 400 in all, each form gives its number of steps, at least one."""
+    read = TypeAdapter(Duration).validate_python(written)
+    assert read == length
+    assert read.steps(steps_per_epoch=5, total=400) == steps
+
+
+@pytest.mark.parametrize("wrong", ["ten epochs", "-3 epochs", "0", "5 parsecs", True, [1], None, "5 % epochs"])
+def test_what_is_no_duration_is_refused(wrong):
+    """Words, negatives, zero and unknown units are errors that show the right form."""
+    with pytest.raises(ValidationError, match="expected a duration"):
+        TypeAdapter(Duration).validate_python(wrong)
+
+
+def test_a_whole_cannot_be_a_share_of_itself():
+    """The length of the training is not given in percent."""
+    with pytest.raises(ValidationError, match="whole length in epochs or steps"):
+        TypeAdapter(WholeDuration).validate_python("5%")
+
+
+def test_a_duration_reads_back_from_its_text():
+    """What the resolved recipe writes is read as the same duration."""
+    for length in (Length(10, "epochs"), Length(200, "steps"), Length(2.5, "%")):
+        assert TypeAdapter(Duration).validate_python(str(length)) == length

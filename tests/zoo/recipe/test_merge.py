@@ -1,0 +1,84 @@
+"""Laying recipes over each other."""
+
+import copy
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.recipe import merge
+
+PARENT = {"dataset": "cora", "model": {"name": "gcn", "depth": 2, "width": 64}, "seeds": [0, 1], "normalizer": {"name": "frobenius", "c": 0.5}}
+
+
+def test_mappings_merge_and_lists_replace():
+    """A child changes what it names; a list of its own replaces the parent's."""
+    merged = merge.merge(PARENT, {"model": {"depth": 64}, "seeds": [7]})
+    assert merged["model"] == {"name": "gcn", "depth": 64, "width": 64}
+    assert merged["seeds"] == [7]
+
+
+def test_a_bare_name_replaces_a_component_wholly():
+    """`normalizer: none` leaves no option of the parent's normaliser behind."""
+    assert merge.merge(PARENT, {"normalizer": "none"})["normalizer"] == "none"
+
+
+def test_options_without_a_name_refine_a_bare_name():
+    """A parent's bare name takes options from a child."""
+    assert merge.merge(PARENT, {"dataset": {"x": 1}})["dataset"] == {"name": "cora", "x": 1}
+
+
+def test_overrides_reach_into_mappings_names_and_lists():
+    """Dotted paths go into mappings, turn bare names into components, and index lists."""
+    tree = {**PARENT, "normalizer": ["layer", {"name": "frobenius", "c": 0.5}]}
+    changed, problems = merge.apply(tree, ["model.depth=128", "dataset.name=citeseer", "normalizer.1.c=1e-1", "training.clip=1.0"])
+    assert not problems
+    assert changed["model"]["depth"] == 128
+    assert changed["dataset"] == {"name": "citeseer"}
+    assert changed["normalizer"] == ["layer", {"name": "frobenius", "c": 0.1}]
+    assert changed["training"] == {"clip": 1.0}
+
+
+def test_removal_takes_a_key_away():
+    """`~a.b` removes, and removing what is not there is a problem that names it."""
+    changed, problems = merge.apply(PARENT, ["~normalizer", "~model.width", "~modle.depth"])
+    assert "normalizer" not in changed
+    assert "width" not in changed["model"]
+    assert [str(problem) for problem in problems] == ["~modle.depth — nothing to remove: 'modle' is not set in this recipe"]
+
+
+def test_an_override_that_is_no_yaml_is_a_problem():
+    """A value that cannot be read is reported with its path, and the rest is still applied."""
+    changed, problems = merge.apply(PARENT, ["seeds=[1, 2", "model.depth=3"])
+    assert changed["model"]["depth"] == 3
+    assert problems[0].path == "seeds"
+
+
+TREES = st.recursive(
+    st.integers() | st.text(max_size=3) | st.none(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner) | st.lists(inner, max_size=3)
+)
+MAPPINGS = st.dictionaries(st.sampled_from("abc"), TREES)
+
+
+@given(MAPPINGS, MAPPINGS)
+def test_merging_changes_neither_side_and_keeps_the_childs_values(parent, child):
+    """Merging makes a new tree: inputs stay, every plain value of the child wins, every key of both is there."""
+    before = copy.deepcopy((parent, child))
+    merged = merge.merge(parent, child)
+    assert (parent, child) == before
+    assert set(merged) == set(parent) | set(child)
+    assert all(merged[key] == value for key, value in child.items() if not isinstance(value, dict))
+
+
+@given(MAPPINGS, st.lists(st.sampled_from("abc"), min_size=1, max_size=4), st.integers())
+def test_put_is_seen_at_its_path_and_changes_nothing_else(tree, path, value):
+    """After `a.b=v` the value stands at a.b; other top-level keys and the input are untouched."""
+    before = copy.deepcopy(tree)
+    changed = merge.put(tree, ".".join(path), value)
+    assert tree == before
+    found = changed
+    for key in path:
+        found = found[key]
+    assert found == value
+    assert {key: item for key, item in changed.items() if key != path[0]} == {
+        key: item for key, item in tree.items() if key != path[0]
+    }

@@ -1,0 +1,27 @@
+"""Choosing a device, with the reason."""
+
+import pytest
+import torch
+
+from zoo.errors import TrainingError
+from zoo.training.device import choose_device
+
+
+def test_auto_takes_cuda_where_there_is_one_and_says_why():
+    """The choice and its reason agree with what PyTorch finds."""
+    device, choice = choose_device("auto")
+    assert device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert choice.chosen == str(device)
+    assert choice.why
+
+
+def test_an_absent_cuda_device_is_refused():
+    """A device that is not there is an error with the ones that are."""
+    with pytest.raises(TrainingError, match=r"device cuda:99 — not there"):
+        choose_device("cuda:99")
+
+
+def test_what_is_asked_for_is_taken():
+    """cpu is cpu, whatever else there is."""
+    device, choice = choose_device("cpu")
+    assert (device, choice.why) == (torch.device("cpu"), "asked for")

@@ -1,0 +1,184 @@
+"""`Graph`: a DGLGraph, and the operators that convolutions are made of."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.dgl_backend import dgl, has_cuda
+from zoo.errors import BuildError
+from zoo.graphs.dgl_kernel import DGLKernel
+from zoo.graphs.kernel import Kernel, KernelName, Norm, Structure
+from zoo.graphs.operators import EdgeAdd, EdgeSoftmax, NeighbourSum, WeightedSum
+from zoo.graphs.rows import Rows
+from zoo.graphs.torch_kernel import TorchKernel
+
+
+class Graph:
+    """A directed graph of one node type, or a DGL block, on one device.
+
+    What depends on the graph alone is computed on first use and kept. Edges are ordered by DGL's edge ids. All
+    operators take float tensors on the graph's device and are differentiable any number of times; half-precision input
+    is computed in float32 and cast back.
+
+    kernel: "dgl", "torch", or "auto" for DGL where it has a kernel for the device and PyTorch elsewhere.
+    Raises: BuildError for a graph of several node or edge types, or a kernel that the device does not have.
+    """
+
+    def __init__(self, graph: Any, *, kernel: KernelName = "auto", device: torch.device | str | None = None) -> None:
+        if len(graph.canonical_etypes) != 1 or not (graph.is_homogeneous or graph.is_block):
+            raise BuildError(
+                f"graph — has node types {graph.ntypes} and edge types {graph.etypes} — expected one of each — "
+                "dgl.to_homogeneous(graph)"
+            )
+        self.device = torch.device(graph.device if device is None else device)
+        self.dgl = graph.to(self.device) if self.device.type == "cpu" or has_cuda() else graph
+        self.nodes: int = graph.num_dst_nodes()
+        self.sources: int = graph.num_src_nodes()
+        self.edges: int = graph.num_edges()
+        self._is_block: bool = graph.is_block
+        self.kernel, self.kernel_reason = _choose(kernel, self.device)
+        self._asked: KernelName = kernel
+        self._made_structure: Structure | None = None
+        self._made_kernel: Kernel | None = None
+        self._scales: dict[tuple[Norm, torch.dtype], tuple[Tensor | None, Tensor | None]] = {}
+
+    @classmethod
+    def from_edges(cls, src: Tensor, dst: Tensor, nodes: int, kernel: KernelName = "auto") -> "Graph":
+        """The graph with an edge src[i] → dst[i] for each i, as given: nothing is added or merged.
+
+        src, dst: integer [edges], in 0 … nodes−1. Raises: BuildError if they are not.
+        """
+        if src.shape != dst.shape or src.dim() != 1:
+            raise BuildError(
+                f"graph — src {list(src.shape)} and dst {list(dst.shape)} differ — expected two vectors of equal length"
+            )
+        if len(src):
+            low, high = (int(end) for end in torch.cat([src, dst]).aminmax())
+            if low < 0 or high >= nodes:
+                raise BuildError(f"graph — edges join nodes {low} … {high} — expected 0 … {nodes - 1} ({nodes} nodes)")
+        return cls(dgl.graph((src, dst), num_nodes=nodes), kernel=kernel)
+
+    def to(self, device: torch.device | str) -> "Graph":
+        """The graph on a device; itself if it is there already."""
+        target = torch.device(device)
+        if target == self.device or (target.type == self.device.type and target.index is None):
+            return self
+        return Graph(self.dgl, kernel=self._asked, device=target)
+
+    def __repr__(self) -> str:
+        return f"<Graph: {self.nodes} nodes, {self.edges} edges, {self.kernel} kernel on {self.device}>"
+
+    @property
+    def structure(self) -> Structure:
+        """The graph's index arrays on its device."""
+        if self._made_structure is None:
+            self._made_structure = _structure(self.dgl).to(self.device)
+        return self._made_structure
+
+    def propagate(self, x: Tensor, norm: Norm = "both") -> Tensor:
+        """Â x: each node's sum over its in-neighbours, weighted by degrees.
+
+        x: [sources, …]; the result is [nodes, …]. With d⁻ the in-degree of the destination and d⁺ the out-degree of the
+        source, both at least 1, the weight of an edge is 1/√(d⁻d⁺) for "both" (Kipf & Welling, ICLR 2017, eq. 2, where
+        the graph has self-loops), 1/d⁻ for "right" (the mean), 1/d⁺ for "left", 1 for "sum". Isolated nodes give 0.
+        """
+        self._check("propagate", x, self.sources)
+        flat = _flat(x)
+        before, after = self._scaling(norm, flat.dtype)
+        y: Any = NeighbourSum.apply(flat, self._kernel, before, after, False)
+        return y.reshape(self.nodes, *x.shape[1:]).to(x.dtype)
+
+    def edge_add(self, left: Tensor, right: Tensor) -> Tensor:
+        """Per edge left[src] + right[dst]; left: [sources, …], right: [nodes, …], result: [edges, …]."""
+        self._check("edge_add", left, self.sources)
+        self._check("edge_add", right, self.nodes)
+        z: Any = EdgeAdd.apply(_flat(left), _flat(right), self.structure)
+        return z.reshape(self.edges, *left.shape[1:]).to(left.dtype)
+
+    def edge_softmax(self, scores: Tensor) -> Tensor:
+        """Softmax of scores [edges, …] over the in-edges of each node."""
+        self._check("edge_softmax", scores, self.edges)
+        p: Any = EdgeSoftmax.apply(_flat(scores), self.structure)
+        return p.reshape(scores.shape).to(scores.dtype)
+
+    def attend(self, values: Tensor, weights: Tensor) -> Tensor:
+        """Σ over in-edges of weight times source value.
+
+        values: [sources, heads, d]; weights: [edges, heads]; result: [nodes, heads, d].
+        """
+        self._check("attend", values, self.sources)
+        self._check("attend", weights, self.edges)
+        x = _computed(values)
+        y: Any = WeightedSum.apply(x, weights.to(x.dtype), self._kernel, False)
+        return y.to(values.dtype)
+
+    def at_destinations(self, x: Tensor) -> Tensor:
+        """x [sources, …] at the nodes that are destinations: [nodes, …]. On a whole graph that is x."""
+        return x[: self.nodes] if self._is_block else x
+
+    @property
+    def _kernel(self) -> Kernel:
+        if self._made_kernel is None:
+            made = DGLKernel(self.structure, self.dgl) if self.kernel == "dgl" else TorchKernel(self.structure)
+            self._made_kernel = made
+        return self._made_kernel
+
+    def _scaling(self, norm: Norm, dtype: torch.dtype) -> tuple[Tensor | None, Tensor | None]:
+        """What to multiply features with before and after the sum over neighbours."""
+        key = norm, dtype
+        if key not in self._scales:
+            both_ways = self.structure.incoming, self.structure.outgoing
+            inwards, outwards = (rows.lengths.clamp(min=1).to(dtype)[:, None] for rows in both_ways)
+            self._scales[key] = {
+                "both": (outwards.rsqrt(), inwards.rsqrt()),
+                "right": (None, inwards.reciprocal()),
+                "left": (outwards.reciprocal(), None),
+                "sum": (None, None),
+            }[norm]
+        return self._scales[key]
+
+    def _check(self, operator: str, x: Tensor, count: int) -> None:
+        if x.shape[0] != count or not x.is_floating_point() or x.device.type != self.device.type:
+            raise BuildError(
+                f"graph.{operator} — got {x.dtype} {list(x.shape)} on {x.device} — expected a float tensor of "
+                f"length {count} on {self.device}"
+            )
+
+
+def _choose(kernel: KernelName, device: torch.device) -> tuple[str, str]:
+    """The kernel's name, and why it is that one."""
+    supported = device.type == "cpu" or (device.type == "cuda" and has_cuda())
+    if kernel == "dgl" and not supported:
+        raise BuildError(
+            f"kernel — this build of DGL has no kernel for {device.type} — expected a device of: cpu — "
+            "kernel=auto or kernel=torch"
+        )
+    if kernel != "auto":
+        return kernel, "asked for"
+    if supported:
+        return "dgl", f"DGL has kernels for {device.type}"
+    return "torch", f"this build of DGL has no kernels for {device.type}"
+
+
+def _structure(graph: Any) -> Structure:
+    src, dst = graph.edges(order="eid")
+    sources, nodes = graph.num_src_nodes(), graph.num_dst_nodes()
+    incoming, outgoing = _rows(dst, src, nodes, sources), _rows(src, dst, sources, nodes)
+    return Structure(incoming, outgoing, *(ends.to(incoming.columns.dtype) for ends in (src, dst)))
+
+
+def _rows(row: Tensor, column: Tensor, rows: int, columns: int) -> Rows:
+    offsets = torch.zeros(rows + 1, dtype=torch.int64, device=row.device)
+    torch.cumsum(torch.bincount(row, minlength=rows), 0, out=offsets[1:])
+    edges = torch.argsort(row, stable=True)
+    return Rows(offsets, column[edges], edges, columns)
+
+
+def _computed(x: Tensor) -> Tensor:
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+
+
+def _flat(x: Tensor) -> Tensor:
+    return _computed(x).reshape(x.shape[0], math.prod(x.shape[1:]))

@@ -1,0 +1,64 @@
+"""What a kernel has to offer: three sparse products, without gradients, for both directions of one graph."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from zoo.graphs.rows import Rows
+
+KernelName = Literal["auto", "dgl", "torch"]
+Norm = Literal["both", "right", "left", "sum"]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A graph as index arrays on one device.
+
+    incoming: one row per destination, its columns are sources. outgoing: one row per source, its columns are
+    destinations. src, dst: [edges], the two ends of each edge id.
+    """
+
+    incoming: Rows
+    outgoing: Rows
+    src: Tensor
+    dst: Tensor
+
+    @property
+    def edges(self) -> int:
+        """Number of edges."""
+        return len(self.src)
+
+    def rows(self, reverse: bool) -> Rows:
+        """The rows that a product along the edges (or, `reverse`, against them) is made of."""
+        return self.outgoing if reverse else self.incoming
+
+    def to(self, device: torch.device) -> "Structure":
+        """The same arrays on another device."""
+        return Structure(self.incoming.to(device), self.outgoing.to(device), self.src.to(device), self.dst.to(device))
+
+
+class Kernel(ABC):
+    """Sparse products over one graph, on one device, for float32 and float64; without gradients.
+
+    With `reverse`, features flow against the edges: sources and destinations change places.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, structure: Structure) -> None:
+        self.structure = structure
+
+    @abstractmethod
+    def neighbour_sum(self, x: Tensor, reverse: bool) -> Tensor:
+        """Sum x [sources, d] over each destination's in-edges: [destinations, d]."""
+
+    @abstractmethod
+    def weighted_sum(self, x: Tensor, weights: Tensor, reverse: bool) -> Tensor:
+        """The same with a weight per edge and head; x: [sources, heads, d], weights: [edges, heads]."""
+
+    @abstractmethod
+    def edge_dot(self, left: Tensor, right: Tensor) -> Tensor:
+        """Per edge and head left[src]·right[dst]: [edges, heads]; both are [nodes, heads, d]."""

@@ -1,0 +1,1 @@
+"""Convolutions, residual connections, and the network that stacks them."""

@@ -1,0 +1,43 @@
+"""The interface of a graph convolution."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from zoo.errors import BuildError
+from zoo.graphs.graph import Graph
+
+
+class Conv(nn.Module, ABC):
+    """Maps node features along the edges of a graph.
+
+    A conv is built as `Conv(in_width, out_width, *, options)`. Its weight matrices are parameters called `weight` or
+    `…_weight`, of shape [in, out] or [heads, in, out per head]: by these names weight normalisers find them. Biases and
+    attention vectors have other names.
+    """
+
+    def __init__(self, in_width: int, out_width: int) -> None:
+        super().__init__()
+        self.in_width = in_width
+        self.out_width = out_width
+
+    @abstractmethod
+    def forward(self, graph: Graph, x: Tensor) -> Tensor:
+        """x: [sources, in_width]; the result is [nodes, out_width]."""
+
+    def extra_repr(self) -> str:
+        return f"{self.in_width}, {self.out_width}"
+
+
+def head_width(out_width: int, heads: int, option: str = "heads") -> int:
+    """The width of each of `heads` heads that together are `out_width` wide.
+
+    Raises: BuildError, with the nearest numbers of heads that divide the width.
+    """
+    if out_width % heads == 0:
+        return out_width // heads
+    divisors = sorted((n for n in range(1, out_width + 1) if out_width % n == 0), key=lambda n: (abs(n - heads), n))
+    raise BuildError(
+        f"conv.{option} — {heads} heads do not divide the width {out_width} — expected a divisor of {out_width} — "
+        f"nearest: {' or '.join(map(str, sorted(divisors[:2])))}"
+    )

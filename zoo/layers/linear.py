@@ -1,0 +1,30 @@
+"""A linear map with its weight stored as [in, out], as the equations have it."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Linear(nn.Module):
+    """x W + b, with W [in_width, out_width] drawn from Glorot's uniform distribution and b zero."""
+
+    def __init__(self, in_width: int, out_width: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = glorot(in_width, out_width)
+        self.bias = zeros(out_width) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weight if self.bias is None else torch.addmm(self.bias, x, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape[0]}, {self.weight.shape[1]}, bias={self.bias is not None}"
+
+
+def glorot(*shape: int) -> nn.Parameter:
+    """A parameter [..., in, out], uniform in ±√(6 / (in + out)) (Glorot & Bengio, AISTATS 2010, eq. 16)."""
+    bound = (6 / (shape[-2] + shape[-1])) ** 0.5
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+
+
+def zeros(*shape: int) -> nn.Parameter:
+    """A parameter of zeros."""
+    return nn.Parameter(torch.zeros(shape))

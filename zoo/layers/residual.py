@@ -1,0 +1,85 @@
+"""Residual connections: what a block does with its input, its update and the first representation."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from zoo.recipe.fields import Share
+
+
+class Residual(nn.Module, ABC):
+    """Joins a block's update with what went before it.
+
+    `collects` says that `readout` wants the output of every block; else it gets the last one only.
+    """
+
+    collects: ClassVar[bool] = False
+
+    @abstractmethod
+    def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
+        """The block's output; x: its input, update: f(x), first: X_0, the input of the first block with a residual."""
+
+    def readout(self, outputs: Sequence[Tensor]) -> Tensor:
+        """What the head reads, [nodes, readout_width]. The default is the last block's output."""
+        return outputs[-1]
+
+    def readout_width(self, width: int, blocks: int) -> int:
+        """Width of the readout of so many blocks of that width."""
+        return width
+
+
+class NoSkip(Residual):
+    """No residual connection: X_{l+1} = f(X_l)."""
+
+    def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
+        return update
+
+
+class AddSkip(Residual):
+    """Residual connection X_{l+1} = X_l + f(X_l) (He et al., CVPR 2016, eq. 1)."""
+
+    def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
+        return x + update
+
+
+class InitialSkip(Residual):
+    """Initial residual X_{l+1} = (1−α) f(X_l) + α X_0 (Chen et al., ICML 2020, eq. 5, without its identity mapping).
+
+    alpha: the share of X_0.
+    """
+
+    def __init__(self, *, alpha: Share = 0.1) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
+        assert first is not None, "the network hands X_0 to every block with a residual"
+        return torch.lerp(update, first.to(update.dtype), self.alpha)
+
+
+class JumpingKnowledge(Residual):
+    """Jumping knowledge: blocks have no skip, and the head reads all of them (Xu et al., ICML 2018, §5.1).
+
+    merge: "concat" (the head's input is blocks × width wide), or elementwise "max" or "mean" over the blocks.
+    """
+
+    collects = True
+
+    def __init__(self, *, merge: Literal["concat", "max", "mean"] = "concat") -> None:
+        super().__init__()
+        self.merge: Literal["concat", "max", "mean"] = merge
+
+    def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
+        return update
+
+    def readout(self, outputs: Sequence[Tensor]) -> Tensor:
+        if self.merge == "concat":
+            return torch.cat(list(outputs), dim=1)
+        stacked = torch.stack(list(outputs))
+        return stacked.amax(0) if self.merge == "max" else stacked.mean(0)
+
+    def readout_width(self, width: int, blocks: int) -> int:
+        return width * blocks if self.merge == "concat" else width

@@ -1,0 +1,81 @@
+"""A stack of equal blocks: the network of every depth study."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Literal
+
+from torch import nn
+
+from zoo.errors import BuildError
+from zoo.layers.activation import make_activation
+from zoo.layers.linear import Linear
+from zoo.layers.network import Block, Network, NormPosition
+from zoo.layers.residual import NoSkip
+from zoo.layers.residual import Residual as ResidualModule
+from zoo.recipe.fields import Activation, Conv, Count, Depth, Probability, Residual
+
+
+def Stack(  # noqa: N802
+    in_width: int,
+    out_width: int,
+    feature_norms: Sequence[Callable[[int], nn.Module]],
+    *,
+    conv: Conv,
+    residual: Residual,
+    depth: Depth = 2,
+    width: Count = 64,
+    activation: Activation = "relu",  # pyright: ignore[reportArgumentType]
+    dropout: Probability = 0.0,
+    ends: Literal["linear", "conv"] = "linear",
+    last_conv: Conv | None = None,
+    norm_position: NormPosition = "inner",
+) -> Network:
+    """Stack of `depth` equal blocks of one convolution, between two linear maps or on its own.
+
+    ends: "linear" puts dropout → linear → activation before the blocks and dropout → linear after them, and all blocks
+    map width to width. "conv" has no such ends (Kipf & Welling, ICLR 2017): the first block maps the features to
+    `width`, the last one `width` to the classes by `last_conv` (default: `conv`), without activation, residual, or a
+    norm after it. These two have no residual; X_0 of an initial residual is then the first block's output.
+    norm_position: "pre" before the convolution, "inner" after it, "post" after the residual.
+
+    feature_norms: factories of feature normalisers, called with the width they act on. conv, residual, activation:
+    factories, called with two widths, with nothing, with nothing.
+    Raises: BuildError for options that do not fit together.
+    """
+
+    def block(block_conv: Conv, inputs: int, outputs: int, *, skip: bool = True, final: bool = False) -> Block:
+        norms = [] if final and norm_position != "pre" else feature_norms
+        return Block(
+            block_conv(inputs, outputs),
+            residual=residual() if skip else NoSkip(),
+            norms=[norm(inputs if norm_position == "pre" else outputs) for norm in norms],
+            norm_position=norm_position,
+            activation=None if final else make_activation(activation),
+            dropout=dropout,
+        )
+
+    if ends == "linear":
+        if last_conv is not None:
+            raise BuildError("model.last_conv — has no place between linear ends — expected ends=conv, or no last_conv")
+        encoder = _ends(nn.Dropout(dropout), Linear(in_width, width), make_activation(activation))
+        readout: ResidualModule = residual()
+        blocks = [block(conv, width, width) for _ in range(depth)]
+        head = _ends(nn.Dropout(dropout), Linear(readout.readout_width(width, depth), out_width))
+        return Network(encoder, blocks, head, readout=readout)
+
+    if residual().collects:
+        raise BuildError("model.residual — jumping needs a head to read all blocks — expected ends=linear")
+    last = conv if last_conv is None else last_conv
+    widths = [in_width, *[width] * (depth - 1), out_width]
+    pairs = list(pairwise(widths))
+    blocks = [block(conv, *pair, skip=place > 0) for place, pair in enumerate(pairs[:-1])]
+    blocks.append(block(last, *pairs[-1], skip=False, final=True))
+    return Network(nn.Identity(), blocks, nn.Identity())
+
+
+def _ends(dropout: nn.Module, linear: nn.Module, activation: nn.Module | None = None) -> nn.Sequential:
+    parts: list[tuple[str, nn.Module]] = [("dropout", dropout), ("linear", linear)]
+    if activation is not None:
+        parts.append(("activation", activation))
+    return nn.Sequential(OrderedDict(parts))
