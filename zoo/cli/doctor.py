@@ -67,8 +67,8 @@ def _dgl() -> list[Finding]:
         findings.append(Finding("dgl CUDA kernels", "ok", "in this build"))
     else:
         findings.append(Finding("dgl CUDA kernels", "note", "not in this build (PyPI has CPU builds only)", "nothing to do: on a GPU the zoo multiplies with PyTorch's own kernels; dgl.nn modules stay on the CPU"))
-    available, reason = dgl_backend.has_graphbolt()
-    if available:
+    reason = dgl_backend.why_no_graphbolt()
+    if reason is None:
         findings.append(Finding("dgl.graphbolt", "ok", "native library found and loaded"))
     else:
         findings.append(Finding("dgl.graphbolt", "note", f"replaced by a stub: {reason}", "nothing to do: the zoo does not need it; torch 2.2.1 or older has the real one"))

@@ -44,7 +44,7 @@ def _planetoid(store: Store, name: str) -> NodeData:
     parts = {file.rpartition(".")[2]: content for file, content in found.items()}
     test_ids = _test_ids(parts["index"])
     in_order = np.sort(test_ids)
-    # the test rows are those of in_order; ids in between are papers that the source knows nothing of
+    # row k of tx and ty is the node test_ids[k]; ids skipped in between are papers that the source knows nothing of
     known, first = _matrix(parts["allx"]), int(in_order[0])
     nodes = int(in_order[-1]) + 1
     if first != len(known) or len(test_ids) != len(np.unique(test_ids)):
@@ -65,7 +65,9 @@ def _planetoid(store: Store, name: str) -> NodeData:
         facts["absent"] = {"geom-gcn": f"{some.path} and {len(others)} files like it are not on this machine"}
     else:
         masks["geom-gcn"] = stacked_masks(list(splits.values()))
-        facts["files"] |= source_facts("geom-gcn", splits, edges="")["files"]
+        about = source_facts("geom-gcn", splits, edges="none in these")
+        facts["files"] |= about["files"]
+        facts["geom-gcn splits"] = {key: about[key] for key in ("source", "licence")}
     unknown = nodes - len(known) - len(test_ids)
     if unknown:
         facts["without features and class"] = f"{unknown} nodes, given zero features and class 0 as in the reference"

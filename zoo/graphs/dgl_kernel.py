@@ -24,12 +24,15 @@ class DGLKernel(Kernel):
         self._reverse = _reversed(self._graph)
 
     def neighbour_sum(self, x: Tensor, reverse: bool) -> Tensor:
+        """Sum by DGL."""
         return sum_over_sources(self._reverse if reverse else self._graph, x.contiguous())
 
     def weighted_sum(self, x: Tensor, weights: Tensor, reverse: bool) -> Tensor:
+        """Weighted sum over compressed rows."""
         return self.structure.rows(reverse).weighted_sum(x, weights)
 
     def edge_dot(self, left: Tensor, right: Tensor) -> Tensor:
+        """Dot products by DGL, or for one head by PyTorch."""
         if left.shape[1] == 1 or not self.structure.edges:
             return self.structure.incoming.edge_dot(right, left)
         return dgl.ops.u_dot_v(self._graph, left.contiguous(), right.contiguous()).squeeze(-1)

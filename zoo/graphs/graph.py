@@ -115,7 +115,7 @@ class Graph:
         return y.to(values.dtype)
 
     def at_destinations(self, x: Tensor) -> Tensor:
-        """x [sources, …] at the nodes that are destinations: [nodes, …]. On a whole graph that is x."""
+        """Features at the nodes that are destinations: x [sources, …] to [nodes, …]; on a whole graph, x itself."""
         return x[: self.nodes] if self._is_block else x
 
     @property

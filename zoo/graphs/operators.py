@@ -21,6 +21,7 @@ class NeighbourSum(Function):
     def forward(
         ctx: Any, x: Tensor, kernel: Kernel, before: Tensor | None, after: Tensor | None, reverse: bool
     ) -> Tensor:
+        """Compute the result."""
         ctx.set_materialize_grads(False)
         ctx.arguments = kernel, before, after, reverse
         with _full_precision(x):
@@ -29,6 +30,7 @@ class NeighbourSum(Function):
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor | None) -> Any:
+        """Compute the gradients by operators of this file."""
         kernel, before, after, reverse = ctx.arguments
         dx = None if dy is None else NeighbourSum.apply(dy, kernel, after, before, not reverse)
         return dx, None, None, None, None
@@ -39,6 +41,7 @@ class WeightedSum(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weights: Tensor, kernel: Kernel, reverse: bool) -> Tensor:
+        """Compute the result."""
         ctx.save_for_backward(x, weights)
         ctx.arguments = kernel, reverse
         with _full_precision(x):
@@ -46,6 +49,7 @@ class WeightedSum(Function):
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
+        """Compute the gradients by operators of this file."""
         x, weights = ctx.saved_tensors
         kernel, reverse = ctx.arguments
         dx = dw = None
@@ -61,6 +65,7 @@ class EdgeDot(Function):
 
     @staticmethod
     def forward(ctx: Any, left: Tensor, right: Tensor, kernel: Kernel) -> Tensor:
+        """Compute the result."""
         ctx.save_for_backward(left, right)
         ctx.kernel = kernel
         with _full_precision(left):
@@ -68,6 +73,7 @@ class EdgeDot(Function):
 
     @staticmethod
     def backward(ctx: Any, dz: Tensor) -> Any:
+        """Compute the gradients by operators of this file."""
         left, right = ctx.saved_tensors
         dleft = dright = None
         if ctx.needs_input_grad[0]:
@@ -82,11 +88,15 @@ class EdgeAdd(Function):
 
     @staticmethod
     def forward(ctx: Any, left: Tensor, right: Tensor, structure: Structure) -> Tensor:
+        """Compute the result."""
         ctx.structure = structure
+        # Gathering rows of a strided tensor is several times slower than copying it first.
+        left, right = left.contiguous(), right.contiguous()
         return left.index_select(0, structure.src).add_(right.index_select(0, structure.dst))
 
     @staticmethod
     def backward(ctx: Any, dz: Tensor) -> Any:
+        """Compute the gradients by operators of this file."""
         dleft = EdgeSum.apply(dz, ctx.structure, True) if ctx.needs_input_grad[0] else None
         dright = EdgeSum.apply(dz, ctx.structure, False) if ctx.needs_input_grad[1] else None
         return dleft, dright, None
@@ -97,12 +107,14 @@ class EdgeSum(Function):
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, structure: Structure, at_source: bool) -> Tensor:
+        """Compute the result."""
         ctx.arguments = structure, at_source
         with _full_precision(z):
             return structure.rows(at_source).edge_sum(z)
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
+        """Compute the gradients by operators of this file."""
         return EdgeGather.apply(dy, *ctx.arguments), None, None
 
 
@@ -111,11 +123,13 @@ class EdgeGather(Function):
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, structure: Structure, at_source: bool) -> Tensor:
+        """Compute the result."""
         ctx.arguments = structure, at_source
         return y.index_select(0, structure.src if at_source else structure.dst)
 
     @staticmethod
     def backward(ctx: Any, dz: Tensor) -> Any:
+        """Compute the gradients by operators of this file."""
         return EdgeSum.apply(dz, *ctx.arguments), None, None
 
 
@@ -124,6 +138,7 @@ class EdgeSoftmax(Function):
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, structure: Structure) -> Tensor:
+        """Compute the result."""
         rows, dst = structure.incoming, structure.dst
         with _full_precision(scores):
             p = scores.sub(rows.edge_max(scores).index_select(0, dst)).exp_()
@@ -134,6 +149,7 @@ class EdgeSoftmax(Function):
 
     @staticmethod
     def backward(ctx: Any, dp: Tensor) -> Any:
+        """Compute the gradients by operators of this file."""
         (p,) = ctx.saved_tensors
         weighted = p * dp
         total = EdgeGather.apply(EdgeSum.apply(weighted, ctx.structure, False), ctx.structure, False)

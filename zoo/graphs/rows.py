@@ -60,11 +60,11 @@ class Rows:
         return self.offsets.long().diff()
 
     def sum(self, x: Tensor) -> Tensor:
-        """x [columns, d] summed over each row's columns: [rows, d]."""
+        """Sum x [columns, d] over each row's columns: [rows, d]."""
         return self._product(("sum", x.dtype), self.columns, x, self.width)
 
     def edge_sum(self, values: Tensor) -> Tensor:
-        """values [edges, d] summed over each row's edges: [rows, d]."""
+        """Sum values [edges, d] over each row's edges: [rows, d]."""
         return self._product(("edge_sum", values.dtype), self.edges, values, len(self.edges))
 
     def edge_max(self, values: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ class Rows:
         return largest.scatter_reduce_(0, self._row_of_edge[:, None].expand_as(values), values, "amax")
 
     def weighted_sum(self, x: Tensor, weights: Tensor) -> Tensor:
-        """x [columns, heads, d] weighted by weights [edges, heads], summed over each row: [rows, heads, d]."""
+        """Sum x [columns, heads, d], weighted by weights [edges, heads], over each row: [rows, heads, d]."""
         heads, width = weights.shape[1], x.shape[2]
         if not len(self.edges):
             return x.new_zeros(self.count, heads, width)

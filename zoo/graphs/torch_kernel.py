@@ -11,10 +11,13 @@ class TorchKernel(Kernel):
     name = "torch"
 
     def neighbour_sum(self, x: Tensor, reverse: bool) -> Tensor:
+        """Sum over compressed rows."""
         return self.structure.rows(reverse).sum(x)
 
     def weighted_sum(self, x: Tensor, weights: Tensor, reverse: bool) -> Tensor:
+        """Weighted sum over compressed rows."""
         return self.structure.rows(reverse).weighted_sum(x, weights)
 
     def edge_dot(self, left: Tensor, right: Tensor) -> Tensor:
+        """Dot products at the entries of the compressed rows."""
         return self.structure.incoming.edge_dot(right, left)

@@ -9,9 +9,9 @@ from zoo.errors import BuildError
 
 def make_activation(factory: Any) -> nn.Module:
     """Call the factory. Raises: BuildError for a bare name, which only the recipe builder can look up."""
-    if not callable(factory):
+    if isinstance(factory, str):
         raise BuildError(
-            f"activation — got {factory!r} — expected a factory of modules, e.g. torch.nn.ReLU; "
+            f"activation — got the name {factory!r} — expected a factory of modules, e.g. torch.nn.ReLU; "
             "names are looked up when a recipe is built"
         )
     return factory()

@@ -26,6 +26,7 @@ class Conv(nn.Module, ABC):
         """x: [sources, in_width]; the result is [nodes, out_width]."""
 
     def extra_repr(self) -> str:
+        """Return the widths, for `print`."""
         return f"{self.in_width}, {self.out_width}"
 
 

@@ -34,6 +34,7 @@ class DGLConv(Conv):
         self._takes_lambda = "lambda_max" in inspect.signature(module.forward).parameters
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
+        """Run the module on the DGLGraph."""
         if graph.device.type != "cpu" and not has_cuda():
             raise BuildError(
                 f"conv {self.name} — this build of DGL has no kernels for {graph.device.type} — expected a device of: "

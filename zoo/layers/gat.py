@@ -38,6 +38,7 @@ class AttentionConv(Conv, ABC):
         """Per head the features to be averaged, [sources, heads, d], and the scores of the edges, [edges, heads]."""
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
+        """Average the values of in-neighbours by their attention."""
         values, scores = self.values_and_scores(graph, x)
         weights = functional.dropout(graph.edge_softmax(scores), self.attention_dropout, self.training)
         y = graph.attend(values, weights)
@@ -45,7 +46,7 @@ class AttentionConv(Conv, ABC):
         return y if self.bias is None else y + self.bias
 
     def per_head(self, x: Tensor, weight: Tensor) -> Tensor:
-        """x W_h for each head: [n, in] and [heads, in, d] to [n, heads, d], in one product."""
+        """Return x W_h for each head: [n, in] and [heads, in, d] to [n, heads, d], in one product."""
         joined = weight.transpose(0, 1).reshape(self.in_width, -1)
         return (x @ joined).view(-1, self.heads, self.head_width)
 
@@ -76,6 +77,7 @@ class GATConv(AttentionConv):
         self.target_attention = glorot(heads, self.head_width)
 
     def values_and_scores(self, graph: Graph, x: Tensor) -> tuple[Tensor, Tensor]:
+        """W x, and the scores before the softmax."""
         values = self.per_head(x, self.weight)
         # a·(W x) as (W a)·x: two columns per head, in place of products the size of the features.
         vectors = torch.stack([self.source_attention, self.target_attention], dim=-1)
@@ -110,6 +112,7 @@ class GATv2Conv(AttentionConv):
         self.attention = glorot(heads, self.head_width)
 
     def values_and_scores(self, graph: Graph, x: Tensor) -> tuple[Tensor, Tensor]:
+        """W x, and the scores before the softmax."""
         values = self.per_head(x, self.source_weight)
         if self.target_weight is None:
             target = graph.at_destinations(values)

@@ -25,6 +25,7 @@ class GCNConv(Conv):
         self.bias = zeros(out_width) if bias else None
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
+        """Return Â x W + b."""
         if self.in_width < self.out_width:
             y = graph.propagate(x, self.norm) @ self.weight
         else:

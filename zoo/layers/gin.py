@@ -42,4 +42,5 @@ class GINConv(Conv):
         self.mlp = nn.Sequential(*parts)
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
+        """Return MLP((1 + ε) x + A x)."""
         return self.mlp((1 + self.eps) * graph.at_destinations(x) + graph.propagate(x, "sum"))

@@ -13,9 +13,11 @@ class Linear(nn.Module):
         self.bias = zeros(out_width) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return x W + b, for x [nodes, in_width]."""
         return x @ self.weight if self.bias is None else torch.addmm(self.bias, x, self.weight)
 
     def extra_repr(self) -> str:
+        """Return the widths, for `print`."""
         return f"{self.weight.shape[0]}, {self.weight.shape[1]}, bias={self.bias is not None}"
 
 

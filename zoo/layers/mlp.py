@@ -15,4 +15,5 @@ class MLPConv(Conv):
         self.linear = Linear(in_width, out_width, bias=bias)
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
+        """Return x W + b."""
         return self.linear(graph.at_destinations(x))

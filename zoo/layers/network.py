@@ -121,8 +121,8 @@ class Network(nn.Module):
     def block_matrices(self) -> dict[str, nn.Parameter]:
         """Every weight matrix inside the blocks' convolutions, by its dotted name in the network.
 
-        Those are the parameters called `weight` or `…_weight` that have two dimensions or more: attention vectors, biases
-        and the affine parameters of feature normalisers are none. The zoo's own are [..., in, out]; those of modules
+        Those are the parameters called `weight` or `…_weight` that have two dimensions or more: attention vectors,
+        biases and the parameters of feature normalisers are none. The zoo's own are [..., in, out]; those of modules
         from `dgl.nn` may be [out, in], as their authors have it.
         """
         return {f"blocks.{name}": parameter for name, parameter in self._matrices()}

@@ -35,6 +35,7 @@ class NoSkip(Residual):
     """No residual connection: X_{l+1} = f(X_l)."""
 
     def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
+        """Return f(x)."""
         return update
 
 
@@ -42,6 +43,7 @@ class AddSkip(Residual):
     """Residual connection X_{l+1} = X_l + f(X_l) (He et al., CVPR 2016, eq. 1)."""
 
     def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
+        """Return x + f(x)."""
         return x + update
 
 
@@ -56,6 +58,7 @@ class InitialSkip(Residual):
         self.alpha = alpha
 
     def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
+        """Return (1−α) f(x) + α X_0."""
         assert first is not None, "the network hands X_0 to every block with a residual"
         return torch.lerp(update, first.to(update.dtype), self.alpha)
 
@@ -73,13 +76,16 @@ class JumpingKnowledge(Residual):
         self.merge: Literal["concat", "max", "mean"] = merge
 
     def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
+        """Return f(x)."""
         return update
 
     def readout(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Merge the outputs of all blocks."""
         if self.merge == "concat":
             return torch.cat(list(outputs), dim=1)
         stacked = torch.stack(list(outputs))
         return stacked.amax(0) if self.merge == "max" else stacked.mean(0)
 
     def readout_width(self, width: int, blocks: int) -> int:
+        """Return blocks × width for concat, else width."""
         return width * blocks if self.merge == "concat" else width

@@ -26,6 +26,7 @@ class SAGEConv(Conv):
         self.bias = zeros(out_width) if bias else None
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
+        """Return x W_root + aggregate(x) W_neighbor + b."""
         if self.in_width < self.out_width:
             neighbors = graph.propagate(x, self.norm) @ self.neighbor_weight
         else:

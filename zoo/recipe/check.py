@@ -1,9 +1,10 @@
 """From a tree of plain values to a `Recipe`, or to the list of everything that is wrong with it."""
 
-from typing import Any
+from typing import Annotated, Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.fields import FieldInfo
 
 from registry import TABLES, RegistryError
 from registry.errors import UnknownName, did_you_mean
@@ -34,7 +35,7 @@ def check(name: str, tree: dict[str, Any], problems: list[Problem] | None = None
         elif key == "normalizer":
             values[key] = _normalizers(raw, problems)
         elif key in tree and not (raw is None and not field.is_required()):
-            values[key] = _value(raw, field.annotation, key, problems, list(field.metadata))
+            values[key] = _value(raw, full_annotation(field), key, problems)
     if problems:
         raise RecipeError(name, problems)
     return Recipe(**values)
@@ -107,7 +108,12 @@ def _normalizers(raw: Any, problems: list[Problem]) -> tuple[Component | None, .
     return tuple(component(item, "normalizers", f"normalizer.{index}", problems) for index, item in enumerate(raw))
 
 
-def _value(raw: Any, annotation: Any, path: str, problems: list[Problem], metadata: list[Any] | None = None) -> Any:
+def full_annotation(field: FieldInfo) -> Any:
+    """A field's type with its constraints, which pydantic keeps apart."""
+    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+
+
+def _value(raw: Any, annotation: Any, path: str, problems: list[Problem]) -> Any:
     """Validate a plain value; every problem of a nested one is added with its own path."""
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
@@ -116,22 +122,35 @@ def _value(raw: Any, annotation: Any, path: str, problems: list[Problem], metada
     try:
         return adapter.validate_python(raw)
     except ValidationError as error:
-        known = getattr(annotation, "model_fields", {})
         said: set[str] = set()
-        for item in error.errors(include_url=False):
-            places = [str(place) for place in item["loc"] if str(place) in known or isinstance(place, int)]
-            where = ".".join([path, *places])
-            if item["type"] == "extra_forbidden":
-                key = str(item["loc"][-1])
-                near = did_you_mean(key, known)
-                problems.append(Problem(f"{path}.{key}", f"unknown key — expected one of: {', '.join(known)}{near}"))
-            elif where not in said:  # a union reports each of its arms; one line per place is enough
+        items = error.errors(include_url=False)
+        for item in items:
+            where = ".".join([path, *_places(raw, item["loc"])])
+            if where not in said:  # a union reports each of its arms; one line per place is enough
                 said.add(where)
-                problems.append(Problem(where, _sentence(item, [e for e in error.errors() if e["loc"] == item["loc"]])))
+                same_place = [other for other in items if other["loc"] == item["loc"]]
+                problems.append(Problem(where, _sentence(item, same_place, _keys_in(annotation))))
         return None
 
 
-def _sentence(item: Any, same_place: list[Any]) -> str:
+def _places(raw: Any, location: tuple[int | str, ...]) -> list[str]:
+    """The part of pydantic's location that lies in the value itself; arms of unions are named there too."""
+    places: list[str] = []
+    for place in location:
+        if isinstance(raw, dict) and place in raw or isinstance(raw, list) and isinstance(place, int):
+            places.append(str(place))
+            raw = raw[place]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return places
+
+
+def _keys_in(annotation: Any) -> list[str]:
+    """The keys of a section, or of the sections that an annotation like `Mapping[str, Group]` holds."""
+    return [*getattr(annotation, "model_fields", ()), *(key for inner in get_args(annotation) for key in _keys_in(inner))]
+
+
+def _sentence(item: Any, same_place: list[Any], known: list[str]) -> str:
+    if item["type"] == "extra_forbidden":
+        return f"unknown key — expected one of: {', '.join(known)}{did_you_mean(str(item['loc'][-1]), known)}"
     message = item["msg"].removeprefix("Value error, ")
     expected = message.removeprefix("Input should be ")
     text = f"{item['input']!r} is not valid — expected {expected.removeprefix('expected ')}"

@@ -7,6 +7,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerati
 
 from registry import TABLES, RegistryError
 from registry.core import FAMILY
+from zoo.recipe.check import full_annotation
 from zoo.recipe.options import REQUIRED, Parameter, options_of
 from zoo.recipe.schema import COMPONENTS, Recipe
 
@@ -26,7 +27,7 @@ def recipe_schema() -> Schema:
             one = _reference("normalizers")
             properties[name] = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
         else:
-            properties[name] = _hoisted(TypeAdapter(field.annotation).json_schema(), definitions)
+            properties[name] = _hoisted(TypeAdapter(full_annotation(field)).json_schema(), definitions)
     definitions |= {table: _table(table, definitions) for table in TABLES}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -43,7 +43,7 @@ class Calibration(Section):
     """How `c: auto` is found: μ(G) of the first block over that of the last is brought into a band."""
 
     low: Positive = Field(0.5, description="lower end of the band for μ(G_1)/μ(G_L)")
-    high: Positive = Field(2.0, description="upper end of the band")
+    high: Positive = Field(1.5, description="upper end of the band")
     passes: Count = Field(1, description="backward passes averaged per trial, each with fresh dropout masks")
 
 
@@ -94,7 +94,7 @@ class Recipe(Section):
     calibration: Calibration = Calibration()
     training: Training = Training()
     execution: Execution = Execution()
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = (0,)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(min_length=1)] = (0,)
 
     def plain(self) -> dict[str, Any]:
         """The recipe as plain values that read back to itself."""

@@ -10,7 +10,7 @@ def test_dense_is_what_scipy_makes():
     values = np.random.default_rng(0).normal(size=(40, 30))
     matrix = sp.csr_matrix(np.where(values > 1.5, values, 0).astype(np.float32))
     assert (np.diff(matrix.indptr) == 0).any()
-    ours = dense(matrix.data, matrix.indices, matrix.indptr, matrix.shape)
+    ours = dense(matrix.data, matrix.indices, matrix.indptr, (40, 30))
     np.testing.assert_array_equal(ours, matrix.toarray())
     np.testing.assert_array_equal(row_of_each_entry(matrix.indptr), matrix.tocoo().row)
 

@@ -125,7 +125,7 @@ def test_class_sizes_fall_and_add_up(classes, extra, imbalance):
 
 
 def test_imbalance_is_the_ratio_of_largest_and_smallest():
-    """Ten classes, imbalance 100: the first is 100 times the last, and the ratio of neighbours is the same throughout."""
+    """Ten classes, imbalance 100: the first is 100 times the last, and each is as much larger than the next."""
     data = make(nodes=100_000, classes=10, degree=1.0, imbalance=100.0, features=10)
     sizes = torch.bincount(data.labels).double()
     assert float(sizes[0] / sizes[-1]) == pytest.approx(100, rel=0.02)

@@ -64,7 +64,7 @@ def same(ours: Any, theirs: Any, inputs: list[Tensor]) -> None:
 @pytest.mark.parametrize("edges", GRAPHS.values(), ids=GRAPHS)
 @pytest.mark.parametrize("norm", ["both", "right", "left", "sum"])
 def test_propagate_is_the_dense_product(kernel: KernelName, edges: Any, norm: Norm) -> None:
-    """propagate equals the dense matrix of its norm, forward and backward, on awkward graphs."""
+    """The operator propagate equals the dense matrix of its norm, forward and backward, on awkward graphs."""
     g, x = graph(edges, kernel), random(NODES, 5)
     same(g.propagate(x, norm), weighted(g, norm) @ x, [x])
 
@@ -83,7 +83,7 @@ def test_propagate_takes_any_trailing_shape(kernel: KernelName) -> None:
 @pytest.mark.parametrize("edges", GRAPHS.values(), ids=GRAPHS)
 @pytest.mark.parametrize("heads", [1, 3])
 def test_attend_is_the_weighted_sum(kernel: KernelName, edges: Any, heads: int) -> None:
-    """attend equals index_add over edges, with gradients of values and weights."""
+    """The operator attend equals index_add over edges, with gradients of values and weights."""
     g = graph(edges, kernel)
     x, w = random(NODES, heads, 4), random(g.edges, heads, seed=1)
     src, dst = g.dgl.edges(order="eid")
@@ -193,7 +193,7 @@ def test_autocast_leaves_the_operators_alone(kernel: KernelName) -> None:
 
 
 def test_the_kernel_is_chosen_with_a_reason() -> None:
-    """auto takes DGL on the CPU; an explicit choice is kept when the graph moves; both say why."""
+    """By default the CPU gets DGL; an explicit choice is kept when the graph moves; both say why."""
     assert graph().kernel == "dgl" and "cpu" in graph().kernel_reason
     assert graph(kernel="torch").kernel == "torch" and graph(kernel="torch").kernel_reason == "asked for"
     moved = graph(kernel="torch").to("cpu")

@@ -51,7 +51,7 @@ def test_gatv2_equals_dgl(graph: Any, features: Any, compare: Any, copy_into: An
     """Forward and all gradients equal dgl.nn.GATv2Conv without bias, with and without shared weights."""
     ours = GATv2Conv(4, 6, heads=3, share_weights=share, bias=False).double()
     theirs = dgl.nn.GATv2Conv(4, 2, 3, share_weights=share, bias=False, allow_zero_in_degree=True).double()
-    pairs = [(ours.source_weight, theirs.fc_src.weight), (ours.attention, theirs.attn)]
+    pairs: list[Any] = [(ours.source_weight, theirs.fc_src.weight), (ours.attention, theirs.attn)]
     if not share:
         pairs.append((ours.target_weight, theirs.fc_dst.weight))
     for mine, other in pairs:

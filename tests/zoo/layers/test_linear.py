@@ -15,7 +15,7 @@ def test_glorot_has_the_variance_of_the_paper():
 
 
 def test_linear_is_the_product():
-    """x W + b, with a zero bias at first."""
+    """The map is x W + b, with a zero bias at first."""
     linear, x = Linear(4, 3), torch.randn(5, 4)
     assert torch.allclose(linear(x), x @ linear.weight) and torch.equal(linear.bias, torch.zeros(3))  # type: ignore[arg-type]
     assert Linear(4, 3, bias=False).bias is None

@@ -102,7 +102,7 @@ def test_hooks_on_blocks_see_the_representations(graph: Graph):
     """A forward hook on a block gets X_l, also while weights are normalised."""
     network = Network(nn.Identity(), [Block(GCNConv(4, 4), residual=NoSkip()) for _ in range(2)], nn.Identity())
     network.normalize_with(Scaled(0.5))
-    seen: list[Tensor] = []
+    seen: list[Any] = []
     network.blocks[-1].register_forward_hook(lambda module, inputs, output: seen.append(output))
     assert network(graph, torch.randn(graph.nodes, 4)) is seen[0]
 
@@ -168,20 +168,22 @@ def test_normalised_weights_are_used_for_one_call(make: Any, graph: Graph):
 
 def test_parameters_come_back_after_an_error(graph: Graph):
     """A conv that raises half way leaves the parameters in place."""
-    network = Network(nn.Identity(), [Block(GCNConv(4, 4), residual=NoSkip())], nn.Identity())
+    conv = GCNConv(4, 4)
+    network = Network(nn.Identity(), [Block(conv, residual=NoSkip())], nn.Identity())
     network.normalize_with(Scaled(0.5))
-    weight = network.blocks[0].conv.weight
+    weight = conv.weight
     with pytest.raises(RuntimeError):
         network(graph, torch.randn(graph.nodes, 5))
-    assert network.blocks[0].conv.weight is weight
+    assert conv.weight is weight
 
 
 def test_project_writes_into_the_parameters(graph: Graph):
-    """project scales the stored weights once per call; the forward pass then takes them as they are."""
-    network = Network(nn.Identity(), [Block(GCNConv(4, 4), residual=NoSkip())], nn.Identity())
+    """Projecting scales the stored weights once per call; the forward pass then takes them as they are."""
+    conv = GCNConv(4, 4)
+    network = Network(nn.Identity(), [Block(conv, residual=NoSkip())], nn.Identity())
     network.project()  # without a normalisation: nothing
     network.normalize_with(Scaled(0.5, project=True))
-    weight, x = network.blocks[0].conv.weight, torch.randn(graph.nodes, 4)
+    weight, x = conv.weight, torch.randn(graph.nodes, 4)
     before, output = weight.detach().clone(), network(graph, x)
     network.project()
     assert torch.equal(weight, 0.5 * before)

@@ -29,7 +29,7 @@ class Shift(nn.Module):
         self.width = width
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
-        """x plus its width."""
+        """Add the width to x."""
         assert x.shape[1] == self.width
         return x + self.width
 
@@ -58,7 +58,7 @@ def test_every_depth_runs_and_trains(graph: Graph, depth: int, ends: Any):
 
 def test_conv_ends_are_kipf_and_wellings(graph: Graph):
     """With conv ends, a two-block GCN equals Â relu(Â X W_0 + b_0) W_1 + b_1 made of dgl.nn.GraphConv."""
-    network = stack(5, 3, [], ends="conv").double()
+    network: Any = stack(5, 3, [], ends="conv").double()
     first, second = (dgl.nn.GraphConv(a, b).double() for a, b in ((5, 4), (4, 3)))
     for ours, theirs in zip(network.blocks, (first, second), strict=True):
         theirs.load_state_dict(ours.conv.state_dict())
@@ -69,17 +69,18 @@ def test_conv_ends_are_kipf_and_wellings(graph: Graph):
 
 def test_linear_ends_in_closed_form(graph: Graph):
     """With linear ends and a graph-free conv, the network is the formula written out."""
-    network = stack(5, 3, [], conv=MLPConv, residual=AddSkip, activation=nn.Tanh)
+    network: Any = stack(5, 3, [], conv=MLPConv, residual=AddSkip, activation=nn.Tanh)
     x = torch.randn(NODES, 5)
-    expected = torch.tanh(network.encoder.linear(x))  # type: ignore[operator]
+    expected = torch.tanh(network.encoder.linear(x))
     for block in network.blocks:
         expected = expected + torch.tanh(block.conv.linear(expected))
-    torch.testing.assert_close(network(graph, x), network.head.linear(expected))  # type: ignore[operator]
+    torch.testing.assert_close(network(graph, x), network.head.linear(expected))
 
 
 def test_last_conv_is_built_for_the_last_block():
     """last_conv replaces the conv of the last block; between linear ends it has no place."""
-    network = stack(5, 3, [], ends="conv", depth=3, conv=partial(GATConv, heads=2), last_conv=partial(GATConv, heads=1))
+    two, one = partial(GATConv, heads=2), partial(GATConv, heads=1)
+    network: Any = stack(5, 3, [], ends="conv", depth=3, conv=two, last_conv=one)
     assert [block.conv.heads for block in network.blocks] == [2, 2, 1]
     with pytest.raises(BuildError, match="last_conv"):
         stack(5, 3, [], last_conv=GCNConv)
@@ -87,7 +88,7 @@ def test_last_conv_is_built_for_the_last_block():
 
 def test_where_widths_change_there_is_no_residual():
     """With conv ends the first and the last block have no skip, the ones between do; the last has no activation."""
-    network = stack(5, 3, [], ends="conv", depth=4, residual=AddSkip)
+    network: Any = stack(5, 3, [], ends="conv", depth=4, residual=AddSkip)
     assert [type(block.residual).__name__ for block in network.blocks] == ["NoSkip", "AddSkip", "AddSkip", "NoSkip"]
     assert [type(block.activation).__name__ for block in network.blocks] == ["ReLU", "ReLU", "ReLU", "Identity"]
 
@@ -97,7 +98,7 @@ def test_where_widths_change_there_is_no_residual():
 )
 def test_norms_are_built_for_the_width_they_act_on(graph: Graph, position: Any, widths: list[list[int]]):
     """Each norm gets the width at its place, and none comes after the last conv."""
-    network = stack(5, 3, [Shift], ends="conv", depth=3, norm_position=position)
+    network: Any = stack(5, 3, [Shift], ends="conv", depth=3, norm_position=position)
     assert [[norm.width for norm in block.norms] for block in network.blocks] == widths
     assert network(graph, torch.randn(NODES, 5)).shape == (NODES, 3)
 
@@ -112,8 +113,8 @@ def test_every_residual_fits_both_ends(graph: Graph, residual: Any, ends: Any):
 @pytest.mark.parametrize(("merge", "width"), [("concat", 12), ("max", 4), ("mean", 4)])
 def test_jumping_widens_the_head(graph: Graph, merge: Any, width: int):
     """The head reads what jumping knowledge gives; without a head it is refused."""
-    network = stack(5, 3, [], depth=3, residual=partial(JumpingKnowledge, merge=merge))
-    assert network.head.linear.weight.shape == (width, 3)  # type: ignore[union-attr]
+    network: Any = stack(5, 3, [], depth=3, residual=partial(JumpingKnowledge, merge=merge))
+    assert network.head.linear.weight.shape == (width, 3)
     assert network(graph, torch.randn(NODES, 5)).shape == (NODES, 3)
     with pytest.raises(BuildError, match="ends=linear"):
         stack(5, 3, [], ends="conv", residual=partial(JumpingKnowledge, merge=merge))

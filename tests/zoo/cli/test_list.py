@@ -1,0 +1,59 @@
+"""`zoo list`."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from registry import TABLES
+from zoo.cli.main import app
+from zoo.recipe import where
+
+
+def test_the_overview_has_every_table(zoo):
+    """Recipes and all tables, with the names that the registry knows."""
+    content = json.loads(zoo("list", "--json").stdout)
+    assert content["recipes"] == where.names()
+    assert content["normalizers"] == TABLES["normalizers"].names()
+    assert set(content) == {"recipes", *TABLES}
+
+
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_each_table_lists_source_and_options(table):
+    """Every name of a table is shown with where it comes from."""
+    rows = json.loads(CliRunner().invoke(app, ["list", table, "--json"]).stdout)
+    assert [row["name"] for row in rows] == TABLES[table].names()
+    assert all(row["source"] == "built-in" for row in rows)
+
+
+def test_options_are_shown_with_defaults(zoo):
+    """The listing reads options from the source: frobenius has c and mode."""
+    rows = {row["name"]: row for row in json.loads(zoo("list", "normalizers", "--json").stdout)}
+    assert rows["frobenius"]["options"]["c"] == "1.0"
+    assert rows["frobenius"]["summary"]
+
+
+def test_an_installed_package_is_listed_and_trained(zoo, tmp_path):
+    """A third-party distribution's entry point is there by name, with the package that brought it."""
+    site = tmp_path / "site"
+    info = site / "other_norms-2.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-norms\nVersion: 2.0\n")
+    (info / "entry_points.txt").write_text("[zoo.normalizers]\nthirds = other_norms:Thirds\n")
+    (site / "other_norms.py").write_text(
+        "from zoo.normalizers import WeightNormalizer\n\n\nclass Thirds(WeightNormalizer):\n"
+        '    """A third of every weight."""\n\n    def normalize(self, weight):\n        return weight / 3\n'
+    )
+    env = {"PYTHONPATH": str(site)}
+    listing = zoo("list", "normalizers", env=env).stdout
+    assert "package other-norms 2.0" in listing
+    assert "A third of every weight." in listing
+    done = zoo("train", "smoke/res-gcn", "normalizer=thirds", "--json", env=env)
+    assert json.loads(done.stdout)["status"] == "finished", done.stderr
+
+
+def test_an_unknown_table_suggests_the_nearest(zoo):
+    """`zoo list normaliser` is a mistake with a suggestion."""
+    done = zoo("list", "normaliser")
+    assert done.returncode == 2
+    assert "did you mean 'normalizers'" in done.stderr

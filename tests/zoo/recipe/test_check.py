@@ -1,0 +1,116 @@
+"""Every problem of a recipe at once, each with its path and the nearest right thing."""
+
+import pytest
+
+from registry import models
+from zoo.errors import RecipeError
+from zoo.recipe.check import check
+from zoo.recipe.schema import Component
+
+GOOD = {"dataset": "karate", "model": {"name": "res-gcn", "depth": 4}}
+
+
+def problems_of(tree: dict) -> list[str]:
+    with pytest.raises(RecipeError) as caught:
+        check("test", tree)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_minimal_recipe_is_completed():
+    """Data set and model are enough; everything else gets its default, nested components too."""
+    recipe = check("test", GOOD)
+    assert [component.name for component in recipe.normalizer] == ["none"]
+    assert (recipe.split.name, recipe.optimizer.name, recipe.seeds) == ("default", "adam", (0,))
+    options = recipe.model.options
+    assert (options["depth"], options["width"]) == (4, 64)
+    assert options["conv"] == Component(name="gcn", options={"bias": True, "norm": "both"})
+    assert options["activation"].name == "relu"
+
+
+def test_a_complete_recipe_reads_back_to_itself():
+    """The resolved form, written and checked again, is the same recipe with the same identity."""
+    recipe = check("test", {**GOOD, "normalizer": [{"name": "frobenius", "c": "auto"}, "layer"], "training": {"patience": "5%"}})
+    again = check("test", recipe.plain())
+    assert again == recipe
+    assert again.identity() == recipe.identity()
+
+
+def test_seven_mistakes_are_seven_lines():
+    """One answer names seven different mistakes: key, name, option, type, range, choice, nested option."""
+    said = problems_of(
+        {
+            "dataset": "crora",
+            "modle": "gcn",
+            "model": {"name": "res-gcn", "depht": 3, "width": "wide", "dropout": 1.5, "conv": {"norm": "bot"}},
+            "training": {"duration": "ten epochs"},
+        }
+    )
+    assert len(said) == 7
+    for start, middle in (
+        ("modle", "did you mean 'model'?"),
+        ("dataset", "unknown name 'crora' in datasets"),
+        ("model.depht", "did you mean 'depth'?"),
+        ("model.width", "'wide' is not valid — expected a valid integer"),
+        ("model.dropout", "1.5 is not valid — expected less than 1"),
+        ("model.conv.norm", "'bot' is not valid — expected 'both' or 'right' — did you mean 'both'?"),
+        ("training.duration", "expected a duration"),
+    ):
+        assert any(line.startswith(f"{start} — ") and middle in line for line in said), (start, said)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"dataset": None}, "dataset — missing"),
+        ({"normalizer": "frobenus"}, "normalizer — unknown name 'frobenus' in normalizers"),
+        ({"normalizer": []}, "normalizer — an empty list"),
+        ({"normalizer": ["layer", {"c": 1}]}, "normalizer.1 — the component has no name"),
+        ({"normalizer": {"name": "frobenius", "c": -1}}, "normalizer.c — -1 is not valid — expected greater than 0"),
+        ({"normalizer": {"name": "frobenius", "c": "atuo"}}, "normalizer.c — 'atuo' is not valid"),
+        ({"model": {"name": "res-gcn", "conv": "gat"}}, "model.conv — is fixed to 'gcn' by the name of the model"),
+        ({"model": 7}, "model — 7 is not a component"),
+        ({"model": {"name": "stack", "residual": "add"}}, "model.conv — missing — 'stack' needs this option"),
+        ({"model": {"name": "stack", "conv": "dgl.nn.GraphCon", "residual": "add"}}, "model.conv — "),
+        ({"training": {"precison": "bf16"}}, "training.precison — unknown key"),
+        ({"training": 5}, "training — 5 is not valid"),
+        ({"prepare": {"self_loops": "ad"}}, "prepare.self_loops — 'ad' is not valid"),
+        ({"seeds": [0, -1]}, "seeds.1 — -1 is not valid"),
+        ({"seeds": []}, "seeds — "),
+        ({"optimizer": {"name": "adam", "groups": {"blocks": {"wd": 1}}}}, "optimizer.groups.blocks.wd — unknown key — expected one of: lr, weight_decay"),
+    ],
+)
+def test_each_mistake_is_named(change, line):
+    """One mistake, one line, with its dotted path first."""
+    said = problems_of({**GOOD, **change})
+    assert len(said) == 1
+    assert said[0].startswith(line), said
+
+
+def test_options_without_a_name_refine_the_default():
+    """`conv: {heads: 4}` keeps the convolution that the model's name fixes."""
+    recipe = check("test", {"dataset": "karate", "model": {"name": "res-gat", "conv": {"heads": 4}}})
+    conv = recipe.model.options["conv"]
+    assert (conv.name, conv.options["heads"]) == ("gat", 4)
+
+
+def test_identity_changes_with_what_can_change_the_result_and_nothing_else():
+    """Depth and code count; seeds, device, description do not."""
+    recipe = check("test", GOOD)
+    same = check("other", {**GOOD, "seeds": [3], "description": "words", "execution": {"device": "cpu", "threads": 1}})
+    assert same.identity() == recipe.identity()
+    assert check("test", {**GOOD, "model": {"name": "res-gcn", "depth": 5}}).identity() != recipe.identity()
+    assert recipe.identity(["zoo 0.1"]) != recipe.identity(["zoo 0.2"])
+
+
+def test_a_model_of_a_plugin_is_checked_by_its_own_signature():
+    """What a constructor annotates is what a recipe may say, with no other schema."""
+
+    @models.register("tiny")
+    def tiny(in_width, out_width, feature_norms, *, size: int, kind: str = "a"):
+        """A model of one's own."""
+
+    try:
+        assert check("test", {**GOOD, "model": {"name": "tiny", "size": 3}}).model.options == {"size": 3, "kind": "a"}
+        assert problems_of({**GOOD, "model": {"name": "tiny"}}) == ["model.size — missing — 'tiny' needs this option"]
+    finally:
+        models.unregister("tiny")

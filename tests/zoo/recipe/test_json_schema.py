@@ -1,0 +1,41 @@
+"""The schema for editors agrees with the check."""
+
+import jsonschema
+import pytest
+
+from zoo.recipe import where
+from zoo.recipe.json_schema import recipe_schema
+from zoo.recipe.load import load
+from zoo.recipe.read import read
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = recipe_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("name", where.names())
+def test_shipped_recipes_fit_the_schema(validator, name):
+    """Every shipped recipe validates, as merged and as resolved."""
+    validator.validate(read(name)[1])
+    validator.validate(load(name).plain())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"modle": "gcn"},
+        {"dataset": "crora"},
+        {"model": {"name": "res-gcn", "depht": 3}},
+        {"model": {"name": "res-gcn", "depth": 0}},
+        {"normalizer": {"name": "frobenius", "c": "atuo"}},
+        {"normalizer": []},
+        {"training": {"precision": "float8"}},
+        {"prepare": {"self_loops": "ad"}},
+    ],
+)
+def test_what_the_check_refuses_the_schema_refuses(validator, wrong):
+    """Unknown keys, names, options and values are marked in an editor too."""
+    assert not validator.is_valid({"dataset": "cora", "model": "gcn", **wrong})

@@ -1,0 +1,63 @@
+"""From a name and what is typed after it to a recipe."""
+
+import pytest
+
+from registry import PluginError
+from zoo.errors import RecipeError
+from zoo.recipe.load import load
+
+
+def test_a_shipped_recipe_loads_by_name():
+    """A name from the list becomes a checked recipe of that name."""
+    recipe = load("hello")
+    assert (recipe.name, recipe.model.options["depth"]) == ("hello", 64)
+
+
+def test_typed_and_mapped_overrides_agree():
+    """`["a.b=1"]` and `{"a.b": 1}` give the same recipe, and another identity than the unchanged one."""
+    typed = load("hello", ["model.depth=8", "normalizer=none"])
+    assert typed == load("hello", {"model.depth": 8, "normalizer": "none"})
+    assert typed.identity() != load("hello").identity()
+
+
+def test_an_overridden_recipe_does_not_carry_the_measured_figures():
+    """Figures belong to the recipe as shipped, not to what is made from it."""
+    assert load("cora-gcn", {"model.dropout": 0.1}).measured is None
+
+
+def test_a_bare_name_drops_the_options_of_the_other():
+    """`normalizer=none` over a Frobenius recipe leaves no c behind."""
+    assert load("hello", ["normalizer=none"]).normalizer[0].options.get("c") is None
+
+
+def test_unknown_recipe_suggests_the_nearest():
+    """A misspelled recipe is an error with the nearest name."""
+    with pytest.raises(RecipeError, match="did you mean 'hello'"):
+        load("helo")
+
+
+def test_problems_of_overrides_and_recipe_come_together():
+    """What is wrong on the command line and in the file is one list."""
+    with pytest.raises(RecipeError) as caught:
+        load("hello", ["model.depht=8", "~clip", "seeds=[1"])
+    assert len(caught.value.problems) == 3
+
+
+def test_plugins_are_run_before_the_check(tmp_path):
+    """A name that only the plug-in knows is right when the plug-in is given, and recorded with its path."""
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "from registry import normalizers\nfrom zoo.normalizers import WeightNormalizer\n\n"
+        "@normalizers.register('halve')\nclass Halve(WeightNormalizer):\n"
+        "    def normalize(self, weight):\n        return weight / 2\n"
+    )
+    recipe = load("hello", {"normalizer": "halve"}, [plugin])
+    assert recipe.plugins == (str(plugin),)
+    with pytest.raises(PluginError, match="no such file"):
+        load("hello", {"plugins": [str(tmp_path / "none.py")]})
+
+
+def test_loading_a_recipe_object_keeps_it():
+    """A `Recipe` passes through unchanged."""
+    recipe = load("hello")
+    assert load(recipe) == recipe

@@ -1,0 +1,163 @@
+"""The verbs from Python: train, build, load."""
+
+import json
+
+import pytest
+import torch
+
+import zoo
+from zoo.errors import RecipeError, RunError, TrainingError
+from zoo.recipe import where
+
+SMOKE = [name for name in where.names() if name.startswith("smoke/")]
+
+
+@pytest.mark.parametrize("name", SMOKE)
+def test_smoke_recipes_train(name, tmp_path):
+    """Every smoke recipe trains to its end and leaves a whole run folder."""
+    run = zoo.train(name, runs=tmp_path)
+    assert run.status in ("finished", "stopped early")
+    assert 0 <= run.test <= 1
+    assert {file.name for file in run.path.iterdir()} >= {
+        "recipe.yaml",
+        "environment.json",
+        "metrics.jsonl",
+        "model.safetensors",
+        "result.json",
+    }
+    assert run.metrics["loss"].notna().all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+@pytest.mark.parametrize("name", [name for name in SMOKE if name not in ("smoke/dgl-conv", "smoke/bf16")])
+def test_smoke_recipes_on_cuda_equal_cpu(name, tmp_path):
+    """On a GPU every smoke recipe's first loss equals the CPU's within float32 tolerance."""
+    losses = [zoo.train(name, runs=tmp_path / device, device=device).metrics["loss"] for device in ("cpu", "cuda")]
+    assert losses[1][0] == pytest.approx(losses[0][0], rel=1e-4)
+
+
+def test_the_same_recipe_and_seed_give_bitwise_the_same_metrics(tmp_path):
+    """Two runs with dropout on the CPU differ in nothing but their time; another seed differs."""
+    first, second, other = (
+        zoo.train("smoke/gat", seed=seed, runs=tmp_path / folder).metrics for seed, folder in ((1, "a"), (1, "b"), (2, "a"))
+    )
+    columns = ["epoch", "step", "loss", "val", "best_val", "lr"]
+    assert first[columns].equals(second[columns])
+    assert not first["loss"].equals(other["loss"])
+
+
+def test_a_finished_run_is_returned_and_again_moves_it_aside(tmp_path):
+    """A second call does no work; `again` trains anew and keeps the older run under another name."""
+    first = zoo.train("smoke/mlp", runs=tmp_path)
+    stamp = (first.path / "result.json").stat().st_mtime_ns
+    assert (zoo.train("smoke/mlp", runs=tmp_path).path / "result.json").stat().st_mtime_ns == stamp
+    again = zoo.train("smoke/mlp", runs=tmp_path, again=True)
+    assert (again.path / "result.json").stat().st_mtime_ns > stamp
+    assert (again.path.parent / "seed-0.previous-1" / "result.json").stat().st_mtime_ns == stamp
+
+
+def test_the_resolved_recipe_runs_by_itself(tmp_path):
+    """recipe.yaml in the run folder gives the same figures and the same identity as the recipe it came from."""
+    run = zoo.train("smoke/res-gin", {"model.depth": 3}, runs=tmp_path)
+    again = zoo.train(run.path / "recipe.yaml", runs=tmp_path / "again")
+    assert again.metrics["loss"].equals(run.metrics["loss"])
+    assert again.result["identity"] == run.result["identity"]
+
+
+@pytest.mark.parametrize("name", ["smoke/res-gat", "smoke/gin", "smoke/res-sage", "smoke/mlp"])
+def test_a_loaded_network_scores_what_the_run_reports(name, tmp_path):
+    """`load` gives the best weights: their accuracy on the test part is the run's figure."""
+    run = zoo.train(name, runs=tmp_path)
+    network = zoo.load(run.path)
+    built = zoo.build(run.path / "recipe.yaml", seed=run.seed)
+    with torch.no_grad():
+        logits = network(built.graph, built.task.features)
+    right = (logits.argmax(dim=1) == built.data.labels)[built.split.test]
+    assert float(right.double().mean()) == run.test
+
+
+def test_load_refuses_what_is_no_run(tmp_path):
+    """A folder without a finished run, and weights that do not fit, are errors that say so."""
+    with pytest.raises(RunError, match="there is no run in it"):
+        zoo.load(tmp_path)
+    run = zoo.train("smoke/mlp", runs=tmp_path)
+    (run.path / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(RunError, match="does not fit the recipe"):
+        zoo.load(run.path)
+
+
+def test_build_gives_the_objects(tmp_path):
+    """`build` makes every part, and the network runs on the graph."""
+    built = zoo.build("smoke/res-gcn", {"model.depth": 7})
+    assert len(built.network.blocks) == 7
+    assert built.network(built.graph, built.data.features).shape == (200, 3)
+    assert len(built.initial.similarity) == 7
+    assert {choice.what for choice in built.choices} >= {"device", "kernel"}
+
+
+def test_building_is_reproducible_whatever_was_drawn_before():
+    """The seed alone decides the weights."""
+    weights = []
+    for draws in (0, 100):
+        torch.rand(draws)
+        weights.append(zoo.build("smoke/res-gcn", seed=5).network.state_dict())
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_the_record_says_what_was_chosen_and_why(tmp_path):
+    """environment.json has versions, device and kernel with reasons, split sizes and what was done to the graph."""
+    environment = zoo.train("smoke/res-gat", runs=tmp_path).environment
+    reasons = {choice["what"]: choice["why"] for choice in environment["choices"]}
+    assert set(reasons) >= {"device", "kernel", "c"}
+    assert all(reasons.values())
+    assert environment["versions"]["dgl"]
+    assert environment["split"]["name"] == "random"
+    assert environment["data"]["prepared"]
+
+
+def test_a_non_finite_run_is_kept(tmp_path):
+    """A learning rate that blows up leaves a finished record that names the block, with null for missing figures."""
+    run = zoo.train("smoke/res-gcn", {"normalizer": "none", "optimizer.lr": 1e30, "training.duration": 30}, runs=tmp_path)
+    assert run.status == "non-finite"
+    assert run.result["non_finite"]["block"] >= 1
+    json.loads((run.path / "result.json").read_text(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+
+def test_mistakes_come_before_any_folder(tmp_path):
+    """A wrong recipe or device leaves nothing behind."""
+    with pytest.raises(RecipeError):
+        zoo.train("smoke/gcn", {"model.depth": 0}, runs=tmp_path)
+    with pytest.raises(TrainingError):
+        zoo.train("smoke/gcn", device="cuda:99", runs=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_calibrated_c_is_saved_with_the_network(tmp_path):
+    """`c: auto` is found once, recorded, and comes back with the loaded weights."""
+    run = zoo.train("smoke/res-gat", runs=tmp_path)
+    network = zoo.load(run.path)
+    (normalizer,) = network.normalization.bounded()[:1]
+    assert float(normalizer.c.flatten()[0]) == pytest.approx(run.result["c"], rel=1e-4)
+
+
+PLUGIN = '''
+from registry import normalizers
+from zoo.normalizers import WeightNormalizer
+
+
+@normalizers.register("halve")
+class Halve(WeightNormalizer):
+    """Half of every weight."""
+
+    def normalize(self, weight):
+        return weight / 2
+'''
+
+
+def test_a_plugin_run_is_loaded_from_its_folder_alone(tmp_path):
+    """The run keeps a copy of its plug-in, so it can be loaded after the original is gone."""
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(PLUGIN)
+    run = zoo.train("smoke/res-gcn", {"normalizer": "halve"}, plugins=[plugin], runs=tmp_path / "runs")
+    plugin.unlink()
+    assert zoo.load(run.path).normalization is not None

@@ -1,0 +1,182 @@
+"""The loop: what is kept, when it stops, and that it is the plain loop everybody knows."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from zoo.recipe.schema import Training
+from zoo.tasks.base import Task
+from zoo.training.trainer import Trainer
+
+
+class Chain(nn.Module):
+    """Blocks of linear maps, as the trainer expects a network."""
+
+    def __init__(self, depth: int = 3) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.Linear(2, 2) for _ in range(depth))
+        self.projected = 0
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = torch.relu(block(x))
+        return x
+
+    def project(self):
+        self.projected += 1
+
+
+class Regression(Task):
+    """Fits random targets in `steps_per_epoch` batches; validation scores may be scripted."""
+
+    metric = "score"
+    higher_is_better = True
+    in_width = out_width = 2
+
+    def __init__(self, batches: int = 1, scores: list[float] | None = None) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.data = [(torch.randn(8, 2, generator=generator), torch.rand(8, 2, generator=generator)) for _ in range(batches)]
+        self.scripted = iter(scores) if scores else None
+
+    @property
+    def steps_per_epoch(self):
+        return len(self.data)
+
+    def to(self, device):
+        return self
+
+    def batches(self):
+        yield from self.data
+
+    def loss(self, network, batch):
+        x, y = batch
+        return F.mse_loss(network(x), y)
+
+    def scores(self, network):
+        val = next(self.scripted) if self.scripted else -self.loss(network, self.data[0]).item()
+        return lambda part: val if part == "val" else val * 10
+
+
+class Listener:
+    def __init__(self):
+        self.rows = []
+
+    def measured(self, row):
+        self.rows.append(row)
+
+
+def trainer_for(task: Task, network: nn.Module | None = None, lr: float = 0.1, **training) -> tuple[Trainer, Listener]:
+    torch.manual_seed(0)
+    network = network or Chain()
+    optimizer = torch.optim.SGD(network.parameters(), lr=lr)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
+    listener = Listener()
+    settings = Training.model_validate(training)
+    return Trainer(network, task, optimizer, scheduler, settings, torch.device("cpu"), (listener,)), listener
+
+
+def test_it_is_the_plain_loop():
+    """Weights and losses are bitwise those of the textbook loop written out here."""
+    trainer, listener = trainer_for(Regression(batches=2), duration="3 epochs", evaluate="1 step", clip=0.05)
+    reference = copy.deepcopy(trainer.network)
+    trainer.fit()
+    optimizer = torch.optim.SGD(reference.parameters(), lr=0.1)
+    task, losses, best, best_state = Regression(batches=2), [], -math.inf, {}
+    for step, batch in enumerate([*task.batches()] * 3):
+        for group in optimizer.param_groups:
+            group["lr"] = 0.1 / (1 + step)
+        optimizer.zero_grad()
+        loss = task.loss(reference, batch)
+        loss.backward()
+        nn.utils.clip_grad_norm_(reference.parameters(), 0.05)
+        optimizer.step()
+        losses.append(loss.item())
+        if task.scores(reference)("val") > best:
+            best, best_state = task.scores(reference)("val"), copy.deepcopy(reference.state_dict())
+    assert [row["loss"] for row in listener.rows] == losses
+    for name, weight in trainer.network.state_dict().items():
+        assert torch.equal(weight, best_state[name])
+
+
+def test_test_is_reported_at_the_best_validation():
+    """The first of equal bests counts, and test belongs to it; NaN never wins."""
+    trainer, _ = trainer_for(Regression(scores=[0.1, float("nan"), 0.5, 0.5, 0.3]), duration="5 epochs")
+    outcome = trainer.fit()
+    assert (outcome.val, outcome.test, outcome.best_epoch, outcome.status) == (0.5, 5.0, 3, "finished")
+
+
+def test_the_best_weights_are_put_back():
+    """After training the network carries the weights of the best epoch, not of the last."""
+    trainer, _ = trainer_for(Regression(scores=[0.1, 0.9, 0.2, 0.3]), duration="4 epochs")
+    seen = []
+    take = trainer.best.take
+    trainer.best.take = lambda network, *a, **k: (seen.append(copy.deepcopy(network.state_dict())), take(network, *a, **k))
+    trainer.fit()
+    assert all(torch.equal(value, seen[-1][name]) for name, value in trainer.network.state_dict().items())
+    assert len(seen) == 2
+
+
+def test_patience_stops_and_says_so():
+    """Three epochs without improvement after epoch 2 end the training at epoch 5."""
+    trainer, _ = trainer_for(Regression(scores=[0.1, 0.9, *[0.2] * 10]), duration="12 epochs", patience="25%")
+    outcome = trainer.fit()
+    assert (outcome.status, outcome.epochs, outcome.best_epoch) == ("stopped early", 5, 2)
+
+
+@pytest.mark.parametrize(
+    ("duration", "evaluate", "steps"),
+    [("3 epochs", "1 epoch", [4, 8, 12]), ("10 steps", "4 steps", [4, 8, 10]), ("2 epochs", "50%", [4, 8])],
+)
+def test_durations_in_any_unit(duration, evaluate, steps):
+    """With four batches an epoch, validation is due where the units say, and always at the end."""
+    trainer, listener = trainer_for(Regression(batches=4), duration=duration, evaluate=evaluate)
+    assert trainer.fit().steps == steps[-1]
+    assert [row["step"] for row in listener.rows] == steps
+
+
+class Breaks(nn.Module):
+    """Passes its input on, until it has been called `after` times; then NaN, forwards or backwards."""
+
+    def __init__(self, after: int, backwards: bool) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2, 2)
+        self.calls, self.after, self.backwards = 0, after, backwards
+
+    def forward(self, x):
+        x = self.linear(x)
+        self.calls += self.training
+        if self.calls > self.after:
+            if self.backwards:
+                x = x.clone()
+                x.register_hook(lambda gradient: gradient * float("nan"))
+            else:
+                x = x * float("inf")
+        return x
+
+
+@pytest.mark.parametrize(
+    ("backwards", "block", "what"), [(False, 2, "output"), (True, 2, "gradient")], ids=["forwards", "backwards"]
+)
+def test_a_non_finite_number_stops_the_run_and_names_the_block(backwards, block, what):
+    """Training ends before the bad step is taken; the first bad block is named, weights stay finite."""
+    network = Chain()
+    network.blocks[1] = Breaks(after=2, backwards=backwards)
+    trainer, listener = trainer_for(Regression(), network, duration="9 epochs")
+    outcome = trainer.fit()
+    assert outcome.status == "non-finite"
+    assert outcome.non_finite is not None
+    assert (outcome.non_finite.step, outcome.non_finite.what, outcome.non_finite.block) == (2, what, block)
+    assert f"block {block} of 3" in str(outcome.non_finite)
+    assert len(listener.rows) == 2
+    assert all(weight.isfinite().all() for weight in network.parameters())
+
+
+def test_projection_follows_every_step():
+    """`project` is called once after each optimiser step."""
+    trainer, _ = trainer_for(Regression(batches=3), duration="2 epochs")
+    trainer.fit()
+    assert trainer.network.projected == 6
