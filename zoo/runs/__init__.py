@@ -1,0 +1,1 @@
+"""Run folders: written while training, read back afterwards, set side by side."""

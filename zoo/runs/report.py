@@ -1,0 +1,88 @@
+"""Runs as rows: for JSON, and as one table with mean ± sd over seeds."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from zoo.runs.run import Run
+
+_ROW = ("recipe", "metric", "val", "test", "best_epoch", "seconds", "status", "seed")
+
+
+def row_of(run: Run) -> dict[str, Any]:
+    """The figures of a run that a script asks for; null where a number is not finite."""
+    return {**{key: run.result[key] for key in _ROW}, "gradient_similarity": run.result["gradient_similarity"], "c": run.result["c"], "path": str(run.path)}
+
+
+def table_of(runs: Sequence[Run]) -> Table:
+    """One row for each recipe and identity, in the order run; several seeds as mean ± sample standard deviation.
+
+    Test is measured at the best validation of each run. Runs that met a non-finite number before any validation have
+    no figure and are counted in the status column.
+    """
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.result["recipe"], run.result["identity"]), []).append(run)
+    table = Table(title="test at best validation", title_justify="left")
+    table.add_column("recipe", overflow="fold")
+    table.add_column("normalizer", overflow="fold")
+    for head in ("metric", "test", "val", "best epoch", "μ(G) first block", "μ(G) last block", "seconds"):
+        table.add_column(head, justify="left" if head == "metric" else "right")
+    table.add_column("status")
+    for (recipe, _), members in groups.items():
+        gradients = [run.result["gradient_similarity"] for run in members]
+        table.add_row(
+            recipe,
+            normalizer_of(members[0]),
+            members[0].metric,
+            spread([run.test for run in members]),
+            spread([run.val for run in members]),
+            ", ".join(str(run.result["best_epoch"]) for run in members),
+            _scientific([gradient["first_block"] for gradient in gradients]),
+            _scientific([gradient["last_block"] for gradient in gradients]),
+            f"{sum(run.result['seconds'] for run in members):.1f}",
+            _statuses(members),
+        )
+    table.caption = "μ(G): how much the gradient differs from node to node, at initialisation"
+    table.caption_justify = "left"
+    return table
+
+
+def spread(values: Sequence[float | None]) -> str:
+    """`0.823`, or `0.823 ± 0.007 (3)` for several: mean, sample standard deviation, count."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "–"
+    if len(known) == 1:
+        return f"{known[0]:.3f}"
+    return f"{statistics.mean(known):.3f} ± {statistics.stdev(known):.3f} ({len(known)})"
+
+
+def normalizer_of(run: Run) -> str:
+    """The normalisers of a run in a few words, with the c that was used."""
+    words = []
+    for component in run.normalizers:
+        c = component.get("c")
+        if c == "auto" and run.result["c"] is not None:
+            c = f"auto → {run.result['c']:.3g}"
+        words.append(component["name"] if c is None else f"{component['name']} c={c}")
+    return " + ".join(words)
+
+
+def _scientific(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value]
+    if len(known) < len(values) or not known:
+        return "not finite" if any(value is None for value in values) else "0"
+    return f"{math.exp(statistics.mean(map(math.log, known))):.1e}"
+
+
+def _statuses(runs: Sequence[Run]) -> str:
+    counts: dict[str, int] = {}
+    for run in runs:
+        bad = run.result["non_finite"]
+        status = f"{run.status} at block {bad['block']}" if bad and bad["block"] else run.status
+        counts[status] = counts.get(status, 0) + 1
+    return ", ".join(status if len(counts) == 1 else f"{count} {status}" for status, count in counts.items())
