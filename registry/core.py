@@ -39,7 +39,7 @@ class Entry:
         if self.value is not None:
             return self.value
         try:
-            found = importlib.import_module(self.module)
+            found: Any = importlib.import_module(self.module)
             for part in self.attribute.split("."):
                 found = getattr(found, part)
             preset = self.preset

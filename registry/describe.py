@@ -40,7 +40,9 @@ def describe(entry: Entry) -> Description:
         return Description("", ())
     summary = (ast.get_docstring(node) or "").partition("\n")[0]
     preset = {name: repr(value) for name, value in entry.preset.items()}
-    options = (replace(option, default=preset.get(option.name, option.default)) for option in _options(node, definitions))
+    options = (
+        replace(option, default=preset.get(option.name, option.default)) for option in _options(node, definitions)
+    )
     return Description(summary, tuple(options))
 
 

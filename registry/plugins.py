@@ -18,8 +18,8 @@ _loaded: dict[Path, str] = {}
 def load_plugin(path: str | Path) -> list[str]:
     """Run a plug-in file and return the names it registered, as `table.name`.
 
-    A file whose content was already run in this process is not run again; an edited one replaces its earlier self. If it
-    fails half way, what it had registered is taken back.
+    A file whose content was already run in this process is not run again; an edited one replaces its earlier self. If
+    it fails half way, what it had registered is taken back.
 
     Raises: PluginError if the file is missing, fails, or registers nothing; DuplicateName if it takes a name.
     """

@@ -44,7 +44,8 @@ def train(
         run.test, run.metrics["val"]
 
     recipe: a shipped name, a YAML file, or a `Recipe`. overrides: `{"model.depth": 128}` or `["model.depth=128"]`.
-    runs: the folder that run folders are made in. device: auto, cpu, cuda or cuda:N. plugins: files that register names.
+    runs: the folder that run folders are made in. device: auto, cpu, cuda or cuda:N. plugins: files that register
+    names.
     A run that is already finished there is returned as it is; `again=True` moves it aside and trains anew.
     watch: given the built objects, returns who else sees each validation (a progress bar).
     Raises: RecipeError, RegistryError, DataError, BuildError, TrainingError, RunError.
@@ -98,7 +99,9 @@ def load(run: str | Path | Run, *, device: str = "cpu") -> Network:
         state = load_file(file, device=str(built.device))
         built.network.load_state_dict(state)
     except Exception as error:
-        raise RunError(f"{file} — does not fit the recipe beside it: {error} — expected the weights that the run wrote") from error
+        raise RunError(
+            f"{file} — does not fit the recipe beside it: {error} — expected the weights that the run wrote"
+        ) from error
     return built.network.eval()
 
 

@@ -69,9 +69,7 @@ def build(recipe: Recipe, seed: int = 0) -> Built:
     schedule: Schedule = factory(recipe.schedule, "schedules")(total, task.steps_per_epoch)
     optimizer: torch.optim.Optimizer = factory(recipe.optimizer, "optimizers")(network)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
-    return Built(
-        recipe, seed, data, split, graph, task, network, optimizer, scheduler, device, initial, tuple(choices)
-    )
+    return Built(recipe, seed, data, split, graph, task, network, optimizer, scheduler, device, initial, tuple(choices))
 
 
 def load_data(recipe: Recipe) -> NodeData:
@@ -104,7 +102,9 @@ def _network(recipe: Recipe, task: Task) -> Network:
                 "zoo.normalizers.WeightNormalizer or FeatureNormalizer"
             )
     on_features = [made for made, site in zip(factories, sites, strict=True) if site == "features"]
-    on_weights = [made for made, site in zip(factories, sites, strict=True) if site == "weight" and made.func is not NoNormalizer]
+    on_weights = [
+        made for made, site in zip(factories, sites, strict=True) if site == "weight" and made.func is not NoNormalizer
+    ]
     network: Network = factory(recipe.model, "models")(task.in_width, task.out_width, on_features)
     if on_weights:
         matrices = network.block_matrices()
@@ -124,10 +124,18 @@ def _calibrated(recipe: Recipe, network: Network, task: Task) -> list[Choice]:
         return []
     settings = recipe.calibration
     found = calibrate(
-        network, network.blocks, bounded, _loss(network, task), low=settings.low, high=settings.high, passes=settings.passes
+        network,
+        network.blocks,
+        bounded,
+        _loss(network, task),
+        low=settings.low,
+        high=settings.high,
+        passes=settings.passes,
     )
     network.project()
-    return [Choice("c", f"{found.c:.6g}", f"calibrated at initialisation: {found}, {settings.low:g} to {settings.high:g}")]
+    return [
+        Choice("c", f"{found.c:.6g}", f"calibrated at initialisation: {found}, {settings.low:g} to {settings.high:g}")
+    ]
 
 
 def _loss(network: Network, task: Task) -> Callable[[], torch.Tensor]:

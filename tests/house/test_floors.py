@@ -98,3 +98,11 @@ def test_tests_mirror_the_code():
         name = path.name.removeprefix("test_")
         tested = ROOT / path.parent / ("__init__.py" if name == "init.py" else name)
         assert tested.is_file() or tested.with_suffix("").is_dir(), f"{path} tests nothing of that name"
+
+
+def test_every_test_says_what_it_holds():
+    """Each test function has a docstring: what behaviour would be lost if it failed."""
+    for file in (ROOT / "tests").glob("**/test_*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                assert ast.get_docstring(node), f"{file.name}:{node.lineno} {node.name}"

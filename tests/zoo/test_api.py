@@ -17,6 +17,7 @@ def test_smoke_recipes_train(name, tmp_path):
     """Every smoke recipe trains to its end and leaves a whole run folder."""
     run = zoo.train(name, runs=tmp_path)
     assert run.status in ("finished", "stopped early")
+    assert run.test is not None
     assert 0 <= run.test <= 1
     assert {file.name for file in run.path.iterdir()} >= {
         "recipe.yaml",
@@ -39,7 +40,8 @@ def test_smoke_recipes_on_cuda_equal_cpu(name, tmp_path):
 def test_the_same_recipe_and_seed_give_bitwise_the_same_metrics(tmp_path):
     """Two runs with dropout on the CPU differ in nothing but their time; another seed differs."""
     first, second, other = (
-        zoo.train("smoke/gat", seed=seed, runs=tmp_path / folder).metrics for seed, folder in ((1, "a"), (1, "b"), (2, "a"))
+        zoo.train("smoke/gat", seed=seed, runs=tmp_path / folder).metrics
+        for seed, folder in ((1, "a"), (1, "b"), (2, "a"))
     )
     columns = ["epoch", "step", "loss", "val", "best_val", "lr"]
     assert first[columns].equals(second[columns])
@@ -71,7 +73,7 @@ def test_a_loaded_network_scores_what_the_run_reports(name, tmp_path):
     network = zoo.load(run.path)
     built = zoo.build(run.path / "recipe.yaml", seed=run.seed)
     with torch.no_grad():
-        logits = network(built.graph, built.task.features)
+        logits = network(built.graph, built.data.features)
     right = (logits.argmax(dim=1) == built.data.labels)[built.split.test]
     assert float(right.double().mean()) == run.test
 
@@ -117,7 +119,9 @@ def test_the_record_says_what_was_chosen_and_why(tmp_path):
 
 def test_a_non_finite_run_is_kept(tmp_path):
     """A learning rate that blows up leaves a finished record that names the block, with null for missing figures."""
-    run = zoo.train("smoke/res-gcn", {"normalizer": "none", "optimizer.lr": 1e30, "training.duration": 30}, runs=tmp_path)
+    run = zoo.train(
+        "smoke/res-gcn", {"normalizer": "none", "optimizer.lr": 1e30, "training.duration": 30}, runs=tmp_path
+    )
     assert run.status == "non-finite"
     assert run.result["non_finite"]["block"] >= 1
     json.loads((run.path / "result.json").read_text(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))

@@ -8,8 +8,12 @@ import typer
 
 from zoo.errors import Problem, RecipeError
 
-Words = Annotated[list[str], typer.Argument(metavar="RECIPE… [a.b=c | ~a.b]…", help="recipes by name or path, then changes to them")]
-Plugins = Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE", help="a Python file that registers names; repeatable")]
+Words = Annotated[
+    list[str], typer.Argument(metavar="RECIPE… [a.b=c | ~a.b]…", help="recipes by name or path, then changes to them")
+]
+Plugins = Annotated[
+    list[Path] | None, typer.Option("--plugin", metavar="FILE", help="a Python file that registers names; repeatable")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON on standard output, and nothing else there")]
 
 
@@ -18,7 +22,9 @@ def split_words(words: list[str]) -> tuple[list[str], list[str]]:
     overrides = [word for word in words if "=" in word or word.startswith("~")]
     recipes = [word for word in words if word not in overrides]
     if not recipes:
-        raise RecipeError("(none given)", [Problem("", "expected at least one recipe, e.g. 'hello'; 'zoo list recipes' names them")])
+        raise RecipeError(
+            "(none given)", [Problem("", "expected at least one recipe, e.g. 'hello'; 'zoo list recipes' names them")]
+        )
     return recipes, overrides
 
 

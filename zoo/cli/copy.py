@@ -10,7 +10,9 @@ from zoo.cli.arguments import split_words
 
 def copy(
     recipe: Annotated[str, typer.Argument(help="a recipe's name or path")],
-    to: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="the new file; ./<name>.yaml if not given")] = None,
+    to: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="the new file; ./<name>.yaml if not given")
+    ] = None,
 ) -> None:
     """Copy a recipe to a file to edit, its parents merged in, so that it stands by itself."""
     split_words([recipe])
@@ -24,7 +26,10 @@ def copy(
     if file.is_dir():
         file = file / f"{name.replace('/', '-')}.yaml"
     if file.exists():
-        raise RecipeError(str(file), [Problem("", "is there already, and is not overwritten — give another name: zoo copy RECIPE FILE")])
+        raise RecipeError(
+            str(file),
+            [Problem("", "is there already, and is not overwritten — give another name: zoo copy RECIPE FILE")],
+        )
     body = {key: value for key, value in tree.items() if key not in merge.OWN}
     try:
         file.write_text(f"# zoo train {file}\n# made from {name}\n{text.write(body)}", encoding="utf-8")

@@ -45,7 +45,9 @@ def _versions() -> list[Finding]:
     python = platform.python_version()
     fits = ("3", "10") <= tuple(python.split(".")[:2]) < ("3", "13")
     findings.append(
-        Finding("python", "ok", python) if fits else Finding("python", "problem", python, "DGL has wheels for Python 3.10 to 3.12: use one of them")
+        Finding("python", "ok", python)
+        if fits
+        else Finding("python", "problem", python, "DGL has wheels for Python 3.10 to 3.12: use one of them")
     )
     for package in ("torch", "dgl", "numpy", "scipy", "pandas", "ogb"):
         try:
@@ -61,17 +63,38 @@ def _dgl() -> list[Finding]:
     try:
         works = dgl_backend.dgl.graph(([0, 1], [1, 0])).num_nodes() == 2
     except Exception as error:
-        return [Finding("dgl import", "problem", f"{type(error).__name__}: {error}", "pip install 'dgl>=2.1,<2.3'; 'import zoo' must come before 'import dgl'")]
+        return [
+            Finding(
+                "dgl import",
+                "problem",
+                f"{type(error).__name__}: {error}",
+                "pip install 'dgl>=2.1,<2.3'; 'import zoo' must come before 'import dgl'",
+            )
+        ]
     findings = [Finding("dgl import", "ok" if works else "problem", "works with this PyTorch")]
     if dgl_backend.has_cuda():
         findings.append(Finding("dgl CUDA kernels", "ok", "in this build"))
     else:
-        findings.append(Finding("dgl CUDA kernels", "note", "not in this build (PyPI has CPU builds only)", "nothing to do: on a GPU the zoo multiplies with PyTorch's own kernels; dgl.nn modules stay on the CPU"))
+        findings.append(
+            Finding(
+                "dgl CUDA kernels",
+                "note",
+                "not in this build (PyPI has CPU builds only)",
+                "nothing to do: on a GPU the zoo multiplies with PyTorch's own kernels; dgl.nn modules stay on the CPU",
+            )
+        )
     reason = dgl_backend.why_no_graphbolt()
     if reason is None:
         findings.append(Finding("dgl.graphbolt", "ok", "native library found and loaded"))
     else:
-        findings.append(Finding("dgl.graphbolt", "note", f"replaced by a stub: {reason}", "nothing to do: the zoo does not need it; torch 2.2.1 or older has the real one"))
+        findings.append(
+            Finding(
+                "dgl.graphbolt",
+                "note",
+                f"replaced by a stub: {reason}",
+                "nothing to do: the zoo does not need it; torch 2.2.1 or older has the real one",
+            )
+        )
     return findings
 
 
@@ -83,7 +106,12 @@ def _device() -> Finding:
     _, choice = choose_device("auto")
     found = f"{choice.chosen}: {choice.why}"
     if choice.chosen == "cpu":
-        return Finding("device", "note", f"{found}; {torch.get_num_threads()} threads", "for a GPU: a CUDA build of PyTorch (pytorch.org/get-started) and a driver that 'nvidia-smi' sees")
+        return Finding(
+            "device",
+            "note",
+            f"{found}; {torch.get_num_threads()} threads",
+            "for a GPU: a CUDA build of PyTorch (pytorch.org/get-started) and a driver that 'nvidia-smi' sees",
+        )
     return Finding("device", "ok", found)
 
 
@@ -101,7 +129,14 @@ def _data() -> list[Finding]:
         if location.exists:
             findings.append(Finding("data", "ok", found))
         else:
-            findings.append(Finding("data", "note", f"{found}: not there", "made when something is downloaded, or when you put files there"))
+            findings.append(
+                Finding(
+                    "data",
+                    "note",
+                    f"{found}: not there",
+                    "made when something is downloaded, or when you put files there",
+                )
+            )
     return findings
 
 

@@ -14,7 +14,9 @@ from zoo.recipe import where
 
 
 def list_(
-    what: Annotated[str | None, typer.Argument(metavar="[TABLE]", help="recipes, normalizers, models, convs, datasets, …")] = None,
+    what: Annotated[
+        str | None, typer.Argument(metavar="[TABLE]", help="recipes, normalizers, models, convs, datasets, …")
+    ] = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
@@ -58,7 +60,11 @@ def _recipes(as_json: bool) -> None:
     table = Table("recipe", "measured", "description")
     for row in rows:
         measured = row["measured"]
-        figure = f"{measured['test']:.3f} ± {measured.get('sd', 0):.3f} {measured.get('metric', 'accuracy')}" if measured else ""
+        figure = (
+            f"{measured['test']:.3f} ± {measured.get('sd', 0):.3f} {measured.get('metric', 'accuracy')}"
+            if measured
+            else ""
+        )
         table.add_row(row["name"], figure, " ".join(row["description"].split()))
     _print(table)
 
@@ -82,7 +88,13 @@ def _row(what: str, name: str) -> dict:
         return {"name": name, "summary": str(error), "options": {}, "source": "conflict"}
     description = describe(entry)
     options = {option.name: option.default for option in description.options}
-    return {"name": name, "summary": description.summary, "options": options, "source": entry.source, "target": entry.target}
+    return {
+        "name": name,
+        "summary": description.summary,
+        "options": options,
+        "source": entry.source,
+        "target": entry.target,
+    }
 
 
 def _print(table: Table) -> None:

@@ -60,7 +60,9 @@ class Progress:
             self._bars.remove_task(task)
         if self.enabled:
             how = run.status if self._trained else f"{run.status} earlier, shown from its folder; --again trains anew"
-            self.console.print(f"{run.result['recipe']} seed {run.seed}: {how} → {run.path}", highlight=False, soft_wrap=True)
+            self.console.print(
+                f"{run.result['recipe']} seed {run.seed}: {how} → {run.path}", highlight=False, soft_wrap=True
+            )
             if run.result["non_finite"]:
                 self.console.print(f"  {run.result['non_finite']['said']}", style="bold", highlight=False)
         self._trained = False

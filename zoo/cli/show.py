@@ -9,10 +9,10 @@ def show(words: Words, plugin: Plugins = None, as_json: AsJson = False) -> None:
     """Show a recipe with every default filled in, or a registered name with its options.
 
     Examples:
-
         zoo show cora-res-gcn-64 model.depth=128
 
         zoo show frobenius
+
     """
     recipes, overrides = split_words(words)
 
@@ -32,7 +32,8 @@ def show(words: Words, plugin: Plugins = None, as_json: AsJson = False) -> None:
                 _show_name(table.table, name, as_json)
         else:
             known = [*where.names(), *(known for table in TABLES.values() for known in table.names())]
-            raise RecipeError(name, [Problem("", f"neither a recipe nor a registered name — 'zoo list' names them all{did_you_mean(name, known)}")])
+            near = did_you_mean(name, known)
+            raise RecipeError(name, [Problem("", f"neither a recipe nor a registered name — see 'zoo list'{near}")])
 
 
 def _show_recipe(name: str, overrides: list[str], as_json: bool) -> None:
@@ -63,13 +64,26 @@ def _show_name(table: str, name: str, as_json: bool) -> None:
     documentation = getdoc(getattr(target, "func", target)) or ""
     if as_json:
         defaults = {key: None if option.default is REQUIRED else str(option.default) for key, option in options.items()}
-        print(json.dumps({"name": name, "table": table, "source": entry.source, "target": entry.target, "options": defaults, "doc": documentation}))
+        print(
+            json.dumps(
+                {
+                    "name": name,
+                    "table": table,
+                    "source": entry.source,
+                    "target": entry.target,
+                    "options": defaults,
+                    "doc": documentation,
+                }
+            )
+        )
         return
     print(f"{name} · {table} · {entry.source} · {entry.target}\n")
     print(documentation)
     print("\noptions:" if options else "\nno options")
     for key, option in options.items():
-        default = "required" if option.default is REQUIRED else f"{option.default!r}{' (fixed)' if option.fixed else ''}"
+        default = (
+            "required" if option.default is REQUIRED else f"{option.default!r}{' (fixed)' if option.fixed else ''}"
+        )
         kind = f"a name from {option.table}" if option.table else _type_name(option.annotation)
         print(f"  {key}: {default}   {kind}")
 
@@ -82,4 +96,8 @@ def _type_name(annotation: object) -> str:
         base, *extras = get_args(annotation)
         rules = [str(rule) for extra in extras for rule in getattr(extra, "metadata", ())]
         return f"{_type_name(base)}{' ' + ', '.join(rules) if rules else ''}"
-    return getattr(annotation, "__name__", str(annotation).replace("typing.", "")) if not get_args(annotation) else str(annotation).replace("typing.", "")
+    return (
+        getattr(annotation, "__name__", str(annotation).replace("typing.", ""))
+        if not get_args(annotation)
+        else str(annotation).replace("typing.", "")
+    )

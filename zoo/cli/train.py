@@ -18,19 +18,21 @@ def train(
     runs: Annotated[Path, typer.Option(metavar="DIR", help="where run folders are made")] = Path("runs"),
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N")] = None,
     plugin: Plugins = None,
-    again: Annotated[bool, typer.Option("--again", help="train anew where a finished run is there; it is moved aside")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="train anew where a finished run is there; it is moved aside")
+    ] = False,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar, only the table")] = False,
 ) -> None:
     """Train recipes, one run for each seed, and compare them in a table.
 
     Examples:
-
         zoo train hello hello-without
 
         zoo train cora-res-gcn-64 normalizer=none --seeds 0..2
 
         zoo train cora-res-gcn-64 model.depth=128 normalizer.c=auto
+
     """
     chosen = parse_seeds(seeds) if seeds is not None else None
     recipes, overrides = split_words(words)
@@ -47,7 +49,12 @@ def train(
         for resolved in asked:
             for seed in chosen if chosen is not None else resolved.seeds:
                 run = api.train(
-                    resolved, seed=seed, runs=runs, device=device, again=again, watch=progress.watcher(resolved.name, seed)
+                    resolved,
+                    seed=seed,
+                    runs=runs,
+                    device=device,
+                    again=again,
+                    watch=progress.watcher(resolved.name, seed),
                 )
                 progress.ended(run)
                 found.append(run)

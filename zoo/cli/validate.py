@@ -21,5 +21,7 @@ def validate(words: Words, plugin: Plugins = None) -> None:
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        problems = [Problem(f"{error.recipe}: {problem.path}", problem.text) for error in errors for problem in error.problems]
+        problems = [
+            Problem(f"{error.recipe}: {problem.path}", problem.text) for error in errors for problem in error.problems
+        ]
         raise RecipeError(", ".join(error.recipe for error in errors), problems)

@@ -24,7 +24,9 @@ def check(name: str, tree: dict[str, Any], problems: list[Problem] | None = None
     values: dict[str, Any] = {"name": name}
     for key in tree:
         if key not in _FIELDS:
-            problems.append(Problem(key, f"unknown key — expected one of: {', '.join(_FIELDS)}{did_you_mean(key, _FIELDS)}"))
+            problems.append(
+                Problem(key, f"unknown key — expected one of: {', '.join(_FIELDS)}{did_you_mean(key, _FIELDS)}")
+            )
     for key, field in _FIELDS.items():
         raw = tree.get(key, DEFAULTS.get(key))
         if key in COMPONENTS:
@@ -41,9 +43,11 @@ def check(name: str, tree: dict[str, Any], problems: list[Problem] | None = None
     return Recipe(**values)
 
 
-def component(raw: Any, table: str, path: str, problems: list[Problem], outer: Parameter | None = None) -> Component | None:
+def component(
+    raw: Any, table: str, path: str, problems: list[Problem], outer: Parameter | None = None
+) -> Component | None:
     """Check one component and its options; `outer` is the option that it is the value of, if any."""
-    default = _written(outer.default) if outer and outer.default not in (REQUIRED, None) else {}
+    default = (_written(outer.default) if outer and outer.default is not REQUIRED else None) or {}
     written = _written(raw)
     if written is None:
         problems.append(Problem(path, f"{raw!r} is not a component — expected a name, or a mapping with 'name'"))
@@ -54,9 +58,8 @@ def component(raw: Any, table: str, path: str, problems: list[Problem], outer: P
         problems.append(Problem(path, f"the component has no name — expected 'name:' and one of: {_names(table)}"))
         return None
     if outer and outer.fixed and name != default["name"]:
-        problems.append(
-            Problem(path, f"is fixed to {default['name']!r} by the name of the model — take 'stack' to choose {outer.name}")
-        )
+        fixed = f"is fixed to {default['name']!r} by the name of the model — take 'stack' to choose {outer.name}"
+        problems.append(Problem(path, fixed))
         return None
     try:
         target = TABLES[table].get(name)
@@ -137,7 +140,7 @@ def _places(raw: Any, location: tuple[int | str, ...]) -> list[str]:
     """The part of pydantic's location that lies in the value itself; arms of unions are named there too."""
     places: list[str] = []
     for place in location:
-        if isinstance(raw, dict) and place in raw or isinstance(raw, list) and isinstance(place, int):
+        if (isinstance(raw, dict) and place in raw) or (isinstance(raw, list) and isinstance(place, int)):
             places.append(str(place))
             raw = raw[place]  # pyright: ignore[reportArgumentType, reportCallIssue]
     return places
@@ -145,7 +148,10 @@ def _places(raw: Any, location: tuple[int | str, ...]) -> list[str]:
 
 def _keys_in(annotation: Any) -> list[str]:
     """The keys of a section, or of the sections that an annotation like `Mapping[str, Group]` holds."""
-    return [*getattr(annotation, "model_fields", ()), *(key for inner in get_args(annotation) for key in _keys_in(inner))]
+    return [
+        *getattr(annotation, "model_fields", ()),
+        *(key for inner in get_args(annotation) for key in _keys_in(inner)),
+    ]
 
 
 def _sentence(item: Any, same_place: list[Any], known: list[str]) -> str:

@@ -52,7 +52,9 @@ def _parse_whole(value: Any) -> Length:
     return length
 
 
-_SCHEMA = WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "examples": ["10 epochs", "200 steps", "5%"]}]})
+_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "number"}, {"type": "string", "examples": ["10 epochs", "200 steps", "5%"]}]}
+)
 _TEXT = PlainSerializer(str, return_type=str)
 
 Duration = Annotated[Length, BeforeValidator(_parse), _TEXT, _SCHEMA]

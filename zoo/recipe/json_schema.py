@@ -46,7 +46,11 @@ def _table(table: str, definitions: Schema) -> Schema:
     for name in TABLES[table].names():
         if name.endswith(FAMILY):
             pattern = f"^{name.removesuffix('*')}\\w+$"
-            names_and_options = {"type": "object", "properties": {"name": {"type": "string", "pattern": pattern}}, "required": ["name"]}
+            names_and_options = {
+                "type": "object",
+                "properties": {"name": {"type": "string", "pattern": pattern}},
+                "required": ["name"],
+            }
             forms += [{"type": "string", "pattern": pattern}, names_and_options]
             continue
         try:

@@ -31,7 +31,7 @@ def load(recipe: str | Path | Recipe, overrides: Overrides = (), plugins: Sequen
     else:
         typed = list(overrides)
     tree, problems = merge.apply(tree, typed)
-    tree = merge.without(tree, merge.OWN if typed or isinstance(overrides, Mapping) and overrides else ("extends",))
+    tree = merge.without(tree, merge.OWN if typed or (isinstance(overrides, Mapping) and overrides) else ("extends",))
     named = tree.get("plugins") or []
     files = [*map(str, plugins), *(named if isinstance(named, list) else [named])]
     for file in files:

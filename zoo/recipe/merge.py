@@ -38,7 +38,9 @@ def apply(recipe: dict[str, Any], overrides: Sequence[str]) -> tuple[dict[str, A
             try:
                 recipe, problem = put(recipe, path, text.parse(written)), None
             except yaml.YAMLError:
-                problem = Problem(path, f"{written!r} is not a YAML value — expected e.g. 0.5, relu, [1, 2] or {{name: x}}")
+                problem = Problem(
+                    path, f"{written!r} is not a YAML value — expected e.g. 0.5, relu, [1, 2] or {{name: x}}"
+                )
         if problem:
             problems.append(problem)
     return recipe, problems

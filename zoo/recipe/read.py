@@ -12,10 +12,9 @@ def read(recipe: str | Path) -> tuple[str, dict[str, Any]]:
     """The name and the merged tree of a recipe, with its parents beneath it, not yet checked."""
     file = where.find(str(recipe))
     if file is None:
-        known = where.names()
-        raise RecipeError(
-            str(recipe), [Problem("", f"no such recipe — expected a name from 'zoo list recipes' or a .yaml file{did_you_mean(str(recipe), known)}")]
-        )
+        near = did_you_mean(str(recipe), where.names())
+        said = f"no such recipe — expected a name from 'zoo list recipes' or a .yaml file{near}"
+        raise RecipeError(str(recipe), [Problem("", said)])
     return _name_of(file), _extended(file, ())
 
 
@@ -33,7 +32,9 @@ def _extended(file: Path, children: tuple[Path, ...]) -> dict[str, Any]:
     above = beside.resolve() if beside.is_file() else where.find(str(parent))
     if above is None:
         near = did_you_mean(str(parent), where.names())
-        raise RecipeError(str(file), [Problem("extends", f"no recipe {parent!r} beside this file or among the shipped ones{near}")])
+        raise RecipeError(
+            str(file), [Problem("extends", f"no recipe {parent!r} beside this file or among the shipped ones{near}")]
+        )
     return merge.merge(merge.without(_extended(above, (*children, file)), merge.OWN), tree)
 
 

@@ -32,37 +32,48 @@ class Component(Section):
 class Prepare(Section):
     """What is done to a data set's graph and features before training; the run records the outcome."""
 
-    self_loops: Literal["add", "remove", "keep"] = Field("add", description="loops: one per node, none, or as shipped")
-    direction: Literal["both", "keep", "reverse"] = Field("both", description="both adds the reverse of every edge")
+    self_loops: Literal["add", "remove", "keep"] = Field(
+        default="add", description="loops: one per node, none, or as shipped"
+    )
+    direction: Literal["both", "keep", "reverse"] = Field(
+        default="both", description="both adds the reverse of every edge"
+    )
     features: Literal["none", "row", "standardize"] = Field(
-        "none", description="row: each node's features sum to 1; standardize: each feature has mean 0, deviation 1"
+        default="none",
+        description="row: each node's features sum to 1; standardize: each feature has mean 0, deviation 1",
     )
 
 
 class Calibration(Section):
     """How `c: auto` is found: μ(G) of the first block over that of the last is brought into a band."""
 
-    low: Positive = Field(0.5, description="lower end of the band for μ(G_1)/μ(G_L)")
-    high: Positive = Field(1.5, description="upper end of the band")
-    passes: Count = Field(1, description="backward passes averaged per trial, each with fresh dropout masks")
+    low: Positive = Field(default=0.5, description="lower end of the band for μ(G_1)/μ(G_L)")
+    high: Positive = Field(default=1.5, description="upper end of the band")
+    passes: Count = Field(default=1, description="backward passes averaged per trial, each with fresh dropout masks")
 
 
 class Training(Section):
     """How long, how precisely, and when to stop."""
 
-    duration: WholeDuration = Field(Length(400, "epochs"), description="the whole training")
-    patience: Duration | None = Field(None, description="stop when validation has not improved for so long")
-    evaluate: Duration = Field(Length(1, "epochs"), description="how often validation is measured")
-    precision: Literal["float32", "bf16"] = Field("float32", description="bf16: mixed precision by autocast")
-    clip: Positive | None = Field(None, description="bound on the norm of all gradients together")
+    duration: WholeDuration = Field(default=Length(400, "epochs"), description="the whole training")
+    patience: Duration | None = Field(default=None, description="stop when validation has not improved for so long")
+    evaluate: Duration = Field(default=Length(1, "epochs"), description="how often validation is measured")
+    precision: Literal["float32", "bf16"] = Field(default="float32", description="bf16: mixed precision by autocast")
+    clip: Positive | None = Field(default=None, description="bound on the norm of all gradients together")
 
 
 class Execution(Section):
     """Where and with what a run is computed; not part of its identity."""
 
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = Field("auto", description="auto, cpu, cuda, cuda:1")
-    kernel: Literal["auto", "dgl", "torch"] = Field("auto", description="who multiplies by the adjacency matrix")
-    threads: Annotated[int, Field(ge=1)] | None = Field(None, description="CPU threads; unset: what PyTorch chooses")
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = Field(
+        default="auto", description="auto, cpu, cuda, cuda:1"
+    )
+    kernel: Literal["auto", "dgl", "torch"] = Field(
+        default="auto", description="who multiplies by the adjacency matrix"
+    )
+    threads: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="CPU threads; unset: what PyTorch chooses"
+    )
 
 
 class Measured(Section):

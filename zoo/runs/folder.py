@@ -54,7 +54,9 @@ class RunFolder:
             path.mkdir(parents=True)
             self._metrics = (path / METRICS).open("a", encoding="utf-8")
         except OSError as error:
-            raise RunError(f"run folder {path} — cannot be made: {error.strerror} — expected a folder to write to (--runs DIR)") from error
+            raise RunError(
+                f"run folder {path} — cannot be made: {error.strerror} — expected a folder to write to (--runs DIR)"
+            ) from error
 
     def describe(self, recipe: Recipe, environment: Mapping[str, Any]) -> None:
         """Write the resolved recipe, with copies of its plug-ins beside it, and the environment."""

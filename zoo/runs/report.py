@@ -14,7 +14,12 @@ _ROW = ("recipe", "metric", "val", "test", "best_epoch", "seconds", "status", "s
 
 def row_of(run: Run) -> dict[str, Any]:
     """The figures of a run that a script asks for; null where a number is not finite."""
-    return {**{key: run.result[key] for key in _ROW}, "gradient_similarity": run.result["gradient_similarity"], "c": run.result["c"], "path": str(run.path)}
+    return {
+        **{key: run.result[key] for key in _ROW},
+        "gradient_similarity": run.result["gradient_similarity"],
+        "c": run.result["c"],
+        "path": str(run.path),
+    }
 
 
 def table_of(runs: Sequence[Run]) -> Table:
@@ -40,7 +45,7 @@ def table_of(runs: Sequence[Run]) -> Table:
             members[0].metric,
             spread([run.test for run in members]),
             spread([run.val for run in members]),
-            ", ".join(str(run.result["best_epoch"]) for run in members),
+            _range([run.result["best_epoch"] for run in members]),
             _scientific([gradient["first_block"] for gradient in gradients]),
             _scientific([gradient["last_block"] for gradient in gradients]),
             f"{sum(run.result['seconds'] for run in members):.1f}",
@@ -70,6 +75,10 @@ def normalizer_of(run: Run) -> str:
             c = f"auto → {run.result['c']:.3g}"
         words.append(component["name"] if c is None else f"{component['name']} c={c}")
     return " + ".join(words)
+
+
+def _range(values: Sequence[int]) -> str:
+    return str(values[0]) if len(set(values)) == 1 else f"{min(values)}–{max(values)}"
 
 
 def _scientific(values: Sequence[float | None]) -> str:

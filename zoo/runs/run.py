@@ -20,7 +20,9 @@ class Run:
         """Open a run folder. Raises: RunError if it holds no finished run."""
         self.path = Path(path)
         if not folder.is_finished(self.path):
-            state = "the run in it is not finished" if (self.path / folder.RECIPE).is_file() else "there is no run in it"
+            state = (
+                "the run in it is not finished" if (self.path / folder.RECIPE).is_file() else "there is no run in it"
+            )
             near = sorted(str(file.parent) for file in self.path.glob(f"**/{folder.RESULT}"))[:3]
             hint = f" — finished runs below it: {', '.join(near)}" if near else ""
             raise RunError(f"run folder {self.path} — {state} — expected a folder with {folder.RESULT}{hint}")
@@ -47,7 +49,9 @@ class Run:
             lines = (self.path / folder.METRICS).read_text(encoding="utf-8").splitlines()
             return pd.DataFrame([json.loads(line) for line in lines])
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.path / folder.METRICS} — cannot be read: {error} — expected one JSON object a line") from error
+            raise RunError(
+                f"{self.path / folder.METRICS} — cannot be read: {error} — expected one JSON object a line"
+            ) from error
 
     @property
     def metric(self) -> str:
@@ -80,7 +84,9 @@ class Run:
         try:
             written = text.read(self.path / folder.RECIPE)["normalizer"]
         except KeyError as error:
-            raise RunError(f"{self.path / folder.RECIPE} — has no normalizer — expected the recipe that the run wrote") from error
+            raise RunError(
+                f"{self.path / folder.RECIPE} — has no normalizer — expected the recipe that the run wrote"
+            ) from error
         return written if isinstance(written, list) else [written]
 
     def _json(self, name: str) -> dict[str, Any]:

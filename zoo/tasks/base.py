@@ -26,7 +26,7 @@ class Task(ABC):
 
     @abstractmethod
     def to(self, device: torch.device) -> "Task":
-        """This task with its tensors on the device."""
+        """Move the task's tensors to the device, and return it."""
 
     @abstractmethod
     def batches(self) -> Iterator[Batch]:

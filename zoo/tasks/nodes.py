@@ -20,11 +20,14 @@ class NodeClassification(Task):
 
     higher_is_better = True
 
-    def __init__(self, graph: Any, data: Any, split: Any, *, metric: Literal["auto", "accuracy", "rocauc"] = "auto") -> None:
+    def __init__(
+        self, graph: Any, data: Any, split: Any, *, metric: Literal["auto", "accuracy", "rocauc"] = "auto"
+    ) -> None:
         self.metric = data.metric if metric == "auto" else metric
         if self.metric == "rocauc" and data.classes != 2:
             raise BuildError(
-                f"task.metric — rocauc on {data.name}, which has {data.classes} classes — expected 2 classes — use accuracy"
+                f"task.metric — rocauc on {data.name}, which has {data.classes} classes — expected 2 classes — "
+                "use accuracy"
             )
         self.in_width = data.features.shape[1]
         self.out_width = data.classes
@@ -35,9 +38,11 @@ class NodeClassification(Task):
 
     @property
     def steps_per_epoch(self) -> int:
+        """One: the whole graph."""
         return 1
 
     def to(self, device: torch.device) -> "NodeClassification":
+        """Move graph, features, labels and splits."""
         self.graph = self.graph.to(device)
         self.features = self.features.to(device)
         self.labels = self.labels.to(device)
@@ -45,13 +50,16 @@ class NodeClassification(Task):
         return self
 
     def batches(self) -> Iterator[Batch]:
+        """The training nodes, once."""
         yield self.index["train"]
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Mean cross-entropy over the batch's nodes, in float32."""
         logits = network(self.graph, self.features)
         return F.cross_entropy(logits[batch].float(), self.labels[batch])
 
     def scores(self, network: nn.Module) -> Callable[[Part], float]:
+        """Accuracy or ROC-AUC of a part, from one forward pass over the graph."""
         logits = network(self.graph, self.features).detach().float()
 
         def score(part: Part) -> float:

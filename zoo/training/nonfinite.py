@@ -1,6 +1,8 @@
 """When a number is no longer a number: which block was the first."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,10 @@ from zoo.tasks.base import Batch, Task
 
 @dataclass(frozen=True)
 class NonFinite:
-    """Where non-finite values begin: `what` is output, gradient, loss or weight; block counts from 1, None outside blocks."""
+    """Where non-finite values begin.
+
+    what: output, loss or gradient. block: counted from 1; None if it lies outside the blocks.
+    """
 
     step: int
     what: str
@@ -31,15 +36,15 @@ def locate(network: nn.Module, blocks: nn.ModuleList, task: Task, batch: Batch, 
     outputs: list[Tensor] = []
     gradients: dict[int, bool] = {}
 
-    def watch(index: int, output: Tensor) -> None:
-        outputs.append(torch.isfinite(output.detach()).all())
-        if output.requires_grad:
-            output.register_hook(lambda gradient: gradients.__setitem__(index, bool(torch.isfinite(gradient).all())))
+    def watch(index: int) -> Callable[[nn.Module, Any, Tensor], None]:
+        def forward_hook(block: nn.Module, inputs: Any, output: Tensor) -> None:
+            outputs.append(torch.isfinite(output.detach()).all())
+            if output.requires_grad:
+                output.register_hook(lambda gradient: gradients.update({index: bool(torch.isfinite(gradient).all())}))
 
-    hooks = [
-        block.register_forward_hook(lambda module, inputs, output, index=index: watch(index, output))
-        for index, block in enumerate(blocks, start=1)
-    ]
+        return forward_hook
+
+    hooks = [block.register_forward_hook(watch(index)) for index, block in enumerate(blocks, start=1)]
     try:
         with untouched(network):
             loss = task.loss(network, batch)

@@ -20,7 +20,7 @@ class Group(BaseModel):
     weight_decay: NonNegative | None = None
 
 
-# Prefix of dotted parameter names → options: {"blocks": {"weight_decay": 0.01}, "blocks.0": …}; the longest prefix wins.
+# Prefix of dotted parameter names → options, as in {"blocks": {"weight_decay": 0.01}}; the longest prefix wins.
 Groups = Annotated[Mapping[str, Group], Field(default_factory=dict)]
 
 
@@ -103,7 +103,9 @@ def _within(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(f"{prefix}.")
 
 
-def _fused(optimizer: Callable[..., torch.optim.Optimizer], groups: list[dict[str, Any]], **options: Any) -> torch.optim.Optimizer:
+def _fused(
+    optimizer: Callable[..., torch.optim.Optimizer], groups: list[dict[str, Any]], **options: Any
+) -> torch.optim.Optimizer:
     """The fused form where this PyTorch has it for these tensors: hundreds of blocks are thousands of tensors."""
     if "fused" in inspect.signature(optimizer).parameters:
         try:

@@ -23,6 +23,7 @@ class Constant(Schedule):
     """The same rate all along."""
 
     def __call__(self, step: int) -> float:
+        """1, always."""
         return 1.0
 
 
@@ -35,7 +36,10 @@ class Linear(Schedule):
         self.final = final
 
     def __call__(self, step: int) -> float:
-        return _warmed(step, self.warmup, self.final + (1 - self.final) * (1 - _progress(step, self.warmup, self.total)))
+        """Warm-up, then a straight line."""
+        return _warmed(
+            step, self.warmup, self.final + (1 - self.final) * (1 - _progress(step, self.warmup, self.total))
+        )
 
 
 class Cosine(Schedule):
@@ -47,6 +51,7 @@ class Cosine(Schedule):
         self.final = final
 
     def __call__(self, step: int) -> float:
+        """Warm-up, then half a cosine."""
         half = 0.5 * (1 + math.cos(math.pi * _progress(step, self.warmup, self.total)))
         return _warmed(step, self.warmup, self.final + (1 - self.final) * half)
 
@@ -60,6 +65,7 @@ class Step(Schedule):
         self.factor = factor
 
     def __call__(self, step: int) -> float:
+        """Factor to the power of the intervals gone by."""
         return self.factor ** (step // self.every)
 
 

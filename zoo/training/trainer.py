@@ -10,22 +10,13 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from zoo.layers.network import Network
 from zoo.recipe.schema import Training
 from zoo.tasks.base import Batch, Task
 from zoo.training.nonfinite import NonFinite, locate
 
 Status = Literal["finished", "stopped early", "non-finite"]
 Row = dict[str, Any]
-
-
-class TrainableNetwork(Protocol):
-    """What the trainer asks of a network beyond being a module."""
-
-    blocks: nn.ModuleList
-
-    def project(self) -> None:
-        """Bring weights back after an optimiser step, where a normaliser projects."""
-        ...
 
 
 class Watcher(Protocol):
@@ -61,7 +52,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         task: Task,
         optimizer: torch.optim.Optimizer,
         scheduler: torch.optim.lr_scheduler.LRScheduler,
@@ -89,7 +80,10 @@ class Trainer:
         for batch in self._batches():
             loss, finite = self._train_on(batch)
             if not finite:
-                status, non_finite = "non-finite", locate(self.network, self._blocks, self.task, batch, self.step)
+                status, non_finite = (
+                    "non-finite",
+                    locate(self.network, self.network.blocks, self.task, batch, self.step),
+                )
                 break
             self.step += 1
             if self.step % self.every == 0 or self.step == self.total:
@@ -157,10 +151,6 @@ class Trainer:
 
     def _epoch(self, step: int) -> int:
         return math.ceil(step / self.task.steps_per_epoch)
-
-    @property
-    def _blocks(self) -> nn.ModuleList:
-        return self.network.blocks
 
 
 class _Best:

@@ -20,6 +20,8 @@ def zoo(tmp_path) -> Zoo:
         home.mkdir(exist_ok=True)
         command = [str(Path(sys.executable).with_name("zoo")), *map(str, words)]
         variables = {**os.environ, "HOME": str(home), "OMP_NUM_THREADS": "1", **(env or {})}
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=variables, check=False, timeout=300)
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env=variables, check=False, timeout=300
+        )
 
     return run

@@ -28,7 +28,17 @@ def test_help_and_listings_answer_without_torch(words):
 
 def test_a_mistake_is_one_message_and_exit_code_2(zoo):
     """Seven mistakes in one recipe are seven lines on standard error, without a trace."""
-    done = zoo("train", "hello", "modle.depth=3", "model.depht=3", "model.width=0", "normalizer=frobenus", "training.duration=ten", "split=randm", "~clip")
+    done = zoo(
+        "train",
+        "hello",
+        "modle.depth=3",
+        "model.depht=3",
+        "model.width=0",
+        "normalizer=frobenus",
+        "training.duration=ten",
+        "split=randm",
+        "~clip",
+    )
     assert done.returncode == 2
     assert done.stdout == ""
     lines = done.stderr.strip().splitlines()

@@ -22,7 +22,9 @@ def test_gradients_equal_autograds():
         x = block(x)
         outputs.append(x)
     expected = torch.autograd.grad(x.square().sum(), outputs)
-    torch.testing.assert_close(tap.gradients()["mu"], torch.stack([similarity(g) for g in expected]), rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        tap.gradients()["mu"], torch.stack([similarity(g) for g in expected]), rtol=1e-12, atol=0
+    )
     torch.testing.assert_close(tap.gradients()["norm"], torch.stack([g.norm() for g in expected]), rtol=1e-12, atol=0)
 
 
@@ -44,4 +46,6 @@ def test_parameter_gradients_are_bitwise_those_without_a_tap():
     with Tap(tapped, {"mu": similarity, "norm": norm}):
         tapped(x).sum().backward()
     for a, b in zip(plain.parameters(), tapped.parameters(), strict=True):
+        assert a.grad is not None
+        assert b.grad is not None
         assert torch.equal(a.grad, b.grad)

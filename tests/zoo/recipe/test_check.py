@@ -29,7 +29,9 @@ def test_a_minimal_recipe_is_completed():
 
 def test_a_complete_recipe_reads_back_to_itself():
     """The resolved form, written and checked again, is the same recipe with the same identity."""
-    recipe = check("test", {**GOOD, "normalizer": [{"name": "frobenius", "c": "auto"}, "layer"], "training": {"patience": "5%"}})
+    recipe = check(
+        "test", {**GOOD, "normalizer": [{"name": "frobenius", "c": "auto"}, "layer"], "training": {"patience": "5%"}}
+    )
     again = check("test", recipe.plain())
     assert again == recipe
     assert again.identity() == recipe.identity()
@@ -76,7 +78,10 @@ def test_seven_mistakes_are_seven_lines():
         ({"prepare": {"self_loops": "ad"}}, "prepare.self_loops — 'ad' is not valid"),
         ({"seeds": [0, -1]}, "seeds.1 — -1 is not valid"),
         ({"seeds": []}, "seeds — "),
-        ({"optimizer": {"name": "adam", "groups": {"blocks": {"wd": 1}}}}, "optimizer.groups.blocks.wd — unknown key — expected one of: lr, weight_decay"),
+        (
+            {"optimizer": {"name": "adam", "groups": {"blocks": {"wd": 1}}}},
+            "optimizer.groups.blocks.wd — unknown key — expected one of: lr, weight_decay",
+        ),
     ],
 )
 def test_each_mistake_is_named(change, line):

@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from zoo.recipe import merge
 
-PARENT = {"dataset": "cora", "model": {"name": "gcn", "depth": 2, "width": 64}, "seeds": [0, 1], "normalizer": {"name": "frobenius", "c": 0.5}}
+PARENT = {
+    "dataset": "cora",
+    "model": {"name": "gcn", "depth": 2, "width": 64},
+    "seeds": [0, 1],
+    "normalizer": {"name": "frobenius", "c": 0.5},
+}
 
 
 def test_mappings_merge_and_lists_replace():
@@ -30,7 +35,9 @@ def test_options_without_a_name_refine_a_bare_name():
 def test_overrides_reach_into_mappings_names_and_lists():
     """Dotted paths go into mappings, turn bare names into components, and index lists."""
     tree = {**PARENT, "normalizer": ["layer", {"name": "frobenius", "c": 0.5}]}
-    changed, problems = merge.apply(tree, ["model.depth=128", "dataset.name=citeseer", "normalizer.1.c=1e-1", "training.clip=1.0"])
+    changed, problems = merge.apply(
+        tree, ["model.depth=128", "dataset.name=citeseer", "normalizer.1.c=1e-1", "training.clip=1.0"]
+    )
     assert not problems
     assert changed["model"]["depth"] == 128
     assert changed["dataset"] == {"name": "citeseer"}
@@ -43,7 +50,9 @@ def test_removal_takes_a_key_away():
     changed, problems = merge.apply(PARENT, ["~normalizer", "~model.width", "~modle.depth"])
     assert "normalizer" not in changed
     assert "width" not in changed["model"]
-    assert [str(problem) for problem in problems] == ["~modle.depth — nothing to remove: 'modle' is not set in this recipe"]
+    assert [str(problem) for problem in problems] == [
+        "~modle.depth — nothing to remove: 'modle' is not set in this recipe"
+    ]
 
 
 def test_an_override_that_is_no_yaml_is_a_problem():
@@ -54,7 +63,8 @@ def test_an_override_that_is_no_yaml_is_a_problem():
 
 
 TREES = st.recursive(
-    st.integers() | st.text(max_size=3) | st.none(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner) | st.lists(inner, max_size=3)
+    st.integers() | st.text(max_size=3) | st.none(),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner) | st.lists(inner, max_size=3),
 )
 MAPPINGS = st.dictionaries(st.sampled_from("abc"), TREES)
 

@@ -21,7 +21,9 @@ def test_a_parent_lies_beside_or_among_the_shipped(tmp_path):
 
 def test_description_and_figures_are_not_inherited(tmp_path):
     """A child of a described and measured recipe starts without either."""
-    write(tmp_path, "parent", "description: of the parent\nmeasured: {test: 0.5, seeds: [0], command: x}\ndataset: cora\n")
+    write(
+        tmp_path, "parent", "description: of the parent\nmeasured: {test: 0.5, seeds: [0], command: x}\ndataset: cora\n"
+    )
     _, tree = read(write(tmp_path, "child", "extends: parent\n"))
     assert tree == {"dataset": "cora"}
 
@@ -36,7 +38,7 @@ def test_a_circle_is_named(tmp_path):
 
 def test_a_missing_parent_is_named(tmp_path):
     """The error stands at `extends` and suggests the nearest."""
-    with pytest.raises(RecipeError, match="extends — no recipe 'helo' .*did you mean 'hello'"):
+    with pytest.raises(RecipeError, match=r"extends — no recipe 'helo' .*did you mean 'hello'"):
         read(write(tmp_path, "child", "extends: helo\n"))
 
 

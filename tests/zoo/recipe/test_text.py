@@ -8,7 +8,16 @@ from zoo.recipe import text
 
 @pytest.mark.parametrize(
     ("written", "value"),
-    [("1e-3", 1e-3), ("5E4", 5e4), ("1.5e+2", 150.0), ("-2e-1", -0.2), (".5e1", 5.0), ("0.5", 0.5), ("7", 7), ("'1e-3'", "1e-3")],
+    [
+        ("1e-3", 1e-3),
+        ("5E4", 5e4),
+        ("1.5e+2", 150.0),
+        ("-2e-1", -0.2),
+        (".5e1", 5.0),
+        ("0.5", 0.5),
+        ("7", 7),
+        ("'1e-3'", "1e-3"),
+    ],
 )
 def test_numbers_are_read_as_people_write_them(written, value):
     """YAML 1.1 reads 1e-3 as text; here it is the number, and quotes still make text."""

@@ -22,6 +22,6 @@ def test_an_absent_cuda_device_is_refused():
 
 
 def test_what_is_asked_for_is_taken():
-    """cpu is cpu, whatever else there is."""
+    """Cpu is cpu, whatever else there is."""
     device, choice = choose_device("cpu")
     assert (device, choice.why) == (torch.device("cpu"), "asked for")

@@ -8,20 +8,20 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from zoo.layers.network import Network
 from zoo.recipe.schema import Training
 from zoo.tasks.base import Task
 from zoo.training.trainer import Trainer
 
 
-class Chain(nn.Module):
-    """Blocks of linear maps, as the trainer expects a network."""
+class Chain(Network):
+    """Blocks of linear maps without a graph."""
 
     def __init__(self, depth: int = 3) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(nn.Linear(2, 2) for _ in range(depth))
+        super().__init__(nn.Identity(), [nn.Linear(2, 2) for _ in range(depth)], nn.Identity())
         self.projected = 0
 
-    def forward(self, x):
+    def forward(self, x):  # pyright: ignore[reportIncompatibleMethodOverride]
         for block in self.blocks:
             x = torch.relu(block(x))
         return x
@@ -39,7 +39,9 @@ class Regression(Task):
 
     def __init__(self, batches: int = 1, scores: list[float] | None = None) -> None:
         generator = torch.Generator().manual_seed(0)
-        self.data = [(torch.randn(8, 2, generator=generator), torch.rand(8, 2, generator=generator)) for _ in range(batches)]
+        self.data = [
+            (torch.randn(8, 2, generator=generator), torch.rand(8, 2, generator=generator)) for _ in range(batches)
+        ]
         self.scripted = iter(scores) if scores else None
 
     @property
@@ -69,7 +71,7 @@ class Listener:
         self.rows.append(row)
 
 
-def trainer_for(task: Task, network: nn.Module | None = None, lr: float = 0.1, **training) -> tuple[Trainer, Listener]:
+def trainer_for(task: Task, network: Network | None = None, lr: float = 0.1, **training) -> tuple[Trainer, Listener]:
     torch.manual_seed(0)
     network = network or Chain()
     optimizer = torch.optim.SGD(network.parameters(), lr=lr)
@@ -111,13 +113,12 @@ def test_test_is_reported_at_the_best_validation():
 
 def test_the_best_weights_are_put_back():
     """After training the network carries the weights of the best epoch, not of the last."""
-    trainer, _ = trainer_for(Regression(scores=[0.1, 0.9, 0.2, 0.3]), duration="4 epochs")
-    seen = []
-    take = trainer.best.take
-    trainer.best.take = lambda network, *a, **k: (seen.append(copy.deepcopy(network.state_dict())), take(network, *a, **k))
+    trainer, listener = trainer_for(Regression(scores=[0.1, 0.9, 0.2, 0.3]), duration="4 epochs")
+    seen: list[dict[str, torch.Tensor]] = []
+    listener.measured = lambda row: seen.append(copy.deepcopy(trainer.network.state_dict()))
     trainer.fit()
-    assert all(torch.equal(value, seen[-1][name]) for name, value in trainer.network.state_dict().items())
-    assert len(seen) == 2
+    assert all(torch.equal(value, seen[1][name]) for name, value in trainer.network.state_dict().items())
+    assert any(not torch.equal(value, seen[3][name]) for name, value in trainer.network.state_dict().items())
 
 
 def test_patience_stops_and_says_so():
@@ -179,4 +180,5 @@ def test_projection_follows_every_step():
     """`project` is called once after each optimiser step."""
     trainer, _ = trainer_for(Regression(batches=3), duration="2 epochs")
     trainer.fit()
+    assert isinstance(trainer.network, Chain)
     assert trainer.network.projected == 6
