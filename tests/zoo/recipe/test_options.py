@@ -27,7 +27,7 @@ def test_a_table_type_marks_a_component():
 
 def test_a_preset_fixes_an_option():
     """What a preset gives is the default and cannot be exchanged."""
-    options = options_of(partial(Example, conv="gcn")  # pyright: ignore[reportArgumentType])
+    options = options_of(partial(Example, conv="gcn"))  # pyright: ignore[reportArgumentType]
     assert options["conv"].fixed
     assert options["conv"].default == "gcn"
     assert not options["rate"].fixed
