@@ -124,15 +124,8 @@ def _calibrated(recipe: Recipe, network: Network, task: Task) -> list[Choice]:
         return []
     settings = recipe.calibration
     found = calibrate(
-        network,
-        network.blocks,
-        bounded,
-        _loss(network, task),
-        low=settings.low,
-        high=settings.high,
-        passes=settings.passes,
+        network, bounded, _loss(network, task), low=settings.low, high=settings.high, passes=settings.passes
     )
-    network.project()
     return [
         Choice("c", f"{found.c:.6g}", f"calibrated at initialisation: {found}, {settings.low:g} to {settings.high:g}")
     ]

@@ -57,7 +57,8 @@ class WeightNormalization(nn.Module):
 
     Arguments:
         matrices: parameters by their dotted names, [d_in, d_out] or [heads, d_in, d_out]. Those of `project` mode are
-            normalised at once, in place.
+            normalised at once, in place; where any c is `auto`, not before `project` is called, so that calibration
+            finds the weights as they were.
         factories: make one normaliser each. Project-mode ones act on the stored weights, hence before the others: they
             have to come first.
 
@@ -80,7 +81,8 @@ class WeightNormalization(nn.Module):
             _check_order(normalizers)
             stacked = torch.stack([matrices[name].detach() for name in names])
             self.groups.append(MatrixGroup(names, stacked, normalizers))
-        self.project(matrices)
+        if not any(normalizer.auto for normalizer in self.bounded()):
+            self.project(matrices)
 
     def forward(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Normalised weights by name, differentiable; empty without normalisers in mode `reparametrize`.

@@ -6,16 +6,22 @@ leaves the last one.
 """
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from zoo.layers.network import Network
 from zoo.normalizers.base import BoundedNormalizer
 from zoo.probes.profile import gradient_profile
 
 _SMALLEST, _LARGEST = 1e-4, 1e3
+_NARROW = 1.02
+# Without skips the ratio goes with c^depth: this many halvings of a factor 4 reach the band at a thousand blocks.
+_HALVINGS = 12
 
 
 @dataclass(frozen=True)
@@ -33,8 +39,7 @@ class Calibrated:
 
 
 def calibrate(
-    network: nn.Module,
-    blocks: nn.ModuleList,
+    network: Network,
     bounded: Sequence[BoundedNormalizer],
     loss: Callable[[], Tensor],
     *,
@@ -44,31 +49,48 @@ def calibrate(
 ) -> Calibrated:
     """Set the largest c whose ratio μ(G_1)/μ(G_L) stays in [low, high], and return what was tried.
 
-    The ratio grows with c. It is bracketed by factors of 4 from c = 1, then bisected on a log scale towards `high`:
-    the larger c, the more each block can do. bounded: the normalisers whose c is `auto`; all get the same c.
+    The ratio grows with c. It is bracketed by factors of 4 from c = 1, then bisected on a log scale towards `high`, in
+    20 trials at most: the larger c, the more each block can do. Of a single block the ratio is 1 whatever c is, which
+    then stays 1. Each trial starts from the weights that the network came with and lets it project them, so that c
+    counts in either mode of a normaliser; the network is left projected with the c that was found.
+
+    bounded: the normalisers whose c is `auto`; all get the same c. passes: backward passes averaged per trial, the
+    first with the random state as it is, each of the others with dropout masks of its own, the same in every trial.
     """
-    trials: list[tuple[float, float]] = []
+    matrices = network.block_matrices()
+    initial = {name: matrix.detach().clone() for name, matrix in matrices.items()}
+    trials: dict[float, float] = {}
+
+    def bound(c: float) -> None:
+        with torch.no_grad():
+            for normalizer in bounded:
+                normalizer.c.fill_(c)
+            for name, matrix in matrices.items():
+                matrix.copy_(initial[name])
+        network.project()
 
     def ratio_at(c: float) -> float:
-        for normalizer in bounded:
-            with torch.no_grad():
-                normalizer.c.fill_(c)
-        ratios = [gradient_profile(network, blocks, loss).ratio for _ in range(passes)]
-        ratio = math.exp(sum(map(_log, ratios)) / passes)
-        trials.append((c, ratio))
-        return ratio
+        bound(c)
+        draws = [partial(_seeded, loss, number) for number in range(passes)]
+        trials[c] = _mean([gradient_profile(network, network.blocks, draw).ratio for draw in draws])
+        return trials[c]
 
-    below, above = _bracket(ratio_at, high)
-    for _ in range(12):
-        if above / below < 1.02:
+    if len(network.blocks) == 1:
+        below = above = 1.0
+        ratio_at(below)
+    else:
+        below, above = _bracket(ratio_at, high)
+    for _ in range(_HALVINGS):
+        if below == above or (above / below < _NARROW and trials[below] >= low):
             break
         middle = math.sqrt(below * above)
         if ratio_at(middle) <= high:
             below = middle
         else:
             above = middle
-    ratio = ratio_at(below)
-    return Calibrated(below, ratio, low <= ratio <= high, tuple(trials))
+    bound(below)
+    ratio = trials[below]
+    return Calibrated(below, ratio, low <= ratio <= high, tuple(trials.items()))
 
 
 def _bracket(ratio_at: Callable[[float], float], high: float) -> tuple[float, float]:
@@ -87,8 +109,15 @@ def _bracket(ratio_at: Callable[[float], float], high: float) -> tuple[float, fl
     return c, c
 
 
-def _log(ratio: float) -> float:
-    """log, with overflow and underflow on the way (NaN and 0) read as expansion and vanishing."""
-    if math.isnan(ratio) or math.isinf(ratio):
-        return 700.0
-    return math.log(ratio) if ratio > 0 else -700.0
+def _seeded(loss: Callable[[], Tensor], number: int) -> Tensor:
+    """The loss with the random numbers of one pass; whoever calls it puts the random state back."""
+    if number:
+        torch.manual_seed((torch.initial_seed() + number) % 2**63)
+    return loss()
+
+
+def _mean(ratios: Sequence[float]) -> float:
+    """Geometric mean; overflow on the way (infinity, NaN) is read as expansion."""
+    if not all(map(math.isfinite, ratios)):
+        return math.inf
+    return math.exp(statistics.fmean(math.log(ratio) if ratio > 0 else -math.inf for ratio in ratios))

@@ -8,7 +8,7 @@ from pydantic.fields import FieldInfo
 
 from registry import TABLES, RegistryError
 from registry.errors import UnknownName, did_you_mean
-from zoo.errors import Problem, RecipeError
+from zoo.errors import Problem, RecipeError, ZooError
 from zoo.recipe.options import REQUIRED, Parameter, options_of
 from zoo.recipe.schema import COMPONENTS, DEFAULTS, Component, Recipe
 
@@ -67,7 +67,7 @@ def component(
         near = did_you_mean(name, TABLES[table].names())
         problems.append(Problem(path, f"unknown name {name!r} in {table} — expected one of: {_names(table)}{near}"))
         return None
-    except RegistryError as error:
+    except (RegistryError, ZooError) as error:  # a family such as dgl.nn.* refuses members in its own words
         problems.append(Problem(path, str(error)))
         return None
     try:

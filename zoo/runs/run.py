@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import RunError
+from zoo.errors import RecipeError, RunError
 from zoo.recipe import text
 from zoo.runs import folder
 
@@ -81,13 +81,15 @@ class Run:
     @cached_property
     def normalizers(self) -> list[dict[str, Any]]:
         """The normalisers of the recipe, each with its name and options."""
+        file = self.path / folder.RECIPE
         try:
-            written = text.read(self.path / folder.RECIPE)["normalizer"]
-        except KeyError as error:
-            raise RunError(
-                f"{self.path / folder.RECIPE} — has no normalizer — expected the recipe that the run wrote"
-            ) from error
-        return written if isinstance(written, list) else [written]
+            written = text.read(file).get("normalizer")
+        except RecipeError as error:
+            raise RunError(f"{error} — expected the recipe that the run wrote") from error
+        normalizers = written if isinstance(written, list) else [written]
+        if not all(isinstance(item, dict) and "name" in item for item in normalizers):
+            raise RunError(f"{file} — has no normalizer — expected the recipe that the run wrote")
+        return normalizers
 
     def _json(self, name: str) -> dict[str, Any]:
         file = self.path / name

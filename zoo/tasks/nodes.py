@@ -59,11 +59,17 @@ class NodeClassification(Task):
         return F.cross_entropy(logits[batch].float(), self.labels[batch])
 
     def scores(self, network: nn.Module) -> Callable[[Part], float]:
-        """Accuracy or ROC-AUC of a part, from one forward pass over the graph."""
+        """Accuracy or ROC-AUC of a part, from one forward pass over the graph.
+
+        NaN where a logit of the part is not finite: the index of the largest would be that of a NaN. ROC-AUC is also
+        NaN where all nodes of the part have one label.
+        """
         logits = network(self.graph, self.features).detach().float()
 
         def score(part: Part) -> float:
             nodes = self.index[part]
+            if not torch.isfinite(logits[nodes]).all():
+                return float("nan")
             if self.metric == "accuracy":
                 return float((logits[nodes].argmax(dim=1) == self.labels[nodes]).double().mean())
             return _rocauc(logits[nodes], self.labels[nodes])
@@ -74,7 +80,7 @@ class NodeClassification(Task):
 def _rocauc(logits: Tensor, labels: Tensor) -> float:
     from sklearn.metrics import roc_auc_score  # slow to import, needed by few
 
-    margin = logits[:, 1] - logits[:, 0]
-    if not torch.isfinite(margin).all():
+    margin = logits[:, 1].double() - logits[:, 0].double()
+    if (labels == labels[0]).all():
         return float("nan")
     return float(roc_auc_score(labels.cpu().numpy(), margin.cpu().numpy()))
