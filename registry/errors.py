@@ -22,10 +22,8 @@ class UnknownName(RegistryError):
 
     def __init__(self, table: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
-        super().__init__(
-            f"{table} — unknown name {name!r} — expected one of: {', '.join(known) or 'none'}"
-            f"{did_you_mean(name, known)}"
-        )
+        self.advice = f"expected one of: {', '.join(known) or 'none'}{did_you_mean(name, known)}"
+        super().__init__(f"{table} — unknown name {name!r} — {self.advice}")
 
 
 class DuplicateName(RegistryError):

@@ -165,3 +165,34 @@ def test_a_plugin_run_is_loaded_from_its_folder_alone(tmp_path):
     run = zoo.train("smoke/res-gcn", {"normalizer": "halve"}, plugins=[plugin], runs=tmp_path / "runs")
     plugin.unlink()
     assert zoo.load(run.path).normalization is not None
+
+
+def test_the_normaliser_makes_64_blocks_train_on_real_cora(zoo_data, tmp_path):
+    """On Cora 64 residual blocks learn with the shipped normaliser and do not without: the point of the project."""
+    short = {"training.duration": 50}
+    bounded = zoo.train("cora-res-gcn-64", short, runs=tmp_path)
+    without = zoo.train("cora-res-gcn-64", {**short, "normalizer": "none"}, runs=tmp_path)
+    assert bounded.test is not None
+    assert without.test is not None
+    assert bounded.test > 0.8
+    assert without.test < 0.45
+    assert 0.5 < bounded.result["gradient_similarity"]["ratio"] < 2
+    assert without.result["gradient_similarity"]["ratio"] > 1.2**63
+
+
+def test_plain_depth_starves_the_first_block_on_real_cora(zoo_data):
+    """64 blocks without skips, public split: the gradient's norm falls below 1e-9 on its way to the first block."""
+    built = zoo.build("cora-gcn-64")
+    assert built.split.facts["rule"]
+    assert float(built.initial.norm[-1]) > 1e-3
+    assert float(built.initial.norm[0]) < 1e-9
+
+
+def test_calibration_shrinks_c_with_depth_on_real_cora(zoo_data):
+    """`c: auto` at 64 blocks is several times that at 512, and both ratios lie in the band."""
+    found = {}
+    for depth in (64, 512):
+        built = zoo.build("cora-res-gcn-512", {"model.depth": depth})
+        found[depth] = float(next(choice.chosen for choice in built.choices if choice.what == "c"))
+        assert 0.5 <= built.initial.ratio <= 1.5
+    assert found[64] > 4 * found[512]

@@ -21,10 +21,10 @@ class Progress:
         self.enabled = enabled
         self.console = Console(stderr=True)
         self._bars = RichProgress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[figures]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self.console,
@@ -47,7 +47,7 @@ class Progress:
             self._trained = True
             if self.enabled:
                 for choice in built.choices:
-                    self.console.print(f"[dim]{recipe} seed {seed} · {choice}[/dim]", highlight=False)
+                    self._say(f"{recipe} seed {seed} · {choice}", style="dim")
             total = built.recipe.training.duration.steps(built.task.steps_per_epoch)
             bar = self._bars.add_task(f"{recipe} seed {seed}", total=total, figures="")
             return _Bar(self._bars, bar, built.task.metric)
@@ -60,11 +60,9 @@ class Progress:
             self._bars.remove_task(task)
         if self.enabled:
             how = run.status if self._trained else f"{run.status} earlier, shown from its folder; --again trains anew"
-            self.console.print(
-                f"{run.result['recipe']} seed {run.seed}: {how} → {run.path}", highlight=False, soft_wrap=True
-            )
+            self._say(f"{run.result['recipe']} seed {run.seed}: {how} → {run.path}")
             if run.result["non_finite"]:
-                self.console.print(f"  {run.result['non_finite']['said']}", style="bold", highlight=False)
+                self._say(f"  {run.result['non_finite']['said']}", style="bold")
         self._trained = False
 
     def print(self, table: Any) -> None:
@@ -72,6 +70,10 @@ class Progress:
         sys.stderr.flush()
         console = Console()
         console.print(table) if console.is_terminal else Console(width=160).print(table)
+
+    def _say(self, line: str, style: str | None = None) -> None:
+        """One line, as it is: a path may hold what the console would take for markup."""
+        self.console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 class _Bar:

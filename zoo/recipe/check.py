@@ -63,9 +63,8 @@ def component(
         return None
     try:
         target = TABLES[table].get(name)
-    except UnknownName:
-        near = did_you_mean(name, TABLES[table].names())
-        problems.append(Problem(path, f"unknown name {name!r} in {table} — expected one of: {_names(table)}{near}"))
+    except UnknownName as error:
+        problems.append(Problem(path, f"unknown name {name!r} in {table} — {error.advice}"))
         return None
     except (RegistryError, ZooError) as error:  # a family such as dgl.nn.* refuses members in its own words
         problems.append(Problem(path, str(error)))

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from zoo.runs.run import Run
@@ -31,18 +32,21 @@ def table_of(runs: Sequence[Run]) -> Table:
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.result["recipe"], run.result["identity"]), []).append(run)
-    table = Table(title="test at best validation", title_justify="left")
+    metrics = sorted({run.metric for run in runs})
+    table = Table(title=f"test {' or '.join(metrics)} at best validation", title_justify="left")
     table.add_column("recipe", overflow="fold")
     table.add_column("normalizer", overflow="fold")
-    for head in ("metric", "test", "val", "best epoch", "μ(G) first block", "μ(G) last block", "seconds"):
-        table.add_column(head, justify="left" if head == "metric" else "right")
+    if len(metrics) > 1:
+        table.add_column("metric")
+    for head in ("test", "val", "best epoch", "μ(G) first block", "μ(G) last block", "seconds"):
+        table.add_column(head, justify="right")
     table.add_column("status")
     for (recipe, _), members in groups.items():
         gradients = [run.result["gradient_similarity"] for run in members]
         table.add_row(
-            recipe,
-            normalizer_of(members[0]),
-            members[0].metric,
+            escape(recipe),
+            escape(normalizer_of(members[0])),
+            *([members[0].metric] if len(metrics) > 1 else []),
             spread([run.test for run in members]),
             spread([run.val for run in members]),
             _range([run.result["best_epoch"] for run in members]),

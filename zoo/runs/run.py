@@ -47,7 +47,10 @@ class Run:
 
         try:
             lines = (self.path / folder.METRICS).read_text(encoding="utf-8").splitlines()
-            return pd.DataFrame([json.loads(line) for line in lines])
+            rows = [json.loads(line) for line in lines]
+            if not all(isinstance(row, dict) for row in rows):
+                raise ValueError("a line is no object")
+            return pd.DataFrame(rows)
         except (OSError, ValueError) as error:
             raise RunError(
                 f"{self.path / folder.METRICS} — cannot be read: {error} — expected one JSON object a line"

@@ -1,6 +1,8 @@
 """When a number is no longer a number: which block was the first."""
 
+import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,9 @@ from zoo.tasks.base import Batch, Task
 class NonFinite:
     """Where non-finite values begin.
 
-    what: output, loss or gradient. block: counted from 1; None if it lies outside the blocks.
+    what: output, loss or gradient; "gradient norm" if every gradient is finite and only their common norm overflows,
+    block then having the largest; "nothing" if the step was finite when it was run again, with dropout masks of its
+    own. block: counted from 1; None if it lies outside the blocks.
     """
 
     step: int
@@ -25,16 +29,28 @@ class NonFinite:
 
     def __str__(self) -> str:
         place = f"of block {self.block} of {self.depth}" if self.block else "outside the blocks"
+        if self.what == "nothing":
+            return f"step {self.step}: the loss or a gradient was not finite, but is when the step is run again"
+        if self.what == "gradient norm":
+            return f"step {self.step}: the norm of all gradients overflows; the largest gradient is that {place}"
         return f"step {self.step}: the {self.what} {place} is the first that is not finite"
 
 
-def locate(network: nn.Module, blocks: nn.ModuleList, task: Task, batch: Batch, step: int) -> NonFinite:
+def locate(
+    network: nn.Module,
+    blocks: nn.ModuleList,
+    task: Task,
+    batch: Batch,
+    step: int,
+    precision: AbstractContextManager[Any] | None = None,
+) -> NonFinite:
     """Run the step once more and find the first bad block: forwards by output, else backwards by gradient.
 
-    Parameters, gradients, buffers and the random state are left as they were.
+    precision: what the loss is computed in. Parameters, gradients, buffers and the random state are left as they were.
     """
     outputs: list[Tensor] = []
     gradients: dict[int, bool] = {}
+    depth = len(blocks)
 
     def watch(index: int) -> Callable[[nn.Module, Any, Tensor], None]:
         def forward_hook(block: nn.Module, inputs: Any, output: Tensor) -> None:
@@ -47,15 +63,31 @@ def locate(network: nn.Module, blocks: nn.ModuleList, task: Task, batch: Batch, 
     hooks = [block.register_forward_hook(watch(index)) for index, block in enumerate(blocks, start=1)]
     try:
         with untouched(network):
-            loss = task.loss(network, batch)
+            with precision or nullcontext():
+                loss = task.loss(network, batch)
             for index, finite in enumerate(outputs, start=1):
                 if not finite:
-                    return NonFinite(step, "output", index, len(blocks))
+                    return NonFinite(step, "output", index, depth)
             if not torch.isfinite(loss):
-                return NonFinite(step, "loss", None, len(blocks))
+                return NonFinite(step, "loss", None, depth)
             loss.backward()
+            bad = [index for index, finite in gradients.items() if not finite]
+            if bad:
+                return NonFinite(step, "gradient", max(bad), depth)
+            return _among_parameters(network, blocks, step)
     finally:
         for hook in hooks:
             hook.remove()
-    bad = [index for index, finite in gradients.items() if not finite]
-    return NonFinite(step, "gradient", max(bad) if bad else None, len(blocks))
+
+
+def _among_parameters(network: nn.Module, blocks: nn.ModuleList, step: int) -> NonFinite:
+    """Where the gradients of representations are finite, it is one of a parameter, or the norm of them all."""
+    owners = {id(parameter): index for index, block in enumerate(blocks, start=1) for parameter in block.parameters()}
+    found = [(owners.get(id(p)), p.grad) for p in network.parameters() if p.grad is not None]
+    for index, gradient in reversed(found):  # parameters are in forward order: head first, as back-propagation goes
+        if not torch.isfinite(gradient).all():
+            return NonFinite(step, "gradient", index, len(blocks))
+    sizes = [float(torch.linalg.vector_norm(gradient, dtype=torch.float64)) for _, gradient in found]
+    if torch.isfinite(nn.utils.clip_grad_norm_(network.parameters(), math.inf)):
+        return NonFinite(step, "nothing", None, len(blocks))
+    return NonFinite(step, "gradient norm", found[sizes.index(max(sizes))][0], len(blocks))

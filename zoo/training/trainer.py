@@ -82,7 +82,7 @@ class Trainer:
             if not finite:
                 status, non_finite = (
                     "non-finite",
-                    locate(self.network, self.network.blocks, self.task, batch, self.step),
+                    locate(self.network, self.network.blocks, self.task, batch, self.step, self._precision()),
                 )
                 break
             self.step += 1
