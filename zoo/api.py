@@ -36,6 +36,7 @@ def train(
     device: str | None = None,
     plugins: Sequence[str | Path] = (),
     again: bool = False,
+    resume: bool = False,
     watch: Callable[[Built], Watcher] | None = None,
 ) -> Run:
     """Train a recipe with one seed, and return its run.
@@ -47,6 +48,7 @@ def train(
     runs: the folder that run folders are made in. device: auto, cpu, cuda or cuda:N. plugins: files that register
     names.
     A run that is already finished there is returned as it is; `again=True` moves it aside and trains anew.
+    resume: go on with an unfinished run from the state that it saved last; else it is moved aside and trained anew.
     watch: given the built objects, returns who else sees each validation (a progress bar).
     Raises: RecipeError, RegistryError, DataError, BuildError, TrainingError, RunError.
     """
@@ -57,13 +59,22 @@ def train(
         return Run(path)
     began = time.perf_counter()
     built = _build(resolved, seed)
-    record = RunFolder(path)
+    record = RunFolder(path, resume=resume)
     try:
         record.describe(resolved, _environment(built))
         watchers = (record, watch(built)) if watch else (record,)
         trainer = Trainer(
-            built.network, built.task, built.optimizer, built.scheduler, resolved.training, built.device, watchers
+            built.network,
+            built.task,
+            built.optimizer,
+            built.scheduler,
+            resolved.training,
+            built.device,
+            watchers,
+            record,
         )
+        if record.state is not None:
+            trainer.resume(record.state)
         outcome = trainer.fit()
         record.finish(built.network.state_dict(), _result(built, identity, outcome, time.perf_counter() - began))
     finally:

@@ -67,7 +67,12 @@ def test_links_between_documents_lead_somewhere():
 def test_documents_and_code_name_no_machine():
     """No absolute path of anybody's machine stands in what is shipped."""
     words = re.compile(r"/(?:work|root|home)/")
-    for file in [*DOCUMENTS, *ROOT.glob("zoo/**/*.py"), *ROOT.glob("registry/**/*.py"), *ROOT.glob("recipes/**/*.yaml")]:
+    for file in [
+        *DOCUMENTS,
+        *ROOT.glob("zoo/**/*.py"),
+        *ROOT.glob("registry/**/*.py"),
+        *ROOT.glob("recipes/**/*.yaml"),
+    ]:
         assert not words.search(file.read_text(encoding="utf-8")), file
 
 

@@ -196,3 +196,60 @@ def test_calibration_shrinks_c_with_depth_on_real_cora(zoo_data):
         found[depth] = float(next(choice.chosen for choice in built.choices if choice.what == "c"))
         assert 0.5 <= built.initial.ratio <= 1.5
     assert found[64] > 4 * found[512]
+
+
+class Unplugged(Exception):
+    """Stands for whatever ends a process."""
+
+
+@pytest.mark.parametrize("name", ["smoke/gat", "smoke/bf16", "smoke/res-sage", "smoke/gin"])
+@pytest.mark.parametrize("step", [7, 13, 20])
+def test_a_resumed_run_ends_bitwise_like_an_uninterrupted_one(name, step, tmp_path):
+    """Broken off after any step and resumed, metrics and weights are those of the run that went through."""
+    changes = {"training.duration": 24, "training.save": "5 epochs", "training.patience": None}
+    whole = zoo.train(name, changes, runs=tmp_path / "whole")
+
+    class Watcher:
+        def measured(self, row):
+            if row["step"] >= step:
+                raise Unplugged
+
+    with pytest.raises(Unplugged):
+        zoo.train(name, changes, runs=tmp_path / "broken", watch=lambda built: Watcher())
+    resumed = zoo.train(name, changes, runs=tmp_path / "broken", resume=True)
+    columns = ["epoch", "step", "loss", "val", "best_val", "lr"]
+    assert resumed.metrics[columns].equals(whole.metrics[columns])
+    assert (resumed.path / "model.safetensors").read_bytes() == (whole.path / "model.safetensors").read_bytes()
+    assert not (resumed.path / "state.pt").exists()
+    assert not list(resumed.path.parent.glob("*unfinished*"))
+
+
+def test_without_resume_an_unfinished_run_is_moved_aside(tmp_path):
+    """Nothing of the broken run is lost, and nothing of it is used."""
+
+    class Watcher:
+        def measured(self, row):
+            raise Unplugged
+
+    with pytest.raises(Unplugged):
+        zoo.train("smoke/mlp", runs=tmp_path, watch=lambda built: Watcher())
+    run = zoo.train("smoke/mlp", runs=tmp_path)
+    assert len(run.metrics) == 5
+    assert (run.path.parent / "seed-0.unfinished-1" / "metrics.jsonl").is_file()
+
+
+def test_a_corrupt_state_is_refused(tmp_path):
+    """A state that cannot be read is an error that names the way on; the folder stays as it is."""
+
+    class Watcher:
+        def measured(self, row):
+            if row["step"] == 3:
+                raise Unplugged
+
+    with pytest.raises(Unplugged):
+        zoo.train("smoke/mlp", {"training.save": 1}, runs=tmp_path, watch=lambda built: Watcher())
+    (state,) = tmp_path.glob("**/state.pt")
+    state.write_bytes(state.read_bytes()[:100])
+    with pytest.raises(RunError, match="train without --resume"):
+        zoo.train("smoke/mlp", {"training.save": 1}, runs=tmp_path, resume=True)
+    assert state.exists()

@@ -21,6 +21,9 @@ def train(
     again: Annotated[
         bool, typer.Option("--again", help="train anew where a finished run is there; it is moved aside")
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with unfinished runs from their last saved state")
+    ] = False,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar, only the table")] = False,
 ) -> None:
@@ -54,6 +57,7 @@ def train(
                     runs=runs,
                     device=device,
                     again=again,
+                    resume=resume,
                     watch=progress.watcher(resolved.name, seed),
                 )
                 progress.ended(run)

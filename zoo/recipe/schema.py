@@ -58,6 +58,7 @@ class Training(Section):
     duration: WholeDuration = Field(default=Length(400, "epochs"), description="the whole training")
     patience: Duration | None = Field(default=None, description="stop when validation has not improved for so long")
     evaluate: Duration = Field(default=Length(1, "epochs"), description="how often validation is measured")
+    save: Duration = Field(default=Length(10, "%"), description="how often the state to resume from is written")
     precision: Literal["float32", "bf16"] = Field(default="float32", description="bf16: mixed precision by autocast")
     clip: Positive | None = Field(default=None, description="bound on the norm of all gradients together")
 
@@ -119,11 +120,12 @@ class Recipe(Section):
         """Twelve hex digits that change when, and only when, something changes that can change the result.
 
         code: what names the code that runs it (the zoo's version, plug-ins' digests). Left out: name, description,
-        measured figures, seeds (each has its folder), device, kernel, threads.
+        measured figures, seeds (each has its folder), device, kernel, threads, how often state is saved.
         """
         values = self.plain()
         for key in ("description", "plugins", "execution", "seeds"):
             values.pop(key, None)
+        values["training"].pop("save")
         values["code"] = sorted(code)
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 

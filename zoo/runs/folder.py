@@ -5,6 +5,7 @@
         environment.json   versions, device, data facts, every automatic choice with its reason
         metrics.jsonl      one line per validation
         model.safetensors  the weights that validated best
+        state.pt           what to resume from, while the run is not finished
         result.json        written last and whole: without it the run is not finished
 
 Nothing is deleted or overwritten: what is in the way is moved aside, under a name that says what it was.
@@ -18,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -25,12 +27,13 @@ from zoo.errors import RunError
 from zoo.recipe import text
 from zoo.recipe.schema import Recipe
 
-RESULT, METRICS, RECIPE, ENVIRONMENT, WEIGHTS = (
+RESULT, METRICS, RECIPE, ENVIRONMENT, WEIGHTS, STATE = (
     "result.json",
     "metrics.jsonl",
     "recipe.yaml",
     "environment.json",
     "model.safetensors",
+    "state.pt",
 )
 
 
@@ -45,13 +48,22 @@ def is_finished(path: Path) -> bool:
 
 
 class RunFolder:
-    """Writes one run's records as they come; watches a trainer."""
+    """Writes one run's records as they come; watches a trainer and saves its state.
 
-    def __init__(self, path: Path) -> None:
+    resume: go on in the folder of an unfinished run; `state` is then what it saved last, or None if it saved nothing,
+    in which case the run begins anew.
+    Raises: RunError if the folder cannot be made, or a saved state cannot be read.
+    """
+
+    def __init__(self, path: Path, *, resume: bool = False) -> None:
         self.path = path
+        self.state = _read_state(path / STATE) if resume and not is_finished(path) else None
         try:
-            _move_aside(path)
-            path.mkdir(parents=True)
+            if self.state is None:
+                _move_aside(path)
+                path.mkdir(parents=True)
+            else:
+                _cut(path / METRICS, self.state["step"])
             self._metrics = (path / METRICS).open("a", encoding="utf-8")
         except OSError as error:
             raise RunError(
@@ -59,7 +71,9 @@ class RunFolder:
             ) from error
 
     def describe(self, recipe: Recipe, environment: Mapping[str, Any]) -> None:
-        """Write the resolved recipe, with copies of its plug-ins beside it, and the environment."""
+        """Write the resolved recipe, with copies of its plug-ins beside it, and the environment; once for each run."""
+        if self.state is not None:
+            return
         values = recipe.plain()
         copies = [_copy(Path(plugin), self.path / "plugins") for plugin in recipe.plugins]
         values["plugins"] = [copy.relative_to(self.path).as_posix() for copy in copies]
@@ -71,11 +85,21 @@ class RunFolder:
         self._metrics.write(json.dumps(finite(row)) + "\n")
         self._metrics.flush()
 
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write what the run can be resumed from; the state before it stays until this one is whole."""
+        draft = self.path / f"{STATE}.part"
+        with draft.open("wb") as stream:
+            torch.save(dict(state), stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(self.path / STATE)
+
     def finish(self, weights: Mapping[str, Tensor], result: Mapping[str, Any]) -> None:
         """Write the weights, then the result: its presence means that all is there."""
         self._metrics.close()
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, self.path / WEIGHTS)
         write_json(self.path / RESULT, result)
+        (self.path / STATE).unlink(missing_ok=True)  # there is nothing left to resume
 
     def close(self) -> None:
         """Close what is open; for a run that is broken off."""
@@ -102,6 +126,26 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     return value
+
+
+def _read_state(file: Path) -> dict[str, Any] | None:
+    if not file.is_file():
+        return None
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise RunError(
+            f"{file} — cannot be read: {error} — expected the state that the run saved — train without --resume"
+        ) from error
+
+
+def _cut(metrics: Path, step: int) -> None:
+    """Drop what was measured after the saved state; it will be measured again."""
+    lines = metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    draft = metrics.with_suffix(".part")
+    draft.write_text("".join(kept), encoding="utf-8")
+    draft.replace(metrics)
 
 
 def _move_aside(path: Path) -> None:

@@ -14,6 +14,7 @@ from zoo.layers.network import Network
 from zoo.recipe.schema import Training
 from zoo.tasks.base import Batch, Task
 from zoo.training.nonfinite import NonFinite, locate
+from zoo.training.state import State, random_state, set_random_state
 
 Status = Literal["finished", "stopped early", "non-finite"]
 Row = dict[str, Any]
@@ -24,6 +25,14 @@ class Watcher(Protocol):
 
     def measured(self, row: Row) -> None:
         """Called after every validation with step, epoch, loss, val, best, lr and seconds."""
+        ...
+
+
+class Saver(Protocol):
+    """Keeps the state that a training can go on from."""
+
+    def save(self, state: State) -> None:
+        """Called every `training.save`, at the end of an epoch."""
         ...
 
 
@@ -47,7 +56,8 @@ class Trainer:
 
     schedule: a torch learning-rate scheduler stepped once per optimiser step. Validation happens every
     `training.evaluate`; training stops at `training.duration`, when `training.patience` is spent, or at the first loss
-    or gradient that is not finite.
+    or gradient that is not finite. With a saver its state is kept every `training.save`; `resume` goes on from there,
+    and ends bitwise where the uninterrupted training ends (on a CPU; full-graph tasks).
     """
 
     def __init__(
@@ -59,22 +69,26 @@ class Trainer:
         training: Training,
         device: torch.device,
         watchers: tuple[Watcher, ...] = (),
+        saver: Saver | None = None,
     ) -> None:
         per_epoch = task.steps_per_epoch
         self.network, self.task, self.optimizer, self.scheduler = network, task, optimizer, scheduler
-        self.device, self.watchers = device, watchers
+        self.device, self.watchers, self.saver = device, watchers, saver
         self.clip = training.clip if training.clip is not None else math.inf
         self.bf16 = training.precision == "bf16"
         self.total = training.duration.steps(per_epoch)
         self.every = training.evaluate.steps(per_epoch, self.total)
         self.patience = training.patience.steps(per_epoch, self.total) if training.patience else self.total
+        save_epochs = math.ceil(training.save.steps(per_epoch, self.total) / per_epoch)
+        self.save_every = save_epochs * per_epoch  # the order of batches within an epoch is not part of the state
         self.step = 0
+        self.seconds = 0.0
         self.best = _Best(task)
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
 
     def fit(self) -> Outcome:
         """Train to the end; the network then carries the best weights."""
-        began = time.perf_counter()
+        began = time.perf_counter() - self.seconds
         status: Status = "finished"
         non_finite: NonFinite | None = None
         for batch in self._batches():
@@ -88,6 +102,9 @@ class Trainer:
             self.step += 1
             if self.step % self.every == 0 or self.step == self.total:
                 self._validate(loss, time.perf_counter() - began)
+            if self.saver and self.step % self.save_every == 0 and self.step < self.total:
+                self.seconds = time.perf_counter() - began
+                self.saver.save(self.state())
             if self.step - self.best.step >= self.patience:
                 status = "stopped early"
                 break
@@ -103,6 +120,27 @@ class Trainer:
             seconds=time.perf_counter() - began,
             non_finite=non_finite,
         )
+
+    def state(self) -> State:
+        """Everything that decides how the training goes on, as tensors and plain values."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "best": self.best.state_dict(),
+            "random": random_state(),
+        }
+
+    def resume(self, state: State) -> None:
+        """Stand where the training stood when `state` was taken."""
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.best.load_state_dict(state["best"])
+        set_random_state(state["random"])
 
     def _batches(self) -> Iterator[Batch]:
         while self.step < self.total:
@@ -156,19 +194,28 @@ class Trainer:
 class _Best:
     """The best validation so far, and the weights that gave it."""
 
+    _KEPT = ("step", "train", "val", "test", "weights")
+
     def __init__(self, task: Task) -> None:
         self.task = task
         self.step = 0
         self.train = self.val = self.test = float("nan")
-        self.state: dict[str, Any] | None = None
+        self.weights: dict[str, Tensor] | None = None
 
     def is_beaten_by(self, val: float) -> bool:
-        return not math.isnan(val) and (self.state is None or self.task.better(val, self.val))
+        return not math.isnan(val) and (self.weights is None or self.task.better(val, self.val))
 
     def take(self, network: nn.Module, step: int, *, train: float, val: float, test: float) -> None:
         self.step, self.train, self.val, self.test = step, train, val, test
-        self.state = copy.deepcopy(network.state_dict())
+        self.weights = copy.deepcopy(network.state_dict())
 
     def restore(self, network: nn.Module) -> None:
-        if self.state is not None:
-            network.load_state_dict(self.state)
+        if self.weights is not None:
+            network.load_state_dict(self.weights)
+
+    def state_dict(self) -> State:
+        return {name: getattr(self, name) for name in self._KEPT}
+
+    def load_state_dict(self, state: State) -> None:
+        for name in self._KEPT:
+            setattr(self, name, state[name])

@@ -73,7 +73,10 @@ def test_seven_mistakes_are_seven_lines():
         ({"model": 7}, "model — 7 is not a component"),
         ({"model": {"name": "stack", "residual": "add"}}, "model.conv — missing — 'stack' needs this option"),
         ({"model": {"name": "stack", "conv": "dgl.nn.GraphCon", "residual": "add"}}, "model.conv — unknown name"),
-        ({"model": {"name": "stack", "conv": "dgl.nn.RelGraphConv", "residual": "add"}}, "model.conv — conv dgl.nn.Rel"),
+        (
+            {"model": {"name": "stack", "conv": "dgl.nn.RelGraphConv", "residual": "add"}},
+            "model.conv — conv dgl.nn.Rel",
+        ),
         ({"training": {"precison": "bf16"}}, "training.precison — unknown key"),
         ({"training": 5}, "training — 5 is not valid"),
         ({"prepare": {"self_loops": "ad"}}, "prepare.self_loops — 'ad' is not valid"),

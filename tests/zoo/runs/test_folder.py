@@ -1,0 +1,185 @@
+"""The run folder: whole or not there, and nothing lost."""
+
+import json
+import math
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from zoo.errors import RunError
+from zoo.recipe.load import load
+from zoo.runs import folder
+from zoo.runs.folder import RunFolder, finite, is_finished, place, write_json
+
+FILES = {"recipe.yaml", "environment.json", "metrics.jsonl", "model.safetensors", "result.json"}
+
+
+def names(path: Path) -> set[str]:
+    return {file.name for file in path.iterdir()}
+
+
+def test_place_is_recipe_identity_seed(recipe):
+    """Runs of one recipe lie together, one folder for each identity and seed."""
+    assert place(Path("runs"), recipe, "abc", 3) == Path("runs/smoke/res-gcn/abc/seed-3")
+
+
+def test_a_finished_run_has_its_five_files(finished):
+    """Nothing is missing, and no draft is left."""
+    run = finished()
+    assert names(run.path) == FILES
+    assert is_finished(run.path)
+    assert torch.equal(load_file(run.path / "model.safetensors")["weight"], torch.arange(3.0))
+
+
+def test_weights_in_any_memory_layout_are_kept(tmp_path):
+    """Transposed views and half precision come back as they were."""
+    record = RunFolder(tmp_path / "run")
+    weights = {"turned": torch.arange(6.0).view(2, 3).T, "half": torch.ones(2, dtype=torch.bfloat16)}
+    record.finish(weights, {})
+    for name, value in load_file(tmp_path / "run" / "model.safetensors").items():
+        assert torch.equal(value, weights[name])
+
+
+@pytest.mark.parametrize("fails", ["result", "weights"])
+def test_a_failure_while_finishing_leaves_no_result(tmp_path, monkeypatch, fails):
+    """Whichever file breaks off, there is no result.json: the run does not count as finished."""
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    record = RunFolder(tmp_path / "run")
+    monkeypatch.setattr(*((os, "fsync") if fails == "result" else (folder, "save_file")), full)
+    with pytest.raises(OSError, match="No space left"):
+        record.finish({"weight": torch.ones(2)}, {"test": 0.5})
+    assert not is_finished(tmp_path / "run")
+    assert "result.json" not in names(tmp_path / "run")
+
+
+def test_a_failure_half_way_leaves_the_older_file(tmp_path):
+    """A value that JSON has no word for is met after half of the file: what was there before stays whole."""
+    file = tmp_path / "result.json"
+    write_json(file, {"test": 0.5})
+    with pytest.raises(TypeError):
+        write_json(file, {"test": 0.75, "odd": object()})
+    assert json.loads(file.read_text()) == {"test": 0.5}
+
+
+def test_result_comes_after_the_weights(tmp_path, monkeypatch):
+    """When result.json appears the weights are there already."""
+    there: list[set[str]] = []
+    replace = Path.replace
+
+    def watched(self: Path, target: Path) -> Path:
+        there.append(names(tmp_path / "run"))
+        return replace(self, target)
+
+    record = RunFolder(tmp_path / "run")
+    monkeypatch.setattr(Path, "replace", watched)
+    record.finish({"weight": torch.ones(2)}, {})
+    assert [seen & FILES for seen in there] == [{"metrics.jsonl", "model.safetensors"}]
+
+
+def test_metrics_are_there_line_by_line(tmp_path):
+    """Each validation can be read as soon as it is measured, from a run that is still going on."""
+    record = RunFolder(tmp_path / "run")
+    for epoch in (1, 2):
+        record.measured({"epoch": epoch, "loss": float("inf")})
+        lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+        assert json.loads(lines[-1]) == {"epoch": epoch, "loss": None}
+        assert len(lines) == epoch
+    record.close()
+
+
+def test_what_is_in_the_way_is_moved_aside_by_number(tmp_path):
+    """Unfinished and previous folders keep their content under names of their own; nothing is deleted."""
+    path = tmp_path / "seed-0"
+    for number in range(5):
+        record = RunFolder(path)
+        (path / "mark").write_text(str(number))
+        if number in (1, 3):
+            record.finish({}, {"number": number})
+        record.close()
+    assert names(tmp_path) == {
+        "seed-0",
+        "seed-0.unfinished-1",
+        "seed-0.previous-1",
+        "seed-0.unfinished-2",
+        "seed-0.previous-2",
+    }
+    marks = {file.parent.name: file.read_text() for file in tmp_path.glob("*/mark")}
+    assert marks == {
+        "seed-0.unfinished-1": "0",
+        "seed-0.previous-1": "1",
+        "seed-0.unfinished-2": "2",
+        "seed-0.previous-2": "3",
+        "seed-0": "4",
+    }
+
+
+def test_a_gap_in_the_numbers_overwrites_nothing(tmp_path):
+    """A number that is taken is never used again, even if the ones before it are free."""
+    (tmp_path / "seed-0.unfinished-2").mkdir()
+    (tmp_path / "seed-0.unfinished-2" / "mark").write_text("kept")
+    for _ in range(3):
+        RunFolder(tmp_path / "seed-0").close()
+    assert (tmp_path / "seed-0.unfinished-2" / "mark").read_text() == "kept"
+    assert {"seed-0.unfinished-1", "seed-0.unfinished-3"} <= names(tmp_path)
+
+
+def test_nan_and_infinity_become_null():
+    """At any depth, in lists and mappings; other values stay, keys become text."""
+    value = {"a": math.nan, "b": [1, math.inf, (True, None)], 3: {"c": -math.inf, "d": 0.5}, "e": "nan"}
+    assert finite(value) == {"a": None, "b": [1, None, [True, None]], "3": {"c": None, "d": 0.5}, "e": "nan"}
+
+
+def test_json_is_strict_and_readable(tmp_path):
+    """No NaN literal that other readers stumble over, and letters as they are."""
+    write_json(tmp_path / "a.json", {"μ": math.nan})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON")) == {"μ": None}
+    assert "μ" in text
+    assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize("parts", [("file",), ("file", "below")], ids=["a file", "below a file"])
+def test_a_root_that_cannot_be_written_is_an_error(tmp_path, parts):
+    """Where no folder can be made, the error names the place and the option."""
+    (tmp_path / "file").write_text("in the way")
+    path = tmp_path.joinpath(*parts) / "seed-0"
+    with pytest.raises(RunError, match=r"run folder .*seed-0 — cannot be made: .* — expected a folder to write to"):
+        RunFolder(path)
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_root_is_an_error(tmp_path):
+    """A folder without write permission is the user's to mend."""
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(RunError, match="Permission denied"):
+            RunFolder(tmp_path / "runs")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_the_recipe_is_written_so_that_it_reads_back(tmp_path, recipe):
+    """recipe.yaml gives the same recipe again."""
+    record = RunFolder(tmp_path / "run")
+    record.describe(recipe, {})
+    record.close()
+    assert load(tmp_path / "run" / "recipe.yaml").plain() == recipe.plain()
+
+
+def test_plugins_are_copied_beside_it(tmp_path):
+    """The folder holds the code that it needs, under a path relative to the recipe."""
+    plugin = tmp_path / "mine.py"
+    plugin.write_text("x = 1\n")
+    recipe = load("smoke/res-gcn", plugins=[plugin])
+    record = RunFolder(tmp_path / "run")
+    record.describe(recipe, {})
+    record.close()
+    assert (tmp_path / "run" / "plugins" / "mine.py").read_text() == "x = 1\n"
+    assert "- plugins/mine.py" in (tmp_path / "run" / "recipe.yaml").read_text()

@@ -1,0 +1,99 @@
+"""Reading a run back, and saying what is wrong where it cannot be read."""
+
+import math
+
+import pytest
+
+from zoo.errors import RunError
+from zoo.runs.run import Run
+
+
+def test_a_run_reads_back(finished):
+    """Result, metrics, environment and normalisers are what was written; NaN is missing."""
+    run = finished(seed=3, status="stopped early")
+    assert (run.metric, run.val, run.test, run.seed, run.status) == ("accuracy", 0.75, 0.5, 3, "stopped early")
+    assert run.environment == {"zoo": "0"}
+    assert list(run.metrics["epoch"]) == [1, 2]
+    assert run.metrics["val"][0] == 0.75
+    assert math.isnan(run.metrics["val"][1])
+    assert run.normalizers == [{"name": "frobenius", "c": 0.5, "mode": "reparametrize", "heads": "each"}]
+    assert str(run.path) in repr(run)
+    assert "smoke/res-gcn seed 3" in repr(run)
+
+
+def test_several_normalisers_are_a_list(finished):
+    """A recipe with a list gives them in its order."""
+    run = finished({"normalizer": ["layer", {"name": "frobenius", "c": 2}]})
+    assert [component["name"] for component in run.normalizers] == ["layer", "frobenius"]
+
+
+def test_a_folder_without_a_run(tmp_path):
+    """Empty or absent: there is no run in it."""
+    for path in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(RunError, match=r"there is no run in it — expected a folder with result.json$"):
+            Run(path)
+
+
+def test_an_unfinished_run_is_told_from_none(finished):
+    """With a recipe but without a result it was broken off."""
+    run = finished()
+    (run.path / "result.json").unlink()
+    with pytest.raises(RunError, match="the run in it is not finished"):
+        Run(run.path)
+
+
+def test_finished_runs_below_are_named(finished, tmp_path):
+    """Whoever gives the folder above is told up to three runs that are there."""
+    paths = sorted(str(finished(seed=seed).path) for seed in range(5))
+    with pytest.raises(RunError) as caught:
+        Run(tmp_path)
+    assert f"finished runs below it: {', '.join(paths[:3])}" in str(caught.value)
+    assert paths[3] not in str(caught.value)
+
+
+BROKEN = [b"", b'{"val": 0.7', b"\xff\xfe\x00", None]
+
+
+@pytest.mark.parametrize("content", [*BROKEN, b"[1, 2]"], ids=["empty", "cut off", "no text", "missing", "no object"])
+@pytest.mark.parametrize("file", ["result.json", "environment.json"])
+def test_a_json_file_that_cannot_be_read(finished, file, content):
+    """Each kind of damage is an error that names the file."""
+    run = finished()
+    (run.path / file).unlink()
+    if content is not None:
+        (run.path / file).write_bytes(content)
+    with pytest.raises(RunError, match=file):
+        _ = run.result if file == "result.json" else run.environment
+
+
+@pytest.mark.parametrize("content", [*BROKEN[1:], b"3\n"], ids=["cut off", "no text", "missing", "no object"])
+def test_metrics_that_cannot_be_read(finished, content):
+    """A damaged or missing metrics.jsonl is an error that names it."""
+    run = finished()
+    (run.path / "metrics.jsonl").unlink()
+    if content is not None:
+        (run.path / "metrics.jsonl").write_bytes(content)
+    with pytest.raises(RunError, match=r"metrics.jsonl — cannot be read: .* — expected one JSON object a line"):
+        _ = run.metrics
+
+
+def test_no_metrics_are_no_rows(finished):
+    """A run that ended before its first validation has an empty table, not an error."""
+    run = finished()
+    (run.path / "metrics.jsonl").write_text("")
+    assert len(run.metrics) == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"normalizer: [", b"- a list\n", b"\xff\xfe\x00", None, b"model: gcn\n", b"normalizer: frobenius\n"],
+    ids=["no YAML", "no mapping", "no text", "missing", "no normalizer", "edited by hand"],
+)
+def test_a_recipe_that_cannot_be_read(finished, content):
+    """A damaged, missing or edited recipe.yaml is a run's error, and names the file."""
+    run = finished()
+    (run.path / "recipe.yaml").unlink()
+    if content is not None:
+        (run.path / "recipe.yaml").write_bytes(content)
+    with pytest.raises(RunError, match=r"recipe.yaml[\s\S]* — expected the recipe that the run wrote"):
+        _ = run.normalizers

@@ -1,0 +1,174 @@
+"""Node classification: loss and metrics against numbers worked out by hand."""
+
+import math
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from zoo.datasets.base import NodeData, Split
+from zoo.errors import BuildError
+from zoo.tasks.nodes import NodeClassification
+
+
+class Fixed(nn.Module):
+    """A network that gives the logits it was made with."""
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(logits)
+
+    def forward(self, graph: Any, x: Tensor) -> Tensor:
+        return self.logits
+
+
+class Graph:
+    """What a task hands to a network; it goes to any device."""
+
+    def to(self, device: torch.device) -> "Graph":
+        return self
+
+
+def task(labels: list[int], train: list[int], val: list[int], test: list[int], classes: int = 3, **options: Any):
+    """A task on nodes with those labels; other keyword arguments go to the data (`shipped`) and the task (`metric`)."""
+    ends = torch.zeros(0, dtype=torch.int64)
+    shipped = options.pop("shipped", "accuracy")
+    data = NodeData("toy", ends, ends, torch.zeros(len(labels), 5), torch.tensor(labels), classes, metric=shipped)
+    split = Split("toy", *(torch.tensor(part, dtype=torch.int64) for part in (train, val, test)))
+    return NodeClassification(Graph(), data, split, **options)
+
+
+LOGITS = torch.tensor([[2.0, 0, 0], [0, 1, 0], [0, 0, 3], [1, 0, 0], [0, 5, 0], [0, 0, 1]])
+
+
+def test_loss_is_the_mean_of_minus_log_softmax():
+    """Over the training nodes only: −log softmax of the label's logit, by hand."""
+    nodes = task([0, 2, 2, 1, 1, 0], [0, 1], [2, 3], [4, 5])
+    first = -2 + math.log(math.exp(2) + 2)
+    second = -0 + math.log(math.exp(1) + 2)
+    (batch,) = nodes.batches()
+    loss = nodes.loss(Fixed(LOGITS), batch)
+    assert loss.item() == pytest.approx((first + second) / 2, rel=1e-6)
+    loss.backward()
+    assert nodes.steps_per_epoch == 1
+
+
+def test_loss_is_in_float32_under_half_precision():
+    """Logits in bfloat16 are summed in float32, and gradients come back."""
+    nodes, network = task([0, 2, 2, 1, 1, 0], [0, 1], [2], [3]), Fixed(LOGITS.bfloat16())
+    loss = nodes.loss(network, torch.tensor([0, 1]))
+    loss.backward()
+    assert loss.dtype == torch.float32
+    assert network.logits.grad is not None
+
+
+def test_accuracy_is_the_share_of_right_nodes():
+    """Each part counts its own nodes: 1 of 2, 1 of 3, 1 of 1."""
+    nodes = task([0, 2, 2, 1, 0, 2], [0, 1], [2, 3, 4], [5])
+    score = nodes.scores(Fixed(LOGITS))
+    assert [score(part) for part in ("train", "val", "test")] == [1 / 2, 1 / 3, 1]
+
+
+def test_only_the_splits_nodes_count():
+    """Other labels and logits outside a part change nothing in its loss and score, not even NaN."""
+    labels = [0, 2, 2, 1, 0, 2]
+    others, logits = [0, 2, 0, 1, 1, 0], LOGITS.clone()
+    logits[2:] = float("nan")
+    one, other = (task(given, [0, 1], [2, 3], [4, 5]) for given in (labels, others))
+    train = torch.tensor([0, 1])
+    assert torch.equal(one.loss(Fixed(LOGITS), train), other.loss(Fixed(logits), train))
+    assert one.scores(Fixed(LOGITS))("train") == other.scores(Fixed(logits))("train") == 0.5
+    assert one.scores(Fixed(LOGITS))("val") != other.scores(Fixed(LOGITS))("val")
+
+
+def test_scores_predict_once():
+    """One forward pass serves all three parts."""
+    network, calls = Fixed(LOGITS), []
+    network.register_forward_hook(lambda *_: calls.append(1))
+    score = task([0, 2, 2, 1, 0, 2], [0, 1], [2, 3], [4, 5]).scores(network)
+    assert [score(part) for part in ("train", "val", "test")] and len(calls) == 1
+
+
+def area(margins: list[float], labels: list[int]) -> float:
+    """ROC-AUC by its meaning: the share of pairs in the right order, ties counting half."""
+    pairs = list(
+        product(
+            [m for m, label in zip(margins, labels, strict=True) if label],
+            [m for m, label in zip(margins, labels, strict=True) if not label],
+        )
+    )
+    return sum(1.0 if high > low else 0.5 if high == low else 0.0 for high, low in pairs) / len(pairs)
+
+
+@given(
+    st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3), st.integers(0, 1)), min_size=2, max_size=30).filter(
+        lambda rows: len({label for *_, label in rows}) == 2
+    )
+)
+def test_rocauc_is_the_share_of_ordered_pairs(rows):
+    """Against a count over all pairs, ties included; the margin between the two logits orders the nodes."""
+    labels = [label for *_, label in rows]
+    nodes = task(labels, [0], list(range(len(rows))), [0], classes=2, metric="rocauc")
+    logits = torch.tensor([row[:2] for row in rows], dtype=torch.float32)
+    margins = [float(b - a) for a, b, _ in rows]
+    assert nodes.scores(Fixed(logits))("val") == pytest.approx(area(margins, labels), abs=1e-12)
+
+
+def test_rocauc_ignores_what_both_logits_share():
+    """Adding a number to both logits of a node, or a large margin, changes no order."""
+    nodes = task([0, 1, 0, 1], [0], [0, 1, 2, 3], [0], classes=2, metric="rocauc")
+    logits = torch.tensor([[0.0, -1], [0, 3], [0, 2], [0, 1]])
+    shifted = logits + torch.tensor([[50.0], [-7], [3], [0]])
+    assert nodes.scores(Fixed(logits))("val") == nodes.scores(Fixed(shifted))("val") == 0.75
+    assert nodes.scores(Fixed(logits * 1e38))("val") == 0.75
+
+
+def test_rocauc_wants_two_classes():
+    """On three classes it is refused before anything is trained, whoever asks for it."""
+    for options in ({"metric": "rocauc"}, {"shipped": "rocauc"}):
+        with pytest.raises(BuildError, match=r"task.metric — rocauc on toy, which has 3 classes — expected 2 classes"):
+            task([0, 1, 2], [0], [1], [2], **options)
+
+
+def test_rocauc_of_one_label_is_nan():
+    """Where a part holds one label only there are no pairs: NaN, neither a crash nor a warning."""
+    nodes = task([1, 1, 0, 1], [2], [0, 1, 3], [2], classes=2, metric="rocauc")
+    assert math.isnan(nodes.scores(Fixed(torch.randn(4, 2)))("val"))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "rocauc"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_logits_that_are_not_finite_give_nan(metric, bad):
+    """A bad logit in a part makes its score NaN, which never wins; the other parts keep theirs."""
+    logits = torch.tensor([[1.0, 0], [0, 1], [0, bad], [0, 1], [1, 0], [0, 1]])
+    nodes = task([0, 1, 0, 1, 0, 1], [0, 1], [2, 3], [4, 5], classes=2, metric=metric)
+    score = nodes.scores(Fixed(logits))
+    assert math.isnan(score("val"))
+    assert score("train") == score("test") == 1
+    assert not nodes.better(score("val"), than=0.0)
+
+
+@pytest.mark.parametrize("shipped", ["accuracy", "rocauc"])
+def test_auto_takes_the_data_sets_metric(shipped):
+    """Without a metric it is the data's; a metric that is named wins."""
+    nodes = task([0, 1, 0], [0], [1], [2], classes=2, shipped=shipped)
+    assert nodes.metric == shipped
+    assert task([0, 1, 0], [0], [1], [2], classes=2, shipped=shipped, metric="accuracy").metric == "accuracy"
+    assert (nodes.in_width, nodes.out_width, nodes.higher_is_better) == (5, 2, True)
+
+
+def test_better_is_strictly_higher():
+    """An equal score is no improvement."""
+    nodes = task([0, 1, 0], [0], [1], [2])
+    assert nodes.better(0.6, than=0.5) and not nodes.better(0.5, than=0.5) and not nodes.better(0.4, than=0.5)
+
+
+def test_moving_takes_every_tensor_along():
+    """`to` moves features, labels and the three parts, and gives the task itself."""
+    nodes = task([0, 1, 0], [0], [1], [2])
+    assert nodes.to(torch.device("meta")) is nodes
+    assert {t.device.type for t in (nodes.features, nodes.labels, *nodes.index.values())} == {"meta"}
