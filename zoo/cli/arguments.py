@@ -25,7 +25,7 @@ def split_words(words: list[str]) -> tuple[list[str], list[str]]:
         raise RecipeError(
             "(none given)", [Problem("", "expected at least one recipe, e.g. 'hello'; 'zoo list recipes' names them")]
         )
-    return recipes, overrides
+    return list(dict.fromkeys(recipes)), overrides
 
 
 def parse_seeds(written: str) -> list[int]:

@@ -1,6 +1,8 @@
 """`zoo show`: a recipe resolved, or a name with its options."""
 
 import json
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from zoo.cli.arguments import AsJson, Plugins, Words, split_words
 
@@ -88,16 +90,18 @@ def _show_name(table: str, name: str, as_json: bool) -> None:
         print(f"  {key}: {default}   {kind}")
 
 
-def _type_name(annotation: object) -> str:
-    """An annotation in words: constraints of numbers as they were written, without module names."""
-    from typing import Annotated, get_args, get_origin
-
+def _type_name(annotation: Any) -> str:
+    """An annotation in words, constraints of numbers as signs: `float > 0`."""
     if get_origin(annotation) is Annotated:
         base, *extras = get_args(annotation)
-        rules = [str(rule) for extra in extras for rule in getattr(extra, "metadata", ())]
-        return f"{_type_name(base)}{' ' + ', '.join(rules) if rules else ''}"
-    return (
-        getattr(annotation, "__name__", str(annotation).replace("typing.", ""))
-        if not get_args(annotation)
-        else str(annotation).replace("typing.", "")
-    )
+        signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+        rules = [rule for extra in extras for rule in getattr(extra, "metadata", ())]
+        bounds = [
+            f"{sign} {getattr(rule, word)}" for rule in rules for word, sign in signs.items() if hasattr(rule, word)
+        ]
+        return " ".join([_type_name(base), ", ".join(bounds)]).strip()
+    if get_origin(annotation) in (Union, UnionType):
+        return " or ".join(map(_type_name, get_args(annotation)))
+    if get_origin(annotation) is Literal:
+        return " or ".join(map(repr, get_args(annotation)))
+    return "nothing" if annotation is NoneType else getattr(annotation, "__name__", str(annotation))

@@ -29,6 +29,8 @@ def check(name: str, tree: dict[str, Any], problems: list[Problem] | None = None
             )
     for key, field in _FIELDS.items():
         raw = tree.get(key, DEFAULTS.get(key))
+        if isinstance(raw, dict) and "name" not in raw and key in DEFAULTS:
+            raw = {"name": DEFAULTS[key], **raw}
         if key in COMPONENTS:
             if raw is None:
                 problems.append(Problem(key, f"missing — expected a name from 'zoo list {COMPONENTS[key]}'"))

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_serializer
 
 from zoo.recipe.duration import Duration, Length, WholeDuration
 from zoo.recipe.fields import Count, NonNegative, Positive
@@ -88,6 +88,15 @@ class Measured(Section):
     note: str = ""
 
 
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):  # the same run twice would make a spread look smaller than it is
+        raise ValueError("expected each seed once")
+    return seeds
+
+
 class Recipe(Section):
     """A whole run, described."""
 
@@ -106,7 +115,7 @@ class Recipe(Section):
     calibration: Calibration = Calibration()
     training: Training = Training()
     execution: Execution = Execution()
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)] = (0,)
 
     def plain(self) -> dict[str, Any]:
         """The recipe as plain values that read back to itself."""

@@ -159,5 +159,10 @@ def _move_aside(path: Path) -> None:
 
 
 def _copy(file: Path, folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    return Path(shutil.copyfile(file, folder / file.name))
+    """Copy a file under its own name, by which a plug-in is known; a second of that name gets a folder of its own."""
+    place, number = folder, 1
+    while (place / file.name).exists():
+        number += 1
+        place = folder / str(number)
+    place.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copyfile(file, place / file.name))

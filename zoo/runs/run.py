@@ -89,7 +89,7 @@ class Run:
             written = text.read(file).get("normalizer")
         except RecipeError as error:
             raise RunError(f"{error} — expected the recipe that the run wrote") from error
-        normalizers = written if isinstance(written, list) else [written]
+        normalizers: list[Any] = written if isinstance(written, list) else [written]
         if not all(isinstance(item, dict) and "name" in item for item in normalizers):
             raise RunError(f"{file} — has no normalizer — expected the recipe that the run wrote")
         return normalizers

@@ -23,7 +23,13 @@ from zoo.probes.profile import gradient_profile
 
 LOW, HIGH = 0.5, 1.5
 MOST_TRIALS = 8 + 12  # c = 1, 4⁻¹ … 4⁻⁷, then twelve halvings
-SMALL = {"dataset.nodes": 120, "dataset.features": 16, "model.width": 16, "normalizer": "none"}
+SMALL = {
+    "execution.device": "cpu",
+    "dataset.nodes": 120,
+    "dataset.features": 16,
+    "model.width": 16,
+    "normalizer": "none",
+}
 AUTO = partial(Frobenius, c="auto")
 
 

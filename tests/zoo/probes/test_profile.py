@@ -37,7 +37,7 @@ def expected(built: Built) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("name", RECIPES)
 def test_profile_equals_autograd_in_float64(name):
     """μ and norm at each block of a built network equal those of torch.autograd.grad, to 1e-10."""
-    built = zoo.build(f"smoke/{name}", {"dataset.nodes": 60})
+    built = zoo.build(f"smoke/{name}", {"dataset.nodes": 60}, device="cpu")
     built.network.double()
     x, labels, train = built.data.features.double(), built.data.labels, built.split.train
 
@@ -54,7 +54,7 @@ def test_profile_equals_autograd_in_float64(name):
 
 def test_built_profile_is_that_of_the_task():
     """`Built.initial` is the profile of the task's own loss, before anything was trained."""
-    built = zoo.build("smoke/res-gcn")
+    built = zoo.build("smoke/res-gcn", device="cpu")
     again = gradient_profile(
         built.network, built.network.blocks, lambda: built.task.loss(built.network, built.split.train)
     )
@@ -71,7 +71,7 @@ def test_first_last_and_ratio():
 
 def marked(recipe: str, **overrides: object) -> Built:
     """A network in training with gradients that a step left behind, and statistics that have moved."""
-    built = zoo.build(recipe, overrides)
+    built = zoo.build(recipe, overrides, device="cpu")
     built.network.train()
     built.task.loss(built.network, built.split.train).backward()
     next(built.network.parameters()).grad = None  # one without, as frozen parameters have
@@ -133,7 +133,7 @@ def test_measuring_does_not_change_the_run():
     """Losses with dropout are bitwise equal whether profiles are taken between the steps or not."""
     losses = []
     for measured in (False, True):
-        built = zoo.build("smoke/gin", {"model.dropout": 0.5})
+        built = zoo.build("smoke/gin", {"model.dropout": 0.5}, device="cpu")
         built.network.train()
 
         def loss(built: Built = built) -> torch.Tensor:

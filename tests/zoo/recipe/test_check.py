@@ -82,6 +82,7 @@ def test_seven_mistakes_are_seven_lines():
         ({"prepare": {"self_loops": "ad"}}, "prepare.self_loops — 'ad' is not valid"),
         ({"seeds": [0, -1]}, "seeds.1 — -1 is not valid"),
         ({"seeds": []}, "seeds — "),
+        ({"seeds": [1, 2, 1]}, "seeds — [1, 2, 1] is not valid — expected each seed once"),
         (
             {"optimizer": {"name": "adam", "groups": {"blocks": {"wd": 1}}}},
             "optimizer.groups.blocks.wd — unknown key — expected one of: lr, weight_decay",
@@ -100,6 +101,13 @@ def test_options_without_a_name_refine_the_default():
     recipe = check("test", {"dataset": "karate", "model": {"name": "res-gat", "conv": {"heads": 4}}})
     conv = recipe.model.options["conv"]
     assert (conv.name, conv.options["heads"]) == ("gat", 4)
+
+
+def test_options_without_a_name_refine_a_default_component():
+    """`task: {metric: …}` and `optimizer: {lr: …}` need not repeat the default's name."""
+    recipe = check("test", {**GOOD, "task": {"metric": "rocauc"}, "optimizer": {"lr": 0.1}})
+    assert (recipe.task.name, recipe.task.options["metric"]) == ("nodes", "rocauc")
+    assert (recipe.optimizer.name, recipe.optimizer.options["lr"]) == ("adam", 0.1)
 
 
 def test_identity_changes_with_what_can_change_the_result_and_nothing_else():

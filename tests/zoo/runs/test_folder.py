@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from registry import schedules
 from zoo.errors import RunError
 from zoo.recipe.load import load
 from zoo.runs import folder
@@ -173,13 +174,30 @@ def test_the_recipe_is_written_so_that_it_reads_back(tmp_path, recipe):
     assert load(tmp_path / "run" / "recipe.yaml").plain() == recipe.plain()
 
 
+PLUGIN = """
+from registry import schedules
+
+@schedules.register("{name}")
+class Mine:
+    '''A schedule of one's own.'''
+"""
+
+
 def test_plugins_are_copied_beside_it(tmp_path):
-    """The folder holds the code that it needs, under a path relative to the recipe."""
-    plugin = tmp_path / "mine.py"
-    plugin.write_text("x = 1\n")
-    recipe = load("smoke/res-gcn", plugins=[plugin])
-    record = RunFolder(tmp_path / "run")
-    record.describe(recipe, {})
-    record.close()
-    assert (tmp_path / "run" / "plugins" / "mine.py").read_text() == "x = 1\n"
-    assert "- plugins/mine.py" in (tmp_path / "run" / "recipe.yaml").read_text()
+    """The folder holds the code that it needs, under paths relative to the recipe, also for files of one name."""
+    plugins = [tmp_path / folder / "mine.py" for folder in ("a", "b")]
+    for plugin in plugins:
+        plugin.parent.mkdir()
+        plugin.write_text(PLUGIN.format(name=f"schedule-{plugin.parent.name}"))
+    try:
+        recipe = load("smoke/res-gcn", plugins=plugins)
+        record = RunFolder(tmp_path / "run")
+        record.describe(recipe, {})
+        record.close()
+        again = load(tmp_path / "run" / "recipe.yaml")
+    finally:
+        for name in schedules.registered():
+            schedules.unregister(name)
+    copies = ["plugins/mine.py", "plugins/2/mine.py"]
+    assert [(tmp_path / "run" / copy).read_text() for copy in copies] == [plugin.read_text() for plugin in plugins]
+    assert again.plugins == tuple(str(tmp_path / "run" / copy) for copy in copies)

@@ -16,7 +16,8 @@ DEPTH = 6
 
 def deep(depth: int = DEPTH, recipe: str = "smoke/res-gcn", **overrides: object) -> Built:
     """A small stack without a normaliser, in training."""
-    built = zoo.build(recipe, {"dataset.nodes": 60, "model.depth": depth, "normalizer": "none", **overrides})
+    small = {"dataset.nodes": 60, "model.depth": depth, "normalizer": "none"}
+    built = zoo.build(recipe, {**small, **overrides}, device="cpu")
     built.network.train()
     return built
 
@@ -28,7 +29,8 @@ def found(built: Built, step: int = 3, **options: Any) -> NonFinite:
 
 def first_bad(built: Built) -> int:
     """The first block whose output is not finite, from a loop of our own."""
-    network, graph = built.network, built.graph
+    network: Any = built.network
+    graph = built.graph
     x = first = network.encoder(built.data.features)
     for number, block in enumerate(network.blocks, start=1):
         x = block(graph, x, first)
@@ -39,9 +41,10 @@ def first_bad(built: Built) -> int:
 
 def scale(built: Built, factor: float, *blocks: int) -> None:
     """Multiply the weights of those blocks, counted from 1."""
+    layers: Any = built.network.blocks
     with torch.no_grad():
         for block in blocks:
-            built.network.blocks[block - 1].conv.weight.mul_(factor)
+            layers[block - 1].conv.weight.mul_(factor)
 
 
 @pytest.mark.parametrize("recipe", ["smoke/res-gcn", "smoke/gcn", "smoke/res-gat"])
@@ -69,8 +72,9 @@ def test_growth_over_blocks_ends_at_the_first_overflow():
 def test_nan_in_one_weight_is_found():
     """A NaN that an optimiser left in a single entry of one block."""
     built = deep()
+    blocks: Any = built.network.blocks
     with torch.no_grad():
-        built.network.blocks[2].conv.weight[0, 0] = float("nan")
+        blocks[2].conv.weight[0, 0] = float("nan")
     assert first_bad(built) == 3
     assert found(built) == NonFinite(3, "output", 3, DEPTH)
 
@@ -78,8 +82,9 @@ def test_nan_in_one_weight_is_found():
 def test_a_head_that_overflows_is_outside_the_blocks():
     """Finite blocks and a loss that is not: the loss, outside the blocks."""
     built = deep()
+    head: Any = built.network.head
     with torch.no_grad():
-        built.network.head.linear.weight.mul_(float("inf"))
+        head.linear.weight.mul_(float("inf"))
     assert found(built) == NonFinite(3, "loss", None, DEPTH)
     assert "outside the blocks" in str(found(built))
 
@@ -108,7 +113,8 @@ def test_a_parameters_gradient_is_found_in_its_block(value):
 def test_a_gradient_of_the_encoder_is_outside_the_blocks():
     """The encoder's weight is no block's."""
     built = deep()
-    built.network.encoder.linear.weight.register_hook(lambda gradient: gradient * float("nan"))
+    encoder: Any = built.network.encoder
+    encoder.linear.weight.register_hook(lambda gradient: gradient * float("nan"))
     assert found(built) == NonFinite(3, "gradient", None, DEPTH)
 
 
@@ -165,6 +171,7 @@ def test_state_is_left_as_it_was(factor):
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name]), name
     for name, parameter in network.named_parameters():
+        assert parameter.grad is not None
         assert parameter.grad is gradients[name][0]
         assert torch.equal(parameter.grad, gradients[name][1])
     assert not any(block._forward_hooks for block in network.blocks)
