@@ -102,10 +102,13 @@ def load(run: str | Path | Run, *, device: str = "cpu") -> Network:
 
     Raises: RunError if the folder holds no finished run, or weights that do not fit its recipe.
     """
-    path = (run if isinstance(run, Run) else Run(run)).path
-    finished = Run(path)
-    built = _build(_resolve(path / folder.RECIPE, (), device, ()), finished.seed)
-    file = path / folder.WEIGHTS
+    finished = run if isinstance(run, Run) else Run(run)
+    recipe = _resolve(finished.path / folder.RECIPE, (), device, ())
+    auto = [path for path, _, component in recipe.components() if component.options.get("c") == "auto"]
+    if auto:  # c was found when the run began, and is among the weights
+        recipe = _load_recipe(recipe, {f"{path}.c": finished.result["c"] for path in auto})
+    built = _build(recipe, finished.seed)
+    file = finished.path / folder.WEIGHTS
     try:
         state = load_file(file, device=str(built.device))
         built.network.load_state_dict(state)

@@ -62,7 +62,15 @@ def build(recipe: Recipe, seed: int = 0) -> Built:
 
     seed_everything(seed)
     network = _network(recipe, task).to(device)
-    choices = [device_choice, Choice("kernel", graph.kernel, graph.kernel_reason), *_calibrated(recipe, network, task)]
+    threads = "asked for" if recipe.execution.threads else "what PyTorch takes on this machine"
+    choices = [
+        device_choice,
+        Choice("kernel", graph.kernel, graph.kernel_reason),
+        Choice("threads", str(torch.get_num_threads()), threads),
+        Choice("split", split.name, split.facts.get("why", "asked for")),
+        Choice("metric", task.metric, task.metric_reason),
+        *_calibrated(recipe, network, task),
+    ]
     initial = gradient_profile(network, network.blocks, _loss(network, task))
 
     total = recipe.training.duration.steps(task.steps_per_epoch)

@@ -32,6 +32,7 @@ class Progress:
             disable=not (enabled and self.console.is_terminal),
         )
         self._trained = False
+        self._said: set[str] = set()  # choices, which are the same for most runs of one command
 
     def __enter__(self) -> "Progress":
         self._bars.start()
@@ -41,15 +42,17 @@ class Progress:
         self._bars.stop()
 
     def watcher(self, recipe: str, seed: int) -> Callable[["Built"], "Watcher"]:
-        """A watcher for one run, made when its objects are built."""
+        """A watcher for one run, made when its objects are built; until then its bar says that they are."""
+        bar = self._bars.add_task(f"{recipe} seed {seed}", total=None, figures="getting ready")
 
         def watch(built: "Built") -> "Watcher":
             self._trained = True
-            if self.enabled:
-                for choice in built.choices:
+            for choice in map(str, built.choices):
+                if self.enabled and choice not in self._said:
+                    self._said.add(choice)
                     self._say(f"{recipe} seed {seed} · {choice}", style="dim")
             total = built.recipe.training.duration.steps(built.task.steps_per_epoch)
-            bar = self._bars.add_task(f"{recipe} seed {seed}", total=total, figures="")
+            self._bars.update(bar, total=total, figures="")
             return _Bar(self._bars, bar, built.task.metric)
 
         return watch

@@ -15,6 +15,7 @@ class Task(ABC):
     """Owns the loss, the metric and its direction, and the batches."""
 
     metric: str
+    metric_reason: str
     higher_is_better: bool
     in_width: int
     out_width: int

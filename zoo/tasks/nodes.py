@@ -24,6 +24,7 @@ class NodeClassification(Task):
         self, graph: Any, data: Any, split: Any, *, metric: Literal["auto", "accuracy", "rocauc"] = "auto"
     ) -> None:
         self.metric = data.metric if metric == "auto" else metric
+        self.metric_reason = f"what {data.name} is published with" if metric == "auto" else "asked for"
         if self.metric == "rocauc" and data.classes != 2:
             raise BuildError(
                 f"task.metric — rocauc on {data.name}, which has {data.classes} classes — expected 2 classes — "

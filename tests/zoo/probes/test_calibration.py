@@ -33,9 +33,10 @@ SMALL = {
 AUTO = partial(Frobenius, c="auto")
 
 
-def untrained(recipe: str = "smoke/res-gcn", depth: int = 8, **overrides: object) -> Built:
-    """A network on a small block model, without a normaliser."""
-    return zoo.build(recipe, {**SMALL, "model.depth": depth, **overrides})
+def untrained(recipe: str = "smoke/res-gcn", depth: int = 8, dropout: float | None = None) -> Built:
+    """A network on a small block model, without a normaliser; its dropout is the recipe's own if not given."""
+    own = {} if dropout is None else {"model.dropout": dropout}
+    return zoo.build(recipe, {**SMALL, "model.depth": depth, **own})
 
 
 def search(built: Built, *factories: Any, passes: int = 1, loss: Any = None) -> Calibrated:
@@ -86,7 +87,7 @@ def test_c_shrinks_with_depth():
 @pytest.mark.parametrize("depth", [32, 256])
 def test_networks_without_skips_reach_the_narrow_band(depth):
     """Without skips the ratio goes with c^depth: 2 % of c are a factor 160 at 256 blocks, and the band is still met."""
-    found = search(untrained("smoke/gcn", depth, **{"model.dropout": 0.0}), AUTO)
+    found = search(untrained("smoke/gcn", depth, dropout=0.0), AUTO)
     assert found.inside
     assert len(found.trials) <= MOST_TRIALS
 
@@ -160,7 +161,7 @@ def test_a_loss_that_is_nan_throughout_ends():
 @pytest.mark.parametrize("method", [None, "power"])
 def test_parameters_gradients_and_random_state_stay(method):
     """In reparametrize mode nothing but c changes: not a bit of weights, gradients, other buffers, random numbers."""
-    built = untrained(depth=8, **{"model.dropout": 0.5})
+    built = untrained(depth=8, dropout=0.5)
     built.task.loss(built.network, built.split.train).backward()
     gradients = [p.grad.clone() for p in built.network.parameters() if p.grad is not None]
     before = {name: value.clone() for name, value in built.network.state_dict().items()}
@@ -232,7 +233,7 @@ def test_only_what_is_auto_is_changed():
 
 def test_passes_draw_masks_of_their_own():
     """Each pass of a trial sees other dropout masks, the same ones in every trial."""
-    built = untrained(depth=4, **{"model.dropout": 0.5})
+    built = untrained(depth=4, dropout=0.5)
     masks: list[tuple[float, ...]] = []
 
     def loss() -> torch.Tensor:
@@ -248,7 +249,7 @@ def test_passes_draw_masks_of_their_own():
 
 def test_the_ratio_of_several_passes_is_their_geometric_mean():
     """Checked by hand on a network whose passes differ by dropout."""
-    built = untrained(depth=4, **{"model.dropout": 0.5})
+    built = untrained(depth=4, dropout=0.5)
     seeds: list[int] = []
     plain = loss_of(built)
 

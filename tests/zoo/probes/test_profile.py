@@ -31,7 +31,8 @@ def expected(built: Built) -> tuple[torch.Tensor, torch.Tensor]:
     loss = -F.log_softmax(logits, dim=1)[train, built.data.labels[train]].mean()
     gradients = torch.autograd.grad(loss, outputs)
     centred = [g - g.mean(dim=0) for g in gradients]
-    return tuple(torch.stack([m.square().sum().sqrt() for m in ms]) for ms in (centred, gradients))
+    similarity, norm = (torch.stack([m.square().sum().sqrt() for m in ms]) for ms in (centred, gradients))
+    return similarity, norm
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -33,12 +33,20 @@ class Graph:
         return self
 
 
-def task(labels: list[int], train: list[int], val: list[int], test: list[int], classes: int = 3, **options: Any):
-    """A task on nodes with those labels; other keyword arguments go to the data (`shipped`) and the task (`metric`)."""
+def task(
+    labels: list[int],
+    train: list[int],
+    val: list[int],
+    test: list[int],
+    *,
+    classes: int = 3,
+    shipped: Any = "accuracy",
+    **options: Any,
+) -> NodeClassification:
+    """A task on nodes with those labels, on data that ships a metric."""
     ends = torch.zeros(0, dtype=torch.int64)
-    shipped = options.pop("shipped", "accuracy")
     data = NodeData("toy", ends, ends, torch.zeros(len(labels), 5), torch.tensor(labels), classes, metric=shipped)
-    split = Split("toy", *(torch.tensor(part, dtype=torch.int64) for part in (train, val, test)))
+    split = Split("toy", torch.tensor(train), torch.tensor(val), torch.tensor(test))
     return NodeClassification(Graph(), data, split, **options)
 
 
@@ -129,7 +137,8 @@ def test_rocauc_ignores_what_both_logits_share():
 
 def test_rocauc_wants_two_classes():
     """On three classes it is refused before anything is trained, whoever asks for it."""
-    for options in ({"metric": "rocauc"}, {"shipped": "rocauc"}):
+    asked: list[dict[str, Any]] = [{"metric": "rocauc"}, {"shipped": "rocauc"}]
+    for options in asked:
         with pytest.raises(BuildError, match=r"task.metric — rocauc on toy, which has 3 classes — expected 2 classes"):
             task([0, 1, 2], [0], [1], [2], **options)
 

@@ -34,6 +34,7 @@ class Regression(Task):
     """Fits random targets in `steps_per_epoch` batches; validation scores may be scripted."""
 
     metric = "score"
+    metric_reason = "scripted"
     higher_is_better = True
     in_width = out_width = 2
 
