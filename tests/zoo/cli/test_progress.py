@@ -10,6 +10,7 @@ from rich.table import Table
 import zoo
 from zoo.cli.progress import Progress
 from zoo.runs.run import Run
+from zoo.training.device import Choice
 
 ROW = {"epoch": 1, "step": 1, "loss": 0.5, "val": 0.75, "best_val": 0.75, "lr": 0.01, "seconds": 0.1}
 
@@ -60,6 +61,20 @@ def test_plain_lines_where_there_is_no_terminal(capsys, tmp_path):
     assert lines[-1] == f"smoke/res-gcn seed 3: finished → {path}"
     assert [line for line in lines if not line.startswith("smoke/res-gcn seed 3")] == []
     assert all(character.isprintable() or character == "\n" for character in err)
+
+
+def test_a_choice_is_said_once(capsys):
+    """What is the same for every seed is said with the first of them; what differs is said again."""
+    with Progress(enabled=True) as progress:
+        for seed, threads in enumerate((1, 1, 2)):
+            choices = (Choice("device", "cpu", "asked for"), Choice("threads", str(threads), "asked for"))
+            built: Any = SimpleNamespace(**{**vars(zoo.build("smoke/res-gcn")), "choices": choices})
+            progress.watcher("smoke/res-gcn", seed)(built)
+    assert capsys.readouterr().err.splitlines() == [
+        "smoke/res-gcn seed 0 · device: cpu (asked for)",
+        "smoke/res-gcn seed 0 · threads: 1 (asked for)",
+        "smoke/res-gcn seed 2 · threads: 2 (asked for)",
+    ]
 
 
 def test_a_run_that_was_there_already_is_told_from_a_new_one(capsys, tmp_path):
