@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from registry import TABLES
+
 # Deadlines measure the machine, not the code; a fixed sequence makes a failure repeatable.
 settings.register_profile("zoo", deadline=None, derandomize=True, max_examples=100)
 settings.load_profile("zoo")
@@ -16,6 +18,16 @@ def own_cache(tmp_path_factory, monkeypatch):
     """Nothing a test does reaches the user's cache folder or the network."""
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path_factory.getbasetemp() / "zoo-cache"))
     monkeypatch.setenv("ZOO_OFFLINE", "1")
+
+
+@pytest.fixture(autouse=True)
+def own_names():
+    """Names that a test registers are gone after it."""
+    before = {table.table: set(table.registered()) for table in TABLES.values()}
+    yield
+    for table in TABLES.values():
+        for name in set(table.registered()) - before[table.table]:
+            table.unregister(name)
 
 
 @pytest.fixture(scope="session")

@@ -20,13 +20,6 @@ class Mine:
 """
 
 
-@pytest.fixture(autouse=True)
-def clean_table():
-    yield
-    for name in schedules.registered():
-        schedules.unregister(name)
-
-
 def test_a_plugin_registers_names(tmp_path):
     """Running the file enters its names, and says which."""
     assert load_plugin(write(tmp_path, MINE.format(name="mine"))) == ["schedules.mine"]

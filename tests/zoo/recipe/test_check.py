@@ -126,8 +126,5 @@ def test_a_model_of_a_plugin_is_checked_by_its_own_signature():
     def tiny(in_width, out_width, feature_norms, *, size: int, kind: str = "a"):
         """A model of one's own."""
 
-    try:
-        assert check("test", {**GOOD, "model": {"name": "tiny", "size": 3}}).model.options == {"size": 3, "kind": "a"}
-        assert problems_of({**GOOD, "model": {"name": "tiny"}}) == ["model.size — missing — 'tiny' needs this option"]
-    finally:
-        models.unregister("tiny")
+    assert check("test", {**GOOD, "model": {"name": "tiny", "size": 3}}).model.options == {"size": 3, "kind": "a"}
+    assert problems_of({**GOOD, "model": {"name": "tiny"}}) == ["model.size — missing — 'tiny' needs this option"]
