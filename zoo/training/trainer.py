@@ -94,10 +94,8 @@ class Trainer:
         for batch in self._batches():
             loss, finite = self._train_on(batch)
             if not finite:
-                status, non_finite = (
-                    "non-finite",
-                    locate(self.network, self.network.blocks, self.task, batch, self.step, self._precision()),
-                )
+                status = "non-finite"
+                non_finite = locate(self.network, self.network.blocks, self.task, batch, self.step, self._precision())
                 break
             self.step += 1
             if self.step % self.every == 0 or self.step == self.total:
