@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_serializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_serializer
 
 from zoo.recipe.duration import Duration, Length, WholeDuration
 from zoo.recipe.fields import Count, NonNegative, Positive
@@ -63,12 +64,22 @@ class Training(Section):
     clip: Positive | None = Field(default=None, description="bound on the norm of all gradients together")
 
 
+_DEVICE = r"^(auto|cpu|cuda(:\d+)?)$"
+
+
+def _device(name: str) -> str:
+    if not re.match(_DEVICE, name):
+        raise ValueError("expected auto, cpu, cuda or cuda:N")
+    return name
+
+
+Device = Annotated[str, AfterValidator(_device), WithJsonSchema({"type": "string", "pattern": _DEVICE})]
+
+
 class Execution(Section):
     """Where and with what a run is computed; not part of its identity."""
 
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = Field(
-        default="auto", description="auto, cpu, cuda, cuda:1"
-    )
+    device: Device = Field(default="auto", description="auto, cpu, cuda, cuda:1")
     kernel: Literal["auto", "dgl", "torch"] = Field(
         default="auto", description="who multiplies by the adjacency matrix"
     )

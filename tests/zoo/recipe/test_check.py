@@ -82,6 +82,10 @@ def test_seven_mistakes_are_seven_lines():
         ({"prepare": {"self_loops": "ad"}}, "prepare.self_loops — 'ad' is not valid"),
         ({"seeds": [0, -1]}, "seeds.1 — -1 is not valid"),
         ({"seeds": []}, "seeds — "),
+        (
+            {"execution": {"device": "tpu"}},
+            "execution.device — 'tpu' is not valid — expected auto, cpu, cuda or cuda:N",
+        ),
         ({"seeds": [1, 2, 1]}, "seeds — [1, 2, 1] is not valid — expected each seed once"),
         (
             {"optimizer": {"name": "adam", "groups": {"blocks": {"wd": 1}}}},
