@@ -20,6 +20,8 @@ def load(recipe: str | Path | Recipe, overrides: Overrides = (), plugins: Sequen
     or `{"model.depth": 128}`. plugins: files to run first, before those that the recipe names.
     Raises: RecipeError with every problem; RegistryError if a plug-in fails.
     """
+    if isinstance(recipe, Recipe) and not overrides and not plugins:
+        return recipe
     if isinstance(recipe, Recipe):
         name, tree = recipe.name, recipe.plain()
     else:
