@@ -4,6 +4,7 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -58,27 +59,28 @@ def train(
     if folder.is_finished(path) and not again:
         return Run(path)
     began = time.perf_counter()
-    built = _build(resolved, seed)
-    record = RunFolder(path, resume=resume)
+    threads = torch.get_num_threads()
     try:
-        record.describe(resolved, _environment(built))
-        watchers = (record, watch(built)) if watch else (record,)
-        trainer = Trainer(
-            built.network,
-            built.task,
-            built.optimizer,
-            built.scheduler,
-            resolved.training,
-            built.device,
-            watchers,
-            record,
-        )
-        if record.state is not None:
-            trainer.resume(record.state)
-        outcome = trainer.fit()
-        record.finish(built.network.state_dict(), _result(built, identity, outcome, time.perf_counter() - began))
+        built = _build(resolved, seed)
+        with closing(RunFolder(path, resume=resume)) as record:
+            record.describe(resolved, _environment(built))
+            watchers = (record, watch(built)) if watch else (record,)
+            trainer = Trainer(
+                built.network,
+                built.task,
+                built.optimizer,
+                built.scheduler,
+                resolved.training,
+                built.device,
+                watchers,
+                record,
+            )
+            if record.state is not None:
+                trainer.resume(record.state)
+            outcome = trainer.fit()
+            record.finish(built.network.state_dict(), _result(built, identity, outcome, time.perf_counter() - began))
     finally:
-        record.close()
+        torch.set_num_threads(threads)
     return Run(path)
 
 

@@ -21,7 +21,7 @@ from zoo.probes.profile import GradientProfile, gradient_profile
 from zoo.recipe.options import options_of
 from zoo.recipe.schema import Component, Recipe
 from zoo.tasks.base import Task
-from zoo.training.device import Choice, choose_device
+from zoo.training.device import Choice, choose_device, choose_threads
 from zoo.training.schedule import Schedule
 from zoo.training.seed import seed_everything
 
@@ -50,23 +50,23 @@ class Built:
 def build(recipe: Recipe, seed: int = 0) -> Built:
     """Make every object of a checked recipe, seeded, on its device.
 
+    Sets PyTorch's number of CPU threads for the process: `execution.threads`, or what suits the graph's size.
     Raises: DataError, BuildError, TrainingError, RegistryError.
     """
     device, device_choice = choose_device(recipe.execution.device)
-    if recipe.execution.threads:
-        torch.set_num_threads(recipe.execution.threads)
     data = load_data(recipe)
+    threads, threads_choice = choose_threads(recipe.execution.threads, data.nodes)
+    torch.set_num_threads(threads)
     split = factory(recipe.split, "splits")(data, seed)
     graph = Graph.from_edges(data.src, data.dst, data.nodes, kernel=recipe.execution.kernel).to(device)
     task: Task = factory(recipe.task, "tasks")(graph, data, split).to(device)
 
     seed_everything(seed)
     network = _network(recipe, task).to(device)
-    threads = "asked for" if recipe.execution.threads else "what PyTorch takes on this machine"
     choices = [
         device_choice,
         Choice("kernel", graph.kernel, graph.kernel_reason),
-        Choice("threads", str(torch.get_num_threads()), threads),
+        threads_choice,
         Choice("split", split.name, split.facts.get("why", "asked for")),
         Choice("metric", task.metric, task.metric_reason),
         *_calibrated(recipe, network, task),

@@ -35,7 +35,7 @@ def install() -> None:
     # Without this DGL writes ~/.dgl/config.json and prints on both streams.
     os.environ.setdefault("DGLBACKEND", "pytorch")
     # OpenMP reads this when torch is loaded. Threads that spin while they wait make a step several times slower as soon
-    # as anything else wants the cores; sleeping ones cost next to nothing.
+    # as anything else wants the cores (docs/log.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if not any(isinstance(finder, _GraphboltFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _GraphboltFinder())

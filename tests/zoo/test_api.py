@@ -127,6 +127,13 @@ def test_a_non_finite_run_is_kept(tmp_path):
     json.loads((run.path / "result.json").read_text(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
 
 
+def test_training_leaves_the_number_of_threads_as_it_was(tmp_path):
+    """A run computes with the threads that suit it; the process has its own again afterwards."""
+    before = torch.get_num_threads()
+    zoo.train("smoke/mlp", {"execution.threads": before + 1}, runs=tmp_path)
+    assert torch.get_num_threads() == before
+
+
 def test_mistakes_come_before_any_folder(tmp_path):
     """A wrong recipe or device leaves nothing behind."""
     with pytest.raises(RecipeError):

@@ -84,7 +84,7 @@ class Execution(Section):
         default="auto", description="who multiplies by the adjacency matrix"
     )
     threads: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="CPU threads; unset: what PyTorch chooses"
+        default=None, description="CPU threads; unset: one for small graphs, else PyTorch's choice"
     )
 
 

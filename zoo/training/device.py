@@ -39,6 +39,20 @@ def choose_device(requested: str = "auto") -> tuple[torch.device, Choice]:
     return device, Choice("device", str(device), "asked for")
 
 
+# Below about this many nodes, at width 64, handing work to several threads costs more than they gain (docs/log.md).
+_NODES_FOR_THREADS = 16_384
+_DEFAULT_THREADS = torch.get_num_threads()
+
+
+def choose_threads(requested: int | None, nodes: int) -> tuple[int, Choice]:
+    """How many CPU threads to compute with, for a graph of so many nodes, and why."""
+    if requested:
+        return requested, Choice("threads", str(requested), "asked for")
+    if nodes < _NODES_FOR_THREADS:
+        return 1, Choice("threads", "1", f"{nodes:,} nodes keep no second one busy; execution.threads overrides")
+    return _DEFAULT_THREADS, Choice("threads", str(_DEFAULT_THREADS), "what PyTorch takes on this machine")
+
+
 def _why_no_cuda() -> str:
     if torch.version.cuda is None:
         return "this PyTorch is built without CUDA"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zoo.errors import TrainingError
-from zoo.training.device import choose_device
+from zoo.training.device import choose_device, choose_threads
 
 
 def test_auto_takes_cuda_where_there_is_one_and_says_why():
@@ -25,3 +25,12 @@ def test_what_is_asked_for_is_taken():
     """Cpu is cpu, whatever else there is."""
     device, choice = choose_device("cpu")
     assert (device, choice.why) == (torch.device("cpu"), "asked for")
+
+
+def test_small_graphs_get_one_thread_and_large_ones_what_pytorch_takes():
+    """The number and its reason follow the graph's size, unless a number is asked for."""
+    assert choose_threads(None, 2708)[0] == 1
+    assert "2,708 nodes" in choose_threads(None, 2708)[1].why
+    assert choose_threads(None, 200_000)[0] >= 1
+    assert "PyTorch" in choose_threads(None, 200_000)[1].why
+    assert choose_threads(3, 2708) == (3, choose_threads(3, 10**6)[1])
