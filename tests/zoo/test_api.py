@@ -256,7 +256,12 @@ def test_a_corrupt_state_is_refused(tmp_path):
     with pytest.raises(Unplugged):
         zoo.train("smoke/mlp", {"training.save": 1}, runs=tmp_path, watch=lambda built: Watcher())
     (state,) = tmp_path.glob("**/state.pt")
-    state.write_bytes(state.read_bytes()[:100])
-    with pytest.raises(RunError, match="train without --resume"):
+    whole = state.read_bytes()
+    state.write_bytes(whole[:100])
+    with pytest.raises(RunError, match=r"state\.pt.* train without --resume"):
         zoo.train("smoke/mlp", {"training.save": 1}, runs=tmp_path, resume=True)
     assert state.exists()
+    state.write_bytes(whole)
+    (state.parent / "metrics.jsonl").write_text("no JSON\n")
+    with pytest.raises(RunError, match=r"metrics\.jsonl.* train without --resume"):
+        zoo.train("smoke/mlp", {"training.save": 1}, runs=tmp_path, resume=True)

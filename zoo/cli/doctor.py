@@ -37,13 +37,14 @@ def examine() -> list[Finding]:
 
 def _versions() -> list[Finding]:
     import platform
+    import sys
     from importlib.metadata import PackageNotFoundError, version
 
     from zoo import __version__
 
     findings = [Finding("zoo", "ok", __version__)]
     python = platform.python_version()
-    fits = ("3", "10") <= tuple(python.split(".")[:2]) < ("3", "13")
+    fits = (3, 10) <= sys.version_info[:2] < (3, 13)
     findings.append(
         Finding("python", "ok", python)
         if fits

@@ -47,7 +47,7 @@ def train(
 
     plugins = plugin or []
     asked = [load(name, overrides, plugins) for name in recipes]  # every mistake before the first run
-    found: list[Run] = []
+    found: dict[Path, Run] = {}  # by folder: a recipe asked for twice, by name and by path, is one run
     with Progress(enabled=not (quiet or as_json)) as progress:
         for resolved in asked:
             for seed in chosen if chosen is not None else resolved.seeds:
@@ -61,9 +61,9 @@ def train(
                     watch=progress.watcher(resolved.name, seed),
                 )
                 progress.ended(run)
-                found.append(run)
+                found[run.path] = run
     if as_json:
-        rows = [row_of(run) for run in found]
+        rows = [row_of(run) for run in found.values()]
         print(json.dumps(rows[0] if len(rows) == 1 else rows, ensure_ascii=False))
         return
-    progress.print(table_of(found))
+    progress.print(table_of(list(found.values())))

@@ -26,6 +26,8 @@ def load(recipe: str | Path | Recipe, overrides: Overrides = (), plugins: Sequen
         name, tree = recipe.name, recipe.plain()
     else:
         name, tree = read(recipe)
+    if overrides:
+        tree = merge.without(tree, merge.OWN)
     if isinstance(overrides, Mapping):
         typed: list[str] = []
         for path, value in overrides.items():
@@ -33,9 +35,8 @@ def load(recipe: str | Path | Recipe, overrides: Overrides = (), plugins: Sequen
     else:
         typed = list(overrides)
     tree, problems = merge.apply(tree, typed)
-    tree = merge.without(tree, merge.OWN if typed or (isinstance(overrides, Mapping) and overrides) else ("extends",))
     named = tree.get("plugins") or []
-    files = [*map(str, plugins), *(named if isinstance(named, list) else [named])]
+    files = [str(file) for file in (*plugins, *(named if isinstance(named, list) else [named]))]
     for file in files:
         load_plugin(file)
     if files:

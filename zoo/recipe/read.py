@@ -23,8 +23,9 @@ def _extended(file: Path, children: tuple[Path, ...]) -> dict[str, Any]:
         chain = " → ".join(path.stem for path in (*children, file))
         raise RecipeError(str(file), [Problem("extends", f"recipes extend each other in a circle: {chain}")])
     tree = text.read(file)
-    if isinstance(tree.get("plugins"), list):
-        tree["plugins"] = [str(file.parent / plugin) for plugin in tree["plugins"]]
+    if plugins := tree.get("plugins"):
+        named = plugins if isinstance(plugins, list) else [plugins]
+        tree["plugins"] = [str(file.parent / str(plugin)) for plugin in named]
     parent = tree.pop("extends", None)
     if parent is None:
         return tree

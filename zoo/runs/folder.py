@@ -69,6 +69,11 @@ class RunFolder:
             raise RunError(
                 f"run folder {path} — cannot be made: {error.strerror} — expected a folder to write to (--runs DIR)"
             ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"{path / METRICS} — does not fit the saved state: {error} — expected the lines that the run wrote — "
+                "train without --resume"
+            ) from error
 
     def describe(self, recipe: Recipe, environment: Mapping[str, Any]) -> None:
         """Write the resolved recipe, with copies of its plug-ins beside it, and the environment; once for each run."""

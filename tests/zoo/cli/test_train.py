@@ -74,3 +74,10 @@ def test_nothing_is_written_outside_the_run_folder(zoo, tmp_path):
     zoo("train", "smoke/res-gcn")
     assert {path.name for path in tmp_path.iterdir()} == {"runs", "home"}
     assert not [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+
+
+def test_the_same_run_asked_for_twice_counts_once(zoo, tmp_path):
+    """By name and by path it is one run: a spread over copies would look smaller than it is."""
+    zoo("copy", "smoke/mlp", "mlp.yaml")
+    done = zoo("train", "mlp.yaml", "./mlp.yaml", "--json")
+    assert json.loads(done.stdout)["recipe"] == "mlp", done.stderr

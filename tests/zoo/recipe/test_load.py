@@ -61,3 +61,19 @@ def test_loading_a_recipe_object_keeps_it():
     """A `Recipe` passes through unchanged."""
     recipe = load("hello")
     assert load(recipe) == recipe
+
+
+def test_what_cannot_be_overridden_is_refused_and_not_dropped():
+    """`extends=…` on the command line comes too late; it is an error, not silently ignored."""
+    with pytest.raises(RecipeError, match="extends — unknown key"):
+        load("hello", ["extends=cora-gcn"])
+    assert load("hello", ["description=mine"]).description == "mine"
+
+
+@pytest.mark.parametrize("plugins", ["[3]", "none.py", "{a: 1}"])
+def test_plugins_of_any_shape_are_files_or_an_error(plugins, tmp_path):
+    """Numbers, a bare name and a mapping where a list of files belongs end in the one error about that file."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"extends: hello\nplugins: {plugins}\n")
+    with pytest.raises(PluginError, match="no such file"):
+        load(file)
