@@ -7,6 +7,7 @@ from registry.plugins import load_plugin
 from registry.tables import (
     TABLES,
     activations,
+    controllers,
     convs,
     datasets,
     models,
@@ -31,6 +32,7 @@ __all__ = [
     "RegistryError",
     "UnknownName",
     "activations",
+    "controllers",
     "convs",
     "datasets",
     "describe",

@@ -64,8 +64,27 @@ NORMALIZERS = {
 }
 
 PROBES = {
-    "similarity": "zoo.probes.similarity:similarity",
-    "norm": "zoo.probes.similarity:norm",
+    # sets
+    "quick": "zoo.probes.presets:quick",
+    "standard": "zoo.probes.presets:standard",
+    "deep": "zoo.probes.presets:deep",
+    # of gradients or representations
+    "similarity": "zoo.probes.similarity:Similarity",
+    "dirichlet": "zoo.probes.smoothing:Dirichlet",
+    "mad": "zoo.probes.smoothing:MAD",
+    "rank": "zoo.probes.rank:Rank",
+    # of the network
+    "expansion-rate": "zoo.probes.expansion:ExpansionRate",
+    "normalizer-bound": "zoo.probes.constraint:NormalizerBound",
+    "weight-norms": "zoo.probes.weights:WeightNorms",
+    "weight-spectrum": "zoo.probes.weights:WeightSpectrum",
+    "update-ratio": "zoo.probes.weights:UpdateRatio",
+    "output-error": "zoo.probes.error:OutputError",
+    "jacobian-gain": "zoo.probes.jacobian:JacobianGain",
+}
+
+CONTROLLERS = {
+    "adaptive": "zoo.probes.steering:Band",
 }
 
 DATASETS = {

@@ -9,6 +9,7 @@ residuals = Registry("residuals", catalog.RESIDUALS)
 activations = Registry("activations", catalog.ACTIVATIONS)
 normalizers = Registry("normalizers", catalog.NORMALIZERS)
 probes = Registry("probes", catalog.PROBES)
+controllers = Registry("controllers", catalog.CONTROLLERS)
 datasets = Registry("datasets", catalog.DATASETS)
 splits = Registry("splits", catalog.SPLITS)
 tasks = Registry("tasks", catalog.TASKS)
@@ -24,6 +25,7 @@ TABLES = {
         activations,
         normalizers,
         probes,
+        controllers,
         datasets,
         splits,
         tasks,

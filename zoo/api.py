@@ -19,7 +19,7 @@ from zoo.errors import RunError
 from zoo.layers.network import Network
 from zoo.recipe.load import Overrides
 from zoo.recipe.load import load as _load_recipe
-from zoo.recipe.schema import Recipe
+from zoo.recipe.schema import Component, Recipe
 from zoo.runs import folder
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
@@ -74,6 +74,8 @@ def train(
                 built.device,
                 watchers,
                 record,
+                plan=built.plan,
+                controller=built.controller,
             )
             if record.state is not None:
                 trainer.resume(record.state)
@@ -106,9 +108,10 @@ def load(run: str | Path | Run, *, device: str = "cpu") -> Network:
     """
     finished = run if isinstance(run, Run) else Run(run)
     recipe = _resolve(finished.path / folder.RECIPE, (), device, ())
-    auto = [path for path, _, component in recipe.components() if component.options.get("c") == "auto"]
-    if auto:  # c was found when the run began, and is among the weights
-        recipe = _load_recipe(recipe, {f"{path}.c": finished.result["c"] for path in auto})
+    found = {path: component.options.get("c") for path, table, component in recipe.components() if table == "normalizers"}
+    moved = [path for path, c in found.items() if c == "auto" or isinstance(c, Component)]
+    if moved:  # c was found in the run, and is among the weights: nothing is to be calibrated
+        recipe = _load_recipe(recipe, {f"{path}.c": 1.0 for path in moved})
     built = _build(recipe, finished.seed)
     file = finished.path / folder.WEIGHTS
     try:

@@ -16,10 +16,15 @@ from zoo.graphs.graph import Graph
 from zoo.layers.network import Network
 from zoo.normalizers.attach import WeightNormalization
 from zoo.normalizers.none import NoNormalizer
+from zoo.probes.base import Probe
 from zoo.probes.calibration import calibrate
-from zoo.probes.profile import GradientProfile, gradient_profile
+from zoo.probes.plan import Plan, Scheduled
+from zoo.probes.presets import standard
+from zoo.probes.reading import Reading
+from zoo.probes.snapshot import snapshot
+from zoo.probes.steering import Controller
 from zoo.recipe.options import options_of
-from zoo.recipe.schema import Component, Recipe
+from zoo.recipe.schema import Component, Probing, Recipe
 from zoo.tasks.base import Task
 from zoo.training.device import Choice, choose_device, choose_threads
 from zoo.training.schedule import Schedule
@@ -30,7 +35,7 @@ from zoo.training.seed import seed_everything
 class Built:
     """Everything that a recipe describes, made for one seed and ready to train.
 
-    `initial` is the gradient profile before the first step; `choices` are the automatic ones, with their reasons.
+    `initial` is what the `standard` probes read before the first step; `choices` are the automatic ones, with their reasons.
     """
 
     recipe: Recipe
@@ -43,8 +48,10 @@ class Built:
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
     device: torch.device
-    initial: GradientProfile
+    initial: Reading
     choices: tuple[Choice, ...]
+    plan: Plan
+    controller: Controller | None
 
 
 def build(recipe: Recipe, seed: int = 0) -> Built:
@@ -63,21 +70,38 @@ def build(recipe: Recipe, seed: int = 0) -> Built:
 
     seed_everything(seed)
     network = _network(recipe, task).to(device)
+    controller = _controller(recipe)
     choices = [
         device_choice,
         Choice("kernel", graph.kernel, graph.kernel_reason),
         threads_choice,
         Choice("split", split.name, split.facts.get("why", "asked for")),
         Choice("metric", task.metric, task.metric_reason),
-        *_calibrated(recipe, network, task),
+        *_calibrated(recipe, network, task, controller),
     ]
-    initial = gradient_profile(network, network.blocks, _loss(network, task))
+    initial = snapshot(network, standard(), _loss(network, task))
 
     total = recipe.training.duration.steps(task.steps_per_epoch)
+    plan = Plan(network, [_scheduled(item, task.steps_per_epoch, total) for item in recipe.probes], total)
     schedule: Schedule = factory(recipe.schedule, "schedules")(total, task.steps_per_epoch)
     optimizer: torch.optim.Optimizer = factory(recipe.optimizer, "optimizers")(network)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
-    return Built(recipe, seed, data, split, graph, task, network, optimizer, scheduler, device, initial, tuple(choices))
+    return Built(
+        recipe=recipe,
+        seed=seed,
+        data=data,
+        split=split,
+        graph=graph,
+        task=task,
+        network=network,
+        optimizer=optimizer,
+        scheduler=scheduler,
+        device=device,
+        initial=initial,
+        choices=tuple(choices),
+        plan=plan,
+        controller=controller,
+    )
 
 
 def load_data(recipe: Recipe) -> NodeData:
@@ -125,18 +149,39 @@ def _network(recipe: Recipe, task: Task) -> Network:
     return network
 
 
-def _calibrated(recipe: Recipe, network: Network, task: Task) -> list[Choice]:
-    """Choose c where a normaliser's is `auto`."""
+def probes_of(component: Component) -> list[Probe]:
+    """The probe that a component names, or all of the set."""
+    made = factory(component, "probes")()
+    return [made] if isinstance(made, Probe) else list(made)
+
+
+def _scheduled(item: Probing, steps_per_epoch: int, total: int) -> Scheduled:
+    start, stop = (end and end.steps(steps_per_epoch, total) for end in (item.start, item.stop))
+    every = item.every.steps(steps_per_epoch, total)
+    precision = torch.float64 if item.precision == "float64" else torch.float32
+    return Scheduled(tuple(probes_of(item.component)), every, start or 1, stop, precision)
+
+
+def _controller(recipe: Recipe) -> Controller | None:
+    """The controller that a normaliser's c names; each network has one at most."""
+    named = [component.options.get("c") for component in recipe.normalizer]
+    named = [c for c in named if isinstance(c, Component)]
+    if len(named) > 1:
+        raise BuildError(
+            f"normalizer — {len(named)} normalisers have a controller — expected one at most — c: auto for the others"
+        )
+    return factory(named[0], "controllers")() if named else None
+
+
+def _calibrated(recipe: Recipe, network: Network, task: Task, controller: Controller | None) -> list[Choice]:
+    """Choose c where a normaliser's is `auto` or will be moved by a controller, which has a band of its own."""
     bounded = [item for item in network.normalization.bounded() if item.auto] if network.normalization else []
     if not bounded:
         return []
     settings = recipe.calibration
-    found = calibrate(
-        network, bounded, _loss(network, task), low=settings.low, high=settings.high, passes=settings.passes
-    )
-    return [
-        Choice("c", f"{found.c:.6g}", f"calibrated at initialisation: {found}, {settings.low:g} to {settings.high:g}")
-    ]
+    low, high = (controller.low, controller.high) if controller else (settings.low, settings.high)
+    found = calibrate(network, bounded, _loss(network, task), low=low, high=high, passes=settings.passes)
+    return [Choice("c", f"{found.c:.6g}", f"calibrated at initialisation: {found}, {low:g} to {high:g}")]
 
 
 def _loss(network: Network, task: Task) -> Callable[[], torch.Tensor]:

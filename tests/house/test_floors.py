@@ -19,6 +19,7 @@ FLOORS = [
     {"zoo.tasks"},
     {"zoo.probes"},
     {"zoo.runs"},
+    {"zoo.plots"},
     {"zoo.training"},
     {"zoo.builder"},
     {"zoo.api"},
@@ -75,6 +76,13 @@ def test_dgl_is_imported_in_one_file(file):
     """Only zoo/dgl_backend.py says `import dgl`."""
     if module_of(file) != "zoo.dgl_backend":
         assert not [line for module, line in imports_of(file) if module.split(".")[0] == "dgl"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_matplotlib_is_imported_by_the_plots_alone(file):
+    """Training and listings do not wait for a drawing library, or need one that works."""
+    if package_of(module_of(file)) != "zoo.plots":
+        assert not [line for module, line in imports_of(file) if module.split(".")[0] == "matplotlib"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=module_of)

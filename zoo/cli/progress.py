@@ -1,5 +1,6 @@
 """What is seen while training: a bar with the figures of the moment, and a line for each run that ends."""
 
+import math
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,14 @@ class _Bar:
 
     def __init__(self, bars: RichProgress, bar: Any, metric: str) -> None:
         self._bars, self._bar, self._metric = bars, bar, metric
+        self._gradient = ""
+
+    def probed(self, row: "Row") -> None:
+        rate, mu = row.get("expansion_rate.plain"), row.get("gradients.mu.plain")
+        if rate is not None and mu:
+            ratio = mu[0] / mu[-1] if mu[-1] else math.nan
+            self._gradient = f" · μ(G) ×{math.exp(min(rate, 700)):.3f}/block · μ(G₁)/μ(G_L) {ratio:.2g}"
 
     def measured(self, row: "Row") -> None:
         figures = f"loss {row['loss']:.4f} · val {self._metric} {row['val']:.4f} · best {row['best_val']:.4f}"
-        self._bars.update(self._bar, completed=row["step"], figures=figures)
+        self._bars.update(self._bar, completed=row["step"], figures=figures + self._gradient)

@@ -9,9 +9,10 @@ from torch import Tensor
 from zoo.dgl_backend import dgl, has_cuda
 from zoo.errors import BuildError
 from zoo.graphs.dgl_kernel import DGLKernel
-from zoo.graphs.kernel import Kernel, KernelName, Norm, Structure
+from zoo.graphs.kernel import Kernel, KernelName, Norm, Structure, SubspaceName
 from zoo.graphs.operators import EdgeAdd, EdgeSoftmax, NeighbourSum, WeightedSum
 from zoo.graphs.rows import Rows
+from zoo.graphs.subspace import Constant, Subspace, degree_subspace, limit_subspace
 from zoo.graphs.torch_kernel import TorchKernel
 
 
@@ -43,6 +44,7 @@ class Graph:
         self._made_structure: Structure | None = None
         self._made_kernel: Kernel | None = None
         self._scales: dict[tuple[Norm, torch.dtype], tuple[Tensor | None, Tensor | None]] = {}
+        self._subspaces: dict[tuple[SubspaceName, Norm | None, bool], Subspace] = {}
 
     @classmethod
     def from_edges(cls, src: Tensor, dst: Tensor, nodes: int, kernel: KernelName = "auto") -> "Graph":
@@ -113,6 +115,24 @@ class Graph:
         x = _computed(values)
         y: Any = WeightedSum.apply(x, weights.to(x.dtype), self._kernel, False)
         return y.to(values.dtype)
+
+    def subspace(self, name: SubspaceName, norm: Norm | None = "both", *, backward: bool = False) -> Subspace:
+        """The features that count as smooth: "plain" equal at all nodes, "degree" proportional to √d, "limit" where
+        propagation by `norm` (or, `backward`, its transpose) leads; see `zoo.graphs.subspace`.
+
+        norm None, no propagation, has no limit: "limit" is then "plain".
+        """
+        key = name, norm, backward
+        if key not in self._subspaces:
+            if self._is_block:
+                raise BuildError("graph.subspace — has no meaning on a sampled block — expected a whole graph")
+            if name == "plain" or (name == "limit" and norm is None):
+                self._subspaces[key] = Constant()
+            elif name == "degree":
+                self._subspaces[key] = degree_subspace(self.structure)
+            else:
+                self._subspaces[key] = limit_subspace(self.structure, norm or "both", backward=backward)
+        return self._subspaces[key]
 
     def at_destinations(self, x: Tensor) -> Tensor:
         """Features at the nodes that are destinations: x [sources, …] to [nodes, …]; on a whole graph, x itself."""

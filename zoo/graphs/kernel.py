@@ -11,6 +11,7 @@ from zoo.graphs.rows import Rows
 
 KernelName = Literal["auto", "dgl", "torch"]
 Norm = Literal["both", "right", "left", "sum"]
+SubspaceName = Literal["plain", "degree", "limit"]
 
 
 @dataclass(frozen=True)

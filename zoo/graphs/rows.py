@@ -85,7 +85,7 @@ class Rows:
             return x.new_zeros(self.count, heads, width)
         lanes = self.lanes(heads)
         values = weights.reshape(-1).index_select(0, lanes.order)
-        matrix = _matrix(lanes.offsets, lanes.columns, values, lanes.shape)
+        matrix = csr_matrix(lanes.offsets, lanes.columns, values, lanes.shape)
         return (matrix @ x.reshape(-1, width)).view(self.count, heads, width)
 
     def edge_dot(self, row_side: Tensor, column_side: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ class Rows:
         lanes = self.lanes(heads)
         pattern = self._cached(
             ("pattern", (heads, row_side.dtype)),
-            lambda: _matrix(lanes.offsets, lanes.columns, row_side.new_zeros(len(lanes.order)), lanes.shape),
+            lambda: csr_matrix(lanes.offsets, lanes.columns, row_side.new_zeros(len(lanes.order)), lanes.shape),
         )
         left, right = row_side.reshape(-1, width), column_side.reshape(-1, width)
         products = torch.sparse.sampled_addmm(pattern, left, right.t(), beta=0.0)
@@ -136,7 +136,7 @@ class Rows:
     def _ones(self, kind: str, columns: Tensor, dtype: torch.dtype, width: int) -> Tensor:
         def make() -> Tensor:
             ones = torch.ones(len(columns), dtype=dtype, device=columns.device)
-            return _matrix(self.offsets, columns, ones, (self.count, width))
+            return csr_matrix(self.offsets, columns, ones, (self.count, width))
 
         return self._cached((kind, dtype), make)
 
@@ -156,7 +156,8 @@ class Rows:
         return self._cache[key]
 
 
-def _matrix(offsets: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+def csr_matrix(offsets: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    """A sparse matrix of PyTorch from compressed rows, taken as they are."""
     return torch.sparse_csr_tensor(offsets, columns, values, shape, check_invariants=False)
 
 

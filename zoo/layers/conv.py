@@ -2,10 +2,13 @@
 
 from abc import ABC, abstractmethod
 
+from collections.abc import Iterator
+
 from torch import Tensor, nn
 
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
+from zoo.graphs.kernel import Norm
 
 
 class Conv(nn.Module, ABC):
@@ -15,6 +18,14 @@ class Conv(nn.Module, ABC):
     `…_weight`, of shape [in, out] or [heads, in, out per head]: by these names weight normalisers find them. Biases and
     attention vectors have other names.
     """
+
+    @property
+    def propagation(self) -> Norm | None:
+        """By which of `Graph.propagate`'s weights features spread, or None; probes read their limit subspace from it.
+
+        Attention answers "right": its coefficients add up to 1 at each node, as those of a mean do.
+        """
+        return "both"
 
     def __init__(self, in_width: int, out_width: int) -> None:
         super().__init__()
@@ -42,3 +53,15 @@ def head_width(out_width: int, heads: int, option: str = "heads") -> int:
         f"conv.{option} — {heads} heads do not divide the width {out_width} — expected a divisor of {out_width} — "
         f"nearest: {' or '.join(map(str, sorted(divisors[:2])))}"
     )
+
+
+def weight_matrices(conv: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Parameter]]:
+    """The weight matrices of a convolution, the zoo's or a third party's, by dotted name.
+
+    Those are the parameters called `weight` or `…_weight` that have two dimensions or more: attention vectors, biases
+    and the parameters of feature normalisers are none.
+    """
+    for name, parameter in conv.named_parameters(prefix):
+        last = name.rpartition(".")[2]
+        if parameter.dim() >= 2 and (last == "weight" or last.endswith("_weight")):
+            yield name, parameter

@@ -11,6 +11,7 @@ from registry.errors import UnknownName
 from zoo.dgl_backend import dgl, has_cuda
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
+from zoo.graphs.kernel import Norm
 from zoo.layers.conv import Conv, head_width
 from zoo.layers.linear import Linear
 from zoo.recipe.fields import Count
@@ -18,6 +19,13 @@ from zoo.recipe.fields import Count
 IN_WIDTH = ("in_feats", "in_feat", "in_size", "input_d")
 OUT_WIDTH = ("out_feats", "out_feat", "out_size", "output_d")
 # Set by the adapter: the width options, the update of GIN, the block's own activation, isolated nodes.
+# How each module of dgl.nn spreads features, where it is not by 1/√(d_i d_j); GraphConv and SAGEConv have options.
+PROPAGATION: dict[str, Norm] = {
+    **dict.fromkeys(("GATConv", "GATv2Conv", "DotGatConv", "EGATConv", "AGNNConv", "HGTConv", "GatedGCNConv"), "right"),
+    **dict.fromkeys(("GINConv", "GINEConv", "GatedGraphConv", "GraphConv.none"), "sum"),
+    **dict.fromkeys(("SAGEConv.mean", "GraphConv.right"), "right"),
+    "GraphConv.left": "left",
+}
 SUPPLIED = {*IN_WIDTH, *OUT_WIDTH, "apply_func", "activation", "allow_zero_in_degree"}
 
 
@@ -32,6 +40,13 @@ class DGLConv(Conv):
         self.name = name
         self.module = module
         self._takes_lambda = "lambda_max" in inspect.signature(module.forward).parameters
+
+    @property
+    def propagation(self) -> Norm:
+        """What the module's kind and its `norm` or aggregator say; "both" where nothing is known."""
+        kind = type(self.module).__name__
+        option = getattr(self.module, "_norm", None) or getattr(self.module, "_aggre_type", None)
+        return PROPAGATION.get(f"{kind}.{option}", PROPAGATION.get(kind, "both"))
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Run the module on the DGLGraph."""

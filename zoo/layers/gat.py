@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo.graphs.graph import Graph
+from zoo.graphs.kernel import Norm
 from zoo.layers.conv import Conv, head_width
 from zoo.layers.linear import glorot, zeros
 from zoo.recipe.fields import Count, Probability
@@ -36,6 +37,11 @@ class AttentionConv(Conv, ABC):
     @abstractmethod
     def values_and_scores(self, graph: Graph, x: Tensor) -> tuple[Tensor, Tensor]:
         """Per head the features to be averaged, [sources, heads, d], and the scores of the edges, [edges, heads]."""
+
+    @property
+    def propagation(self) -> Norm:
+        """"right": attention at equal weights is the mean."""
+        return "right"
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Average the values of in-neighbours by their attention."""

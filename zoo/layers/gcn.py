@@ -5,6 +5,7 @@ from typing import Literal
 from torch import Tensor
 
 from zoo.graphs.graph import Graph
+from zoo.graphs.kernel import Norm
 from zoo.layers.conv import Conv
 from zoo.layers.linear import glorot, zeros
 
@@ -23,6 +24,11 @@ class GCNConv(Conv):
         self.norm: Literal["both", "right"] = norm
         self.weight = glorot(in_width, out_width)
         self.bias = zeros(out_width) if bias else None
+
+    @property
+    def propagation(self) -> Norm:
+        """`norm`."""
+        return self.norm
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return Â x W + b."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.graphs.graph import Graph
+from zoo.graphs.kernel import Norm
 from zoo.layers.activation import make_activation
 from zoo.layers.conv import Conv
 from zoo.layers.linear import Linear
@@ -40,6 +41,11 @@ class GINConv(Conv):
             parts += [nn.BatchNorm1d(out_width)] if batch_norm else []
             parts += [make_activation(activation), Linear(out_width, out_width)]
         self.mlp = nn.Sequential(*parts)
+
+    @property
+    def propagation(self) -> Norm:
+        """"sum"."""
+        return "sum"
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return MLP((1 + ε) x + A x)."""

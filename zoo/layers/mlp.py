@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from zoo.graphs.graph import Graph
+from zoo.graphs.kernel import Norm
 from zoo.layers.conv import Conv
 from zoo.layers.linear import Linear
 
@@ -13,6 +14,11 @@ class MLPConv(Conv):
     def __init__(self, in_width: int, out_width: int, *, bias: bool = True) -> None:
         super().__init__(in_width, out_width)
         self.linear = Linear(in_width, out_width, bias=bias)
+
+    @property
+    def propagation(self) -> Norm | None:
+        """None: each node keeps to itself."""
+        return None
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return x W + b."""

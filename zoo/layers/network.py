@@ -1,12 +1,13 @@
 """A network: encoder, blocks, head; and the place where weight normalisation enters."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, cast
 
 from torch import Tensor, nn, no_grad
 from torch.func import functional_call
 
 from zoo.graphs.graph import Graph
+from zoo.layers.conv import weight_matrices
 from zoo.layers.residual import NoSkip, Residual
 
 NormPosition = Literal["pre", "inner", "post"]
@@ -25,6 +26,10 @@ class WeightNormalization(Protocol):
 
     def bounded(self) -> Any:
         """Its normalisers that have a bound c."""
+        ...
+
+    def bounds(self) -> Iterable[tuple[str, Tensor]]:
+        """Each bounded matrix's name with its c, a view."""
         ...
 
 
@@ -121,23 +126,31 @@ class Network(nn.Module):
     def block_matrices(self) -> dict[str, nn.Parameter]:
         """Every weight matrix inside the blocks' convolutions, by its dotted name in the network.
 
-        Those are the parameters called `weight` or `…_weight` that have two dimensions or more: attention vectors,
-        biases and the parameters of feature normalisers are none. The zoo's own are [..., in, out]; those of modules
-        from `dgl.nn` may be [out, in], as their authors have it.
+        The zoo's own are [..., in, out]; those of modules from `dgl.nn` may be [out, in], as their authors have it.
         """
-        return {f"blocks.{name}": parameter for name, parameter in self._matrices()}
+        return {
+            name: parameter
+            for index, block in enumerate(self.blocks)
+            if isinstance(conv := getattr(block, "conv", None), nn.Module)
+            for name, parameter in weight_matrices(conv, f"blocks.{index}.conv")
+        }
+
+    def bounds(self) -> list[list[Tensor]]:
+        """For each block the bounds c of its matrices, as views that can be written to; empty where nothing is bounded.
+
+        After writing, call `project`, which matters to normalisers that write into the weights.
+        """
+        found: list[list[Tensor]] = [[] for _ in self.blocks]
+        if self._normalization is not None:
+            for name, c in cast(WeightNormalization, self._normalization).bounds():
+                found[int(name.split(".")[1])].append(c)
+        return found
 
     def project(self) -> None:
         """Let the normalisation write normalised weights into the parameters, where that is its mode."""
         if self._normalization is not None:
             with no_grad():
                 cast(WeightNormalization, self._normalization).project(self.block_matrices())
-
-    def _matrices(self) -> Iterator[tuple[str, nn.Parameter]]:
-        for name, parameter in self.blocks.named_parameters():
-            _, part, *rest = name.split(".")
-            if part == "conv" and parameter.dim() >= 2 and (rest[-1] == "weight" or rest[-1].endswith("_weight")):
-                yield name, parameter
 
     def _normalized(self) -> dict[str, Tensor]:
         if self._normalization is None:

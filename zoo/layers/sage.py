@@ -5,6 +5,7 @@ from typing import Literal
 from torch import Tensor
 
 from zoo.graphs.graph import Graph
+from zoo.graphs.kernel import Norm
 from zoo.layers.conv import Conv
 from zoo.layers.linear import glorot, zeros
 
@@ -24,6 +25,11 @@ class SAGEConv(Conv):
         self.root_weight = glorot(in_width, out_width)
         self.neighbor_weight = glorot(in_width, out_width)
         self.bias = zeros(out_width) if bias else None
+
+    @property
+    def propagation(self) -> Norm:
+        """"right" for means, "sum" for sums."""
+        return self.norm
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return x W_root + aggregate(x) W_neighbor + b."""

@@ -1,6 +1,6 @@
 """Where normalisers meet the weight matrices of a network."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -115,6 +115,13 @@ class WeightNormalization(nn.Module):
             for normalizer in group.normalizers
             if isinstance(normalizer, BoundedNormalizer)
         ]
+
+    def bounds(self) -> Iterator[tuple[str, Tensor]]:
+        """The name of each bounded matrix with its c, a view into the buffer."""
+        for group in self._groups():
+            for normalizer in group.normalizers:
+                if isinstance(normalizer, BoundedNormalizer):
+                    yield from zip(group.names, normalizer.c.unbind(), strict=True)
 
     def _groups(self) -> list[MatrixGroup]:
         return [group for group in self.groups if isinstance(group, MatrixGroup)]

@@ -44,15 +44,16 @@ class BoundedNormalizer(WeightNormalizer, ABC):
     """A weight normaliser with a bound c.
 
     `c` is a buffer, so it is saved with the network, and may be one number or one per matrix ([matrices, 1, 1]).
-    With `c="auto"` it starts at 1 and `auto` is True: the zoo then calibrates it at initialisation.
+    With `c="auto"` it starts at 1 and `auto` is True: the zoo then calibrates it at initialisation. With the factory of a
+    controller (`c: adaptive` in a recipe) the same holds, and the controller moves c while the network is trained.
     """
 
     c: Tensor
 
     def __init__(self, *, c: Scale = 1.0, mode: Mode = "reparametrize") -> None:
         super().__init__(mode=mode)
-        self.auto = c == "auto"
-        self.register_buffer("c", torch.tensor(1.0 if c == "auto" else float(c)))
+        self.auto = c == "auto" or callable(c)
+        self.register_buffer("c", torch.tensor(float(c) if isinstance(c, int | float) else 1.0))
 
 
 class FeatureNormalizer(nn.Module, ABC):

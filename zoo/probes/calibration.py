@@ -16,7 +16,8 @@ from torch import Tensor
 
 from zoo.layers.network import Network
 from zoo.normalizers.base import BoundedNormalizer
-from zoo.probes.profile import gradient_profile
+from zoo.probes.similarity import Similarity
+from zoo.probes.snapshot import snapshot
 
 _SMALLEST, _LARGEST = 1e-4, 1e3
 _NARROW = 1.02
@@ -72,7 +73,7 @@ def calibrate(
     def ratio_at(c: float) -> float:
         bound(c)
         draws = [partial(_seeded, loss, number) for number in range(passes)]
-        trials[c] = _mean([gradient_profile(network, network.blocks, draw).ratio for draw in draws])
+        trials[c] = _mean([snapshot(network, [Similarity()], draw).ratio for draw in draws])
         return trials[c]
 
     if len(network.blocks) == 1:

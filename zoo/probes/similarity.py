@@ -1,23 +1,40 @@
 """How much the rows of a node matrix differ: the quantity that smoothing destroys and expansion blows up."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from zoo.graphs.kernel import SubspaceName
+from zoo.probes.base import MatrixProbe, Of
+from zoo.probes.matrix import NodeMatrix
 
-def similarity(x: Tensor) -> Tensor:
-    """μ(X) = ‖X − 1γ_X‖_F with γ_X the mean row: 0 if and only if all rows are equal (arXiv 2410.04824).
 
-    x: [nodes, width]; returns a scalar in float32, or float64 if x is float64. The mean is taken out before squaring:
-    ‖X‖² − ‖1γ‖² would cancel exactly where μ is small.
+class Similarity(MatrixProbe):
+    """μ, ‖·‖_F and their ratio at each block, of gradients or representations: always the three together.
+
+    μ(X) = ‖X − P X‖_F with P the projection onto the subspace of what counts as smooth; ratio = μ(X)/‖X‖_F ∈ [0, 1].
+    μ alone cannot tell smoothing (ratio → 0) from plain vanishing (‖X‖_F → 0).
+
+    of: gradients G_l = ∂L/∂X_l, or representations X_l, X_l being what block l puts out.
+    subspace: "plain", the mean row, as in arXiv 2410.04824; "degree", in proportion to √d; "limit", where the
+    propagation in use ends up, for each connected component by itself (for gradients, that of Âᵀ). On a graph of
+    several components, and with symmetric weights on any, features that are smoothed to the end are not equal: only
+    "limit" goes to 0 then.
+
+    Names: `<of>.mu.<subspace>`, `<of>.norm`, `<of>.ratio.<subspace>`.
     """
-    x = _wide(x)
-    return torch.linalg.vector_norm(x - x.mean(dim=0, keepdim=True))
 
+    def __init__(self, *, of: Of = "gradients", subspace: SubspaceName = "plain") -> None:
+        super().__init__(of=of)
+        self.subspace: SubspaceName = subspace
 
-def norm(x: Tensor) -> Tensor:
-    """‖X‖_F, which tells plain vanishing from smoothing when read beside μ. Shapes as in `similarity`."""
-    return torch.linalg.vector_norm(_wide(x))
+    def reduce(self, matrix: NodeMatrix) -> Sequence[Tensor]:
+        """The norms off and within the subspace."""
+        return matrix.split(self.subspace)[1:]
 
-
-def _wide(x: Tensor) -> Tensor:
-    return x if x.dtype == torch.float64 else x.float()
+    def finish(self, reduced: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
+        """The triple: ‖X‖² = μ² + ‖P X‖², a sum without cancellation."""
+        mu, within = (torch.stack(list(column)) for column in zip(*reduced, strict=True))
+        norm = torch.hypot(mu, within)
+        return {f"mu.{self.subspace}": mu, "norm": norm, f"ratio.{self.subspace}": mu / norm}

@@ -1,55 +1,198 @@
 """Listening to a network's blocks: hooks that live exactly as long as a `with`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-Quantity = Callable[[Tensor], Tensor]
+from zoo.graphs.graph import Graph
+from zoo.graphs.kernel import Norm
+from zoo.layers.conv import weight_matrices
+from zoo.probes.base import (
+    BlockProbe,
+    ErrorProbe,
+    MatrixProbe,
+    NetworkProbe,
+    Of,
+    Probe,
+    ProfileProbe,
+    UpdateProbe,
+    WeightProbe,
+)
+from zoo.probes.matrix import NodeMatrix
+from zoo.probes.reading import Reading
+
+P = TypeVar("P", bound=Probe)
+SIDES: tuple[Of, ...] = ("representations", "gradients")
 
 
 class Tap:
-    """Reduces the gradient of every block's output to scalars while a backward pass runs.
+    """Reads probes off one forward and one backward pass.
 
-        with Tap(network.blocks, {"mu": similarity}) as tap:
+        with Tap(network, quick()) as tap:
             loss.backward()
-        tap.gradients()["mu"]      # float tensor [blocks], first block first
+        optimizer.step()
+        tap.read()["gradients.mu.plain"]      # [blocks], first block first
 
-    The reduction happens inside the backward hook, on the device; no node matrix is kept, and nothing is read back
-    before `gradients()`. Gradients are those of G_l = ∂L/∂X_l, X_l being what block l puts out.
+    Everything is reduced inside the hooks, on the device: no node matrix outlives its hook, and the host reads once, in
+    `read`. Blocks under activation checkpointing, of either kind, are read once: in the first run of their forward pass
+    and where their gradient arrives. Without probes there are no hooks.
+
+    network: a module with `blocks`, or with `blocks` given. X_l is what block l returns, G_l = ∂L/∂X_l.
+    precision: what matrices are reduced in; float64 matrices stay in float64.
     """
 
-    def __init__(self, blocks: Iterable[nn.Module], quantities: Mapping[str, Quantity]) -> None:
-        self._blocks = list(blocks)
-        self._quantities = dict(quantities)
+    def __init__(
+        self,
+        network: nn.Module,
+        probes: Sequence[Probe],
+        *,
+        blocks: Iterable[nn.Module] | None = None,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        found: Any = network.blocks if blocks is None else blocks
+        self._network = network
+        self._blocks: list[nn.Module] = list(found)
+        self._probes = _distinct(probes)
+        self._precision = precision
         self._handles: list[RemovableHandle] = []
-        self._scalars: list[Tensor | None] = [None] * len(self._blocks)
+        self._reduced: dict[MatrixProbe, dict[int, Sequence[Tensor]]] = {}
+        self._of_block: dict[BlockProbe, dict[int, dict[str, Tensor]]] = {}
+        self._weights: dict[int, list[Tensor]] = {}
+        self._before: list[list[Tensor]] = []
+        self._numbers: dict[str, Tensor] = {}
+        self._on: dict[Of, list[MatrixProbe]] = {
+            side: [probe for probe in self._kind(MatrixProbe) if probe.of == side] for side in SIDES
+        }
 
     def __enter__(self) -> "Tap":
-        for index, block in enumerate(self._blocks):
-            self._handles.append(block.register_forward_hook(self._listen(index)))
+        self._reduced = {probe: {} for probe in self._kind(MatrixProbe)}
+        self._of_block = {probe: {} for probe in self._kind(BlockProbe)}
+        if any(isinstance(probe, MatrixProbe | BlockProbe | WeightProbe) for probe in self._probes):
+            for index, block in enumerate(self._blocks):
+                self._handles.append(block.register_forward_hook(self._listen(index)))
+        if any(self._kind(ErrorProbe)):
+            self._handles.append(self._network.register_forward_hook(self._listen_to_output))
+        for probe in self._kind(NetworkProbe):
+            self._numbers |= {name: value.clone() for name, value in probe.measure(self._network).items()}
+        if any(self._kind(UpdateProbe)):
+            self._before = [[weight.detach().clone() for weight in block] for block in self._stored()]
         return self
 
     def __exit__(self, *exception: object) -> None:
         while self._handles:
             self._handles.pop().remove()
 
-    def gradients(self) -> dict[str, Tensor]:
-        """The reduced gradients of the last backward pass, one value per block; NaN where none arrived."""
-        missing = torch.full((len(self._quantities),), float("nan"))
-        rows = [missing if scalars is None else scalars.detach() for scalars in self._scalars]
-        table = torch.stack([row.to(rows[-1].device) for row in rows]).cpu()
-        return {name: table[:, column] for column, name in enumerate(self._quantities)}
+    @torch.no_grad()
+    def read(self) -> Reading:
+        """What was measured; call it after the optimiser's step, so that updates can be seen."""
+        measured: dict[str, Tensor] = {}
+        for probe, reduced in self._reduced.items():
+            if reduced:
+                there = sorted(reduced)
+                for name, series in probe.finish([reduced[index] for index in there]).items():
+                    measured[f"{probe.of}.{name}"] = self._placed(series, there)
+        for found in self._of_block.values():
+            there = sorted(found)
+            for name in found[there[0]] if there else ():
+                measured[name] = self._placed(torch.stack([found[index][name] for index in there]), there)
+        if any(self._weights.values()):
+            for probe in self._kind(WeightProbe):
+                measured |= probe.measure([self._weights.get(index, []) for index in range(len(self._blocks))])
+        if any(self._before):
+            for probe in self._kind(UpdateProbe):
+                measured |= probe.measure(self._before, self._stored())
+        measured |= self._numbers
+        for probe in self._kind(ProfileProbe):
+            measured |= probe.measure(measured)
+        return Reading.of(measured)
 
-    def _listen(self, index: int) -> Callable[[nn.Module, object, Tensor], None]:
-        def reduce(gradient: Tensor) -> None:
-            with torch.no_grad():
-                self._scalars[index] = torch.stack([measure(gradient) for measure in self._quantities.values()])
+    def _kind(self, kind: type[P]) -> Iterator[P]:
+        return (probe for probe in self._probes if isinstance(probe, kind))
 
-        def forward_hook(block: nn.Module, inputs: object, output: Tensor) -> None:
-            if output.requires_grad:
-                # The handle is kept so that leaving the `with` also silences a graph that is still alive.
-                self._handles.append(output.register_hook(reduce))
+    def _stored(self) -> list[list[Tensor]]:
+        return [[weight.detach() for _, weight in weight_matrices(_conv(block))] for block in self._blocks]
+
+    def _placed(self, series: Tensor, there: list[int]) -> Tensor:
+        """The series with NaN at blocks where nothing came."""
+        if len(there) == len(self._blocks):
+            return series
+        whole = series.new_full((len(self._blocks), *series.shape[1:]), float("nan"))
+        whole[torch.tensor(there, device=series.device)] = series
+        return whole
+
+    def _listen(self, index: int) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+        seen = False
+
+        def forward_hook(block: nn.Module, inputs: tuple[Any, ...], result: Any) -> None:
+            nonlocal seen
+            output = _tensor(result)
+            graph = next((value for value in inputs if isinstance(value, Graph)), None)
+            propagation: Norm | None = getattr(_conv(block), "propagation", "both")
+            if not seen:  # checkpointing runs the forward pass a second time
+                seen = True
+                self._reduce("representations", index, output.detach(), graph, propagation)
+                if any(self._kind(WeightProbe)):
+                    self._weights[index] = [weight.detach() for _, weight in weight_matrices(_conv(block))]
+                for probe, found in self._of_block.items():
+                    found[index] = probe.measure(block, inputs)
+            if output.requires_grad and self._on["gradients"]:
+                # The handle is kept so that leaving the `with` also silences a graph that is still alive. The hook lives
+                # as long as the loss's graph does, so it holds no node matrix: not the block's inputs, for one.
+                def backward_hook(gradient: Tensor) -> None:
+                    self._reduce("gradients", index, gradient, graph, propagation)
+
+                self._handles.append(output.register_hook(backward_hook))
 
         return forward_hook
+
+    @torch.no_grad()
+    def _reduce(self, side: Of, index: int, x: Tensor, graph: Graph | None, propagation: Norm | None) -> None:
+        if self._on[side]:
+            with torch.autocast(x.device.type, enabled=False):
+                matrix = NodeMatrix(self._wide(x), graph, propagation, backward=side == "gradients")
+                for probe in self._on[side]:
+                    self._reduced[probe][index] = probe.reduce(matrix)
+
+    def _listen_to_output(self, network: nn.Module, inputs: Any, result: Any) -> None:
+        output = _tensor(result)
+
+        @torch.no_grad()
+        def backward_hook(error: Tensor) -> None:
+            for probe in self._kind(ErrorProbe):
+                self._numbers |= probe.measure(self._wide(error))
+
+        if output.requires_grad:
+            self._handles.append(output.register_hook(backward_hook))
+
+    def _wide(self, x: Tensor) -> Tensor:
+        return x if x.dtype == torch.float64 else x.to(self._precision)
+
+
+def _distinct(probes: Sequence[Probe]) -> list[Probe]:
+    """Each quantity once, although two sets may name it."""
+    found: list[Probe] = []
+    for probe in probes:
+        if not any(type(probe) is type(other) and _same(vars(probe), vars(other)) for other in found):
+            found.append(probe)
+    return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether options are equal; those that cannot say so, such as tensors, are if they are one object."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    return one is other or (not isinstance(one, Tensor | np.ndarray) and bool(one == other))
+
+
+def _conv(block: nn.Module) -> nn.Module:
+    conv = getattr(block, "conv", None)
+    return conv if isinstance(conv, nn.Module) else block
+
+
+def _tensor(result: Any) -> Tensor:
+    """A block's output; of several values, the first tensor."""
+    return result if isinstance(result, Tensor) else next(value for value in result if isinstance(value, Tensor))

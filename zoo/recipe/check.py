@@ -1,6 +1,6 @@
 """From a tree of plain values to a `Recipe`, or to the list of everything that is wrong with it."""
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
@@ -10,7 +10,7 @@ from registry import TABLES, RegistryError
 from registry.errors import UnknownName, did_you_mean
 from zoo.errors import Problem, RecipeError, ZooError
 from zoo.recipe.options import REQUIRED, Parameter, options_of
-from zoo.recipe.schema import COMPONENTS, DEFAULTS, Component, Recipe
+from zoo.recipe.schema import COMPONENTS, DEFAULTS, Component, Probing, Recipe
 
 _FIELDS = {name: field for name, field in Recipe.model_fields.items() if name != "name"}
 
@@ -38,6 +38,8 @@ def check(name: str, tree: dict[str, Any], problems: list[Problem] | None = None
             values[key] = component(raw, COMPONENTS[key], key, problems)
         elif key == "normalizer":
             values[key] = _normalizers(raw, problems)
+        elif key == "probes" and key in tree:
+            values[key] = _probes(raw, problems)
         elif key in tree and not (raw is None and not field.is_required()):
             values[key] = _value(raw, full_annotation(field), key, problems)
     if problems:
@@ -95,7 +97,11 @@ def _options(
             problems.append(Problem(where, f"missing — {name!r} needs this option"))
         elif raw is None and parameter.default is None:
             checked[key] = None
+        elif parameter.plain is not None and _is_plain(raw, parameter):
+            checked[key] = _value(raw, parameter.plain, where, problems) if key in given else raw
         elif parameter.table:
+            if parameter.plain is not None:
+                raw = _unfolded(raw, parameter.table)
             checked[key] = component(raw, parameter.table, where, problems, parameter)
         elif parameter.fixed and raw != parameter.default:
             problems.append(Problem(where, f"is fixed to {parameter.default!r} by the name {name!r}"))
@@ -104,12 +110,53 @@ def _options(
     return checked
 
 
+def _is_plain(raw: Any, parameter: Parameter) -> bool:
+    """Whether a value is for the plain arms of an option that may also hold a component."""
+    words = [word for arm in get_args(parameter.plain) if get_origin(arm) is Literal for word in get_args(arm)]
+    return raw in words or not isinstance(raw, str | dict | Component)
+
+
+def _unfolded(raw: Any, table: str) -> Any:
+    """`{adaptive: {per: block}}` as `{name: adaptive, per: block}`: the short form beside plain values."""
+    if isinstance(raw, dict) and len(raw) == 1:
+        ((name, options),) = raw.items()
+        if name in TABLES[table] and isinstance(options, dict | None):
+            return {"name": name, **(options or {})}
+    return raw
+
+
 def _normalizers(raw: Any, problems: list[Problem]) -> tuple[Component | None, ...]:
     if not isinstance(raw, list):
         return (component(raw, "normalizers", "normalizer", problems),)
     if not raw:
         problems.append(Problem("normalizer", "an empty list — expected one or more normalisers, or 'none'"))
     return tuple(component(item, "normalizers", f"normalizer.{index}", problems) for index, item in enumerate(raw))
+
+
+def _probes(raw: Any, problems: list[Problem]) -> tuple[Probing | None, ...]:
+    """One probe or set, a list of them, or none; each with its schedule beside its options."""
+    if raw is None or raw == "none":
+        return ()
+    several = isinstance(raw, list)
+    found = []
+    for index, item in enumerate(raw if several else [raw]):
+        path = f"probes.{index}" if several else "probes"
+        written = _written(item)
+        if written is None:
+            problems.append(Problem(path, f"{item!r} is not a probe — expected a name, or a mapping with 'name'"))
+            continue
+        fields = {name: field for name, field in Probing.model_fields.items() if name != "component"}
+        schedule = {
+            name: _value(written.pop(name), full_annotation(fields[name]), f"{path}.{name}", problems)
+            for name in fields
+            if name in written and written[name] is not None
+        }
+        for name in fields:
+            written.pop(name, None)
+        checked = component(written, "probes", path, problems)
+        if checked is not None and not any(value is None for value in schedule.values()):
+            found.append(Probing(component=checked, **schedule))
+    return tuple(found)
 
 
 def full_annotation(field: FieldInfo) -> Any:

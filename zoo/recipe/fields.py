@@ -33,4 +33,5 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 Mode = Literal["reparametrize", "project"]
-Scale = Positive | Literal["auto"]
+# The bound of a normaliser: a number, "auto", or a controller that moves it, by name or as {name: options}.
+Scale = Positive | Literal["auto"] | Annotated[Factory, Table("controllers")]

@@ -9,7 +9,7 @@ from registry import TABLES, RegistryError
 from registry.core import FAMILY
 from zoo.recipe.check import full_annotation
 from zoo.recipe.options import REQUIRED, Parameter, options_of
-from zoo.recipe.schema import COMPONENTS, Recipe
+from zoo.recipe.schema import COMPONENTS, Probing, Recipe
 
 Schema = dict[str, Any]
 
@@ -23,8 +23,8 @@ def recipe_schema() -> Schema:
             continue
         if name in COMPONENTS:
             properties[name] = _reference(COMPONENTS[name])
-        elif name == "normalizer":
-            one = _reference("normalizers")
+        elif name in ("normalizer", "probes"):
+            one = _reference("normalizers") if name == "normalizer" else _scheduled(definitions)
             properties[name] = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
         else:
             properties[name] = _hoisted(TypeAdapter(full_annotation(field)).json_schema(), definitions)
@@ -67,7 +67,21 @@ def _table(table: str, definitions: Schema) -> Schema:
     return {"anyOf": [{"enum": names}, *forms]}
 
 
+def _scheduled(definitions: Schema) -> Schema:
+    """A probe by name, or with its options and its schedule side by side."""
+    fields = {name: field for name, field in Probing.model_fields.items() if name != "component"}
+    schedule = {
+        name: _hoisted(TypeAdapter(full_annotation(field)).json_schema(), definitions) for name, field in fields.items()
+    }
+    names = TABLES["probes"].names()
+    mapping = {"type": "object", "properties": {"name": {"enum": names}, **schedule}, "required": ["name"]}
+    return {"anyOf": [{"enum": [*names, "none"]}, mapping]}
+
+
 def _option(option: Parameter, definitions: Schema) -> Schema:
+    if option.table and option.plain is not None:
+        plain = _hoisted(TypeAdapter(option.plain).json_schema(), definitions)
+        return {"anyOf": [plain, _reference(option.table), {"type": "object"}], "default": option.default}
     if option.table:
         inner = _reference(option.table)
         # Options without a name refine the default component.

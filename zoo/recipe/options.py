@@ -17,13 +17,17 @@ REQUIRED = inspect.Parameter.empty
 
 @dataclass(frozen=True)
 class Parameter:
-    """One option: its type, its default (`REQUIRED` if it has none), and the table if it names a component."""
+    """One option: its type, its default (`REQUIRED` if it has none), and the table if it names a component.
+
+    plain: where a component is one possibility beside plain values (`Positive | Literal["auto"] | …`), their type.
+    """
 
     name: str
     annotation: Any
     default: Any
     table: str | None
     fixed: bool = False
+    plain: Any = None
 
 
 def options_of(target: Callable[..., Any]) -> dict[str, Parameter]:
@@ -40,7 +44,12 @@ def options_of(target: Callable[..., Any]) -> dict[str, Parameter]:
         annotation = Any if parameter.annotation is REQUIRED else parameter.annotation
         name = parameter.name
         found[name] = Parameter(
-            name, annotation, preset.get(name, parameter.default), _table_of(annotation), fixed=name in preset
+            name,
+            annotation,
+            preset.get(name, parameter.default),
+            _table_of(annotation),
+            fixed=name in preset,
+            plain=_plain_of(annotation),
         )
     return found
 
@@ -53,3 +62,11 @@ def _table_of(annotation: Any) -> str | None:
     if get_origin(annotation) in (Union, UnionType):
         return next((table for table in map(_table_of, get_args(annotation)) if table), None)
     return None
+
+
+def _plain_of(annotation: Any) -> Any:
+    """The arms of a union that are neither a table's nor None, or None if there are none."""
+    if get_origin(annotation) not in (Union, UnionType) or _table_of(annotation) is None:
+        return None
+    arms = [arm for arm in get_args(annotation) if arm is not type(None) and _table_of(arm) is None]
+    return Union[tuple(arms)] if arms else None  # noqa: UP007 - made from a list

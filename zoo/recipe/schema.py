@@ -53,6 +53,28 @@ class Calibration(Section):
     passes: Count = Field(default=1, description="backward passes averaged per trial, each with fresh dropout masks")
 
 
+class Probing(Section):
+    """A probe or a set of probes, and when it is read."""
+
+    component: Component
+    every: Duration = Field(default=Length(1, "%"), description="how often; besides at the start and the last step")
+    start: Duration | None = Field(default=None, description="not before this; unset: from the first step")
+    stop: Duration | None = Field(default=None, description="not after this; unset: to the last step")
+    precision: Literal["float32", "float64"] = Field(
+        default="float32", description="what is reduced in; squares of gradients below 1e-23 are 0 in float32"
+    )
+
+    @model_serializer
+    def plain(self) -> dict[str, Any]:
+        """As written in a recipe: `{name: standard, every: 5 epochs}`."""
+        schedule = {"every": str(self.every), "start": self.start, "stop": self.stop, "precision": self.precision}
+        defaults = type(self).model_fields
+        written = {
+            key: _plain(value) for key, value in schedule.items() if key == "every" or value != defaults[key].default
+        }
+        return {**self.component.plain(), **written}
+
+
 class Training(Section):
     """How long, how precisely, and when to stop."""
 
@@ -125,6 +147,7 @@ class Recipe(Section):
     schedule: Component
     calibration: Calibration = Calibration()
     training: Training = Training()
+    probes: tuple[Probing, ...] = (Probing(component=Component(name="quick")),)
     execution: Execution = Execution()
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)] = (0,)
 
@@ -133,6 +156,8 @@ class Recipe(Section):
         values = self.model_dump(exclude={"name", "measured"})
         normalizer = values["normalizer"]
         values["normalizer"] = normalizer[0] if len(normalizer) == 1 else list(normalizer)
+        probes = values["probes"]
+        values["probes"] = probes[0] if len(probes) == 1 else list(probes) or "none"
         values["plugins"], values["seeds"] = list(self.plugins), list(self.seeds)
         return values
 
@@ -140,10 +165,10 @@ class Recipe(Section):
         """Twelve hex digits that change when, and only when, something changes that can change the result.
 
         code: what names the code that runs it (the zoo's version, plug-ins' digests). Left out: name, description,
-        measured figures, seeds (each has its folder), device, kernel, threads, how often state is saved.
+        measured figures, seeds (each has its folder), device, kernel, threads, how often state is saved, probes.
         """
         values = self.plain()
-        for key in ("description", "plugins", "execution", "seeds"):
+        for key in ("description", "plugins", "execution", "seeds", "probes"):
             values.pop(key, None)
         values["training"].pop("save")
         values["code"] = sorted(code)
@@ -167,6 +192,7 @@ COMPONENTS = {
     "schedule": "schedules",
 }
 DEFAULTS = {"task": "nodes", "split": "default", "normalizer": "none", "optimizer": "adam", "schedule": "constant"}
+
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@
         recipe.yaml        resolved, runs again by itself
         environment.json   versions, device, data facts, every automatic choice with its reason
         metrics.jsonl      one line per validation
+        probes.jsonl       one line per measured step
         model.safetensors  the weights that validated best
         state.pt           what to resume from, while the run is not finished
         result.json        written last and whole: without it the run is not finished
@@ -17,7 +18,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from safetensors.torch import save_file
@@ -27,9 +28,10 @@ from zoo.errors import RunError
 from zoo.recipe import text
 from zoo.recipe.schema import Recipe
 
-RESULT, METRICS, RECIPE, ENVIRONMENT, WEIGHTS, STATE = (
+RESULT, METRICS, PROBES, RECIPE, ENVIRONMENT, WEIGHTS, STATE = (
     "result.json",
     "metrics.jsonl",
+    "probes.jsonl",
     "recipe.yaml",
     "environment.json",
     "model.safetensors",
@@ -64,7 +66,10 @@ class RunFolder:
                 path.mkdir(parents=True)
             else:
                 _cut(path / METRICS, self.state["step"])
+                if (path / PROBES).exists():
+                    _cut(path / PROBES, self.state["step"])
             self._metrics = (path / METRICS).open("a", encoding="utf-8")
+            self._probes: TextIO | None = None  # made when something is probed
         except OSError as error:
             raise RunError(
                 f"run folder {path} — cannot be made: {error.strerror} — expected a folder to write to (--runs DIR)"
@@ -90,6 +95,13 @@ class RunFolder:
         self._metrics.write(json.dumps(finite(row)) + "\n")
         self._metrics.flush()
 
+    def probed(self, row: Mapping[str, Any]) -> None:
+        """Append one reading to probes.jsonl."""
+        if self._probes is None:
+            self._probes = (self.path / PROBES).open("a", encoding="utf-8")
+        self._probes.write(json.dumps(finite(row)) + "\n")
+        self._probes.flush()
+
     def save(self, state: Mapping[str, Any]) -> None:
         """Write what the run can be resumed from; the state before it stays until this one is whole."""
         draft = self.path / f"{STATE}.part"
@@ -101,7 +113,7 @@ class RunFolder:
 
     def finish(self, weights: Mapping[str, Tensor], result: Mapping[str, Any]) -> None:
         """Write the weights, then the result: its presence means that all is there."""
-        self._metrics.close()
+        self.close()
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, self.path / WEIGHTS)
         write_json(self.path / RESULT, result)
         (self.path / STATE).unlink(missing_ok=True)  # there is nothing left to resume
@@ -109,6 +121,8 @@ class RunFolder:
     def close(self) -> None:
         """Close what is open; for a run that is broken off."""
         self._metrics.close()
+        if self._probes is not None:
+            self._probes.close()
 
 
 def write_json(file: Path, value: Mapping[str, Any]) -> None:

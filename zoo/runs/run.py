@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A finished run: `run.test`, `run.metrics["val"]`, `run.result`, `run.environment`, `run.path`."""
+    """A finished run: `run.test`, `run.metrics["val"]`, `run.probes`, `run.result`, `run.environment`, `run.path`."""
 
     def __init__(self, path: str | Path) -> None:
         """Open a run folder. Raises: RunError if it holds no finished run."""
@@ -45,16 +45,16 @@ class Run:
         """One row per validation, one column per quantity: epoch, step, loss, val, best_val, lr, seconds."""
         import pandas as pd
 
-        try:
-            lines = (self.path / folder.METRICS).read_text(encoding="utf-8").splitlines()
-            rows = [json.loads(line) for line in lines]
-            if not all(isinstance(row, dict) for row in rows):
-                raise ValueError("a line is no object")
-            return pd.DataFrame(rows)
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"{self.path / folder.METRICS} — cannot be read: {error} — expected one JSON object a line"
-            ) from error
+        return pd.DataFrame(self._lines(folder.METRICS))
+
+    @cached_property
+    def probes(self) -> list[dict[str, Any]]:
+        """What the probes measured: step, epoch and quantities by name, one entry for each measured step.
+
+        A quantity is a number or a list with one for each block, first block first; None stands for what is not finite.
+        Empty if the run measured nothing.
+        """
+        return self._lines(folder.PROBES, "step", "epoch") if (self.path / folder.PROBES).exists() else []
 
     @property
     def metric(self) -> str:
@@ -93,6 +93,19 @@ class Run:
         if not all(isinstance(item, dict) and "name" in item for item in normalizers):
             raise RunError(f"{file} — has no normalizer — expected the recipe that the run wrote")
         return normalizers
+
+    def _lines(self, name: str, *required: str) -> list[dict[str, Any]]:
+        """The objects in a file with one a line; each has to have whole numbers under the required names."""
+        file = self.path / name
+        try:
+            rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+            if not all(isinstance(row, dict) for row in rows):
+                raise ValueError("a line is no object")
+            if not all(type(row.get(key)) is int for row in rows for key in required):
+                raise ValueError(f"a line is without {' or '.join(required)}")
+        except (OSError, ValueError) as error:
+            raise RunError(f"{file} — cannot be read: {error} — expected one JSON object a line") from error
+        return rows
 
     def _json(self, name: str) -> dict[str, Any]:
         file = self.path / name

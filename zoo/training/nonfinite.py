@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.probes.profile import untouched
+from zoo.probes.untouched import untouched
 from zoo.tasks.base import Batch, Task
 
 

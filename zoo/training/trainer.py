@@ -11,6 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers.network import Network
+from zoo.probes.constraint import NormalizerBound
+from zoo.probes.plan import Plan, Scheduled
+from zoo.probes.reading import Reading
+from zoo.probes.steering import Controller, steer
 from zoo.recipe.schema import Training
 from zoo.tasks.base import Batch, Task
 from zoo.training.nonfinite import NonFinite, locate
@@ -25,6 +29,10 @@ class Watcher(Protocol):
 
     def measured(self, row: Row) -> None:
         """Called after every validation with step, epoch, loss, val, best, lr and seconds."""
+        ...
+
+    def probed(self, row: Row) -> None:
+        """Called after every measured step with step, epoch and what the probes read."""
         ...
 
 
@@ -55,7 +63,8 @@ class Trainer:
     """Trains a network on a task and keeps the weights that validated best.
 
     schedule: a torch learning-rate scheduler stepped once per optimiser step. Validation happens every
-    `training.evaluate`; training stops at `training.duration`, when `training.patience` is spent, or at the first loss
+    `training.evaluate`. The plan says which probes are read at which step; a controller moves the normalisers' bounds by
+    what they read. Training stops at `training.duration`, when `training.patience` is spent, or at the first loss
     or gradient that is not finite. With a saver its state is kept every `training.save`; `resume` goes on from there,
     and ends bitwise where the uninterrupted training ends (on a CPU; full-graph tasks).
     """
@@ -70,6 +79,9 @@ class Trainer:
         device: torch.device,
         watchers: tuple[Watcher, ...] = (),
         saver: Saver | None = None,
+        *,
+        plan: Plan | None = None,
+        controller: Controller | None = None,
     ) -> None:
         per_epoch = task.steps_per_epoch
         self.network, self.task, self.optimizer, self.scheduler = network, task, optimizer, scheduler
@@ -81,6 +93,12 @@ class Trainer:
         self.patience = training.patience.steps(per_epoch, self.total) if training.patience else self.total
         save_epochs = math.ceil(training.save.steps(per_epoch, self.total) / per_epoch)
         self.save_every = save_epochs * per_epoch  # the order of batches within an epoch is not part of the state
+        self.steering = controller
+        scheduled = list(plan.scheduled) if plan else []
+        if controller is not None:
+            self.steer_every = controller.every.steps(per_epoch, self.total)
+            scheduled.append(Scheduled((*controller.probes(), NormalizerBound()), self.steer_every))
+        self.plan = Plan(network, scheduled, self.total)
         self.step = 0
         self.seconds = 0.0
         self.best = _Best(task)
@@ -128,6 +146,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "best": self.best.state_dict(),
+            "steering": self.steering.state_dict() if self.steering else {},
             "random": random_state(),
         }
 
@@ -138,6 +157,8 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.best.load_state_dict(state["best"])
+        if self.steering:
+            self.steering.load_state_dict(state["steering"])
         set_random_state(state["random"])
 
     def _batches(self) -> Iterator[Batch]:
@@ -151,16 +172,29 @@ class Trainer:
         """One optimiser step; no step is taken on a loss or a gradient that is not finite."""
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        with self._precision():
-            loss = self.task.loss(self.network, batch)
-        loss.backward()
+        with self.plan.tap(self.step + 1) as tap:
+            with self._precision():
+                loss = self.task.loss(self.network, batch)
+            loss.backward()
         size = nn.utils.clip_grad_norm_(self.parameters, self.clip)
         if not torch.isfinite(loss.detach() + size):
             return loss, False
         self.optimizer.step()
         self.scheduler.step()
         self.network.project()
+        self._probe(tap.read())
         return loss, True
+
+    def _probe(self, reading: Reading) -> None:
+        """Record what was read in the step just taken, and let the controller act on it."""
+        if not reading:
+            return
+        step = self.step + 1
+        row = {"step": step, "epoch": self._epoch(step), **reading.plain()}
+        for watcher in self.watchers:
+            watcher.probed(row)
+        if self.steering and step % self.steer_every == 0:
+            steer(self.steering, self.network, reading)
 
     @torch.no_grad()
     def _validate(self, loss: Tensor, seconds: float) -> None:

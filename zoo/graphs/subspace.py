@@ -1,0 +1,146 @@
+"""Subspaces of node features that smoothing leaves alone, and what of a matrix lies off them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from scipy.sparse import csgraph
+from torch import Tensor
+
+from zoo.graphs.kernel import Norm, Structure
+from zoo.graphs.rows import csr_matrix
+
+_PERRON_STEPS, _PERRON_TOLERANCE = 10_000, 1e-13
+
+
+class Subspace(ABC):
+    """A subspace of R^nodes, applied to every column of a matrix [nodes, d]."""
+
+    @abstractmethod
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What lies off the subspace, [nodes, d], and the coordinates within it in an orthonormal basis, [k, d].
+
+        Their squared norms add up to that of x (Pythagoras), so no difference of large numbers is ever taken.
+        """
+
+
+class Constant(Subspace):
+    """The span of the all-ones vector: what lies off it is X − 1γ_X, of norm μ(X) (arXiv 2410.04824)."""
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Take the mean row out."""
+        mean = x.mean(dim=0, keepdim=True)
+        return x - mean, mean * len(x) ** 0.5
+
+
+class Groups(Subspace):
+    """The span of one weighted indicator for each group of nodes.
+
+    group: integer [nodes], 0 … k−1. weight: [nodes]; only the proportions within a group count, and nodes of weight 0
+    (isolated ones, which propagation maps to 0) lie off the subspace with all they have.
+    """
+
+    def __init__(self, group: Tensor, weight: Tensor) -> None:
+        group, weight = group.long(), weight.double()
+        count = int(group.max()) + 1 if len(group) else 0
+        length = torch.zeros(count, dtype=torch.float64, device=weight.device).index_add_(0, group, weight.square())
+        self.count = count
+        self.group = group
+        self.weight = weight / length.sqrt().clamp_min(torch.finfo(torch.float64).tiny)[group]
+        self._parts: dict[torch.dtype, _Parts] = {}
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Take the projection onto the groups' vectors out."""
+        parts = self._of(x.dtype)
+        coordinates = parts.rows @ x
+        if self.count == 1:
+            return torch.addmm(x, parts.weight, coordinates, alpha=-1), coordinates
+        within = coordinates.index_select(0, parts.group).mul_(parts.weight)
+        return torch.sub(x, within, out=within), coordinates
+
+    def _of(self, dtype: torch.dtype) -> "_Parts":
+        if dtype not in self._parts:
+            weight = self.weight.to(dtype)
+            order = torch.argsort(self.group, stable=True)
+            offsets = torch.zeros(self.count + 1, dtype=torch.int64, device=weight.device)
+            torch.cumsum(torch.bincount(self.group, minlength=self.count), 0, out=offsets[1:])
+            shape = (self.count, len(weight))
+            rows = csr_matrix(offsets, order, weight[order], shape) if self.count > 1 else weight[None]
+            self._parts[dtype] = _Parts(rows, self.group, weight[:, None])
+        return self._parts[dtype]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    rows: Tensor
+    group: Tensor
+    weight: Tensor
+
+
+def degree_subspace(structure: Structure) -> Groups:
+    """The span of the one vector √d over all nodes, d the in-degree as the graph has it (self-loops counted)."""
+    degree = structure.incoming.lengths.double()
+    return Groups(torch.zeros_like(degree, dtype=torch.int64), degree.sqrt())
+
+
+def limit_subspace(structure: Structure, norm: Norm, *, backward: bool) -> Groups:
+    """Where repeated propagation Â X (or, `backward`, Âᵀ G) ends up, up to scale: one vector for each group of nodes.
+
+    The groups are the connected components; a bipartite component without self-loops makes two, its colour classes,
+    as Â then has the eigenvalue −1 beside 1 (of equal size). Within a group the vector is, with d the degree:
+
+    | norm | Â X | Âᵀ G |
+    |---|---|---|
+    | both | √d | √d |
+    | right (means; attention at equal weights) | 1 | d |
+    | left | d | 1 |
+    | sum | Perron vector | Perron vector |
+
+    Nodes without edges in that direction are mapped to 0 and get weight 0. Exact for undirected graphs (every edge has
+    its reverse). On directed ones the components are the weakly connected, d is the in-degree forwards and the
+    out-degree backwards, and the subspace is an approximation.
+    """
+    incoming, outgoing = structure.incoming.lengths, structure.outgoing.lengths
+    degree = (outgoing if backward else incoming).double()
+    edges = np.ones(structure.edges), (structure.dst.cpu().numpy(), structure.src.cpu().numpy())
+    adjacency = sp.coo_matrix(edges, shape=(len(degree), len(degree))).tocsr()
+    weights: dict[Norm, Callable[[], Tensor]] = {
+        "both": degree.sqrt,
+        "right": (lambda: degree) if backward else (lambda: (degree > 0).double()),
+        "left": (lambda: (degree > 0).double()) if backward else (lambda: degree),
+        "sum": lambda: _perron(adjacency.T.tocsr() if backward else adjacency).to(degree) * (degree > 0),
+    }
+    return Groups(_groups(adjacency).to(degree.device), weights[norm]())
+
+
+def _groups(adjacency: sp.csr_matrix) -> Tensor:
+    """Components, bipartite ones taken apart into their two colour classes.
+
+    In the bipartite double cover, where every edge u → v joins (u, 0) with (v, 1) and (u, 1) with (v, 0), a component
+    stays in one piece just if it has an odd cycle (a self-loop is one). So the pieces that the nodes (v, 0) lie in are
+    the groups.
+    """
+    either = adjacency + adjacency.T
+    cover = sp.bmat([[None, either], [either, None]], format="csr") if adjacency.nnz else None
+    if cover is None:
+        return torch.arange(adjacency.shape[0])
+    _, pieces = csgraph.connected_components(cover, directed=False)
+    _, group = np.unique(pieces[: adjacency.shape[0]], return_inverse=True)
+    return torch.from_numpy(group)
+
+
+def _perron(adjacency: sp.csr_matrix) -> Tensor:
+    """The positive eigenvector of each component's largest eigenvalue, by power iteration on A + I."""
+    _, component = csgraph.connected_components(adjacency, directed=False)
+    shifted = adjacency + sp.identity(adjacency.shape[0], format="csr")
+    vector = np.ones(adjacency.shape[0])
+    for _ in range(_PERRON_STEPS):
+        before = vector
+        vector = shifted @ vector
+        vector /= np.sqrt(np.bincount(component, vector**2))[component]
+        if np.abs(vector - before).max(initial=0) < _PERRON_TOLERANCE:
+            break
+    return torch.from_numpy(vector)

@@ -1,0 +1,83 @@
+"""The weight matrices of the blocks, and what the optimiser does to them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from zoo.probes.base import UpdateProbe, WeightProbe
+
+
+class WeightNorms(WeightProbe):
+    """‖W_l‖_F of the matrices that block l computed with (normalised ones where a normaliser acts).
+
+    Several matrices or heads of a block count as one; NaN for a block that has none. Name: `weights.frobenius`.
+    """
+
+    def measure(self, weights: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
+        """The norms, [blocks]."""
+        return {"weights.frobenius": _joint_norms(weights)}
+
+
+class WeightSpectrum(WeightProbe):
+    """The largest and the smallest singular value of each block's matrices, and the bound that they give.
+
+    Of several matrices or heads, the extremes over all; NaN of matrices that are not finite. The bound Π_l (1 + ‖W_l‖_2) is that on the growth of a gradient
+    through residual blocks with one matrix, ‖Â‖_2 ≤ 1 and a 1-Lipschitz activation (arXiv 2410.04824); as a logarithm.
+
+    Names: `weights.spectral`, `weights.smallest`, `weights.log_bound`.
+    """
+
+    def measure(self, weights: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
+        """Singular values by batches of equal shapes."""
+        where = [(place, weight.double()) for place, block in enumerate(weights) for weight in block]
+        ends: dict[int, list[Tensor]] = {}
+        for shape in {weight.shape for _, weight in where}:
+            places, alike = zip(*[pair for pair in where if pair[1].shape == shape], strict=True)
+            stacked = torch.stack(alike)
+            finite = torch.isfinite(stacked).all(dim=(-2, -1), keepdim=True)  # the others would raise
+            values = torch.linalg.svdvals(torch.where(finite, stacked, 0.0))
+            values = torch.where(finite.squeeze(-1), values, float("nan")).flatten(1)
+            for place, pair in zip(places, torch.stack(values.aminmax(dim=1)).T, strict=True):
+                ends.setdefault(place, []).append(pair)
+        nothing = where[0][1].new_full((1, 2), float("nan"))
+        pairs = [torch.stack(ends[place]) if place in ends else nothing for place in range(len(weights))]
+        smallest = torch.stack([pair[:, 0].amin() for pair in pairs])
+        largest = torch.stack([pair[:, 1].amax() for pair in pairs])
+        return {
+            "weights.spectral": largest,
+            "weights.smallest": smallest,
+            "weights.log_bound": torch.stack(
+                [log for log, block in zip(largest.log1p(), weights, strict=True) if block]
+            ).sum(),
+        }
+
+
+class UpdateRatio(UpdateProbe):
+    """‖ΔW_l‖_F/‖W_l‖_F of the stored matrices in one optimiser step: too large is unstable, too small learns nothing.
+
+    Name: `updates.ratio`.
+    """
+
+    def measure(self, before: Sequence[Sequence[Tensor]], after: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
+        """The ratios, [blocks]."""
+        flat = [[weight for block in side for weight in block] for side in (after, before)]
+        steps = iter(torch._foreach_sub(*flat))
+        changes = [[next(steps) for _ in block] for block in before]
+        return {"updates.ratio": _joint_norms(changes) / _joint_norms(before)}
+
+
+def _joint_norms(weights: Sequence[Sequence[Tensor]]) -> Tensor:
+    """The norm of each block's matrices taken together, [blocks]; one fused call for all."""
+    norms = iter(
+        torch._foreach_norm([weight.float() if weight.dtype.itemsize < 4 else weight for weight in _flat(weights)])
+    )
+    if all(len(block) == 1 for block in weights):
+        return torch.stack(list(norms))
+    each = [[next(norms) for _ in block] for block in weights]
+    nothing = next(norm for block in each for norm in block).new_full((), float("nan"))
+    return torch.stack([torch.stack(block).norm() if block else nothing for block in each])
+
+
+def _flat(weights: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    return [weight for block in weights for weight in block]
