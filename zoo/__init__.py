@@ -3,6 +3,7 @@
     run = zoo.train("cora-res-gcn-64", {"model.depth": 128})   # a run, with its metrics as columns
     built = zoo.build("cora-res-gcn-64")                       # data, graph, network, task, optimizer
     network = zoo.load(run.path)                               # the trained network of a run
+    for network in zoo.probe("hello", depths=[2, 64]): ...     # gradients at initialisation
 
 Importing the package is cheap, and makes `import dgl` work beside a current PyTorch.
 """
@@ -12,10 +13,10 @@ from typing import TYPE_CHECKING
 from zoo.dgl_backend import install
 
 if TYPE_CHECKING:
-    from zoo.api import build, load, train
+    from zoo.api import build, load, probe, probe_run, train
 
 __version__ = "0.1.0"
-__all__ = ["build", "load", "train"]
+__all__ = ["build", "load", "probe", "probe_run", "train"]
 
 install()
 

@@ -3,8 +3,10 @@
 import hashlib
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,15 @@ import torch
 from safetensors.torch import load_file
 
 from zoo import __version__
-from zoo.builder import Built
+from zoo.builder import Built, probes_of, training_loss
 from zoo.builder import build as _build
 from zoo.errors import RunError
 from zoo.layers.network import Network
+from zoo.layers.residual import NoSkip
+from zoo.probes.diagnosis import Diagnosis, Setting, diagnose
+from zoo.probes.reading import Reading
+from zoo.probes.snapshot import snapshot
+from zoo.recipe import text
 from zoo.recipe.load import Overrides
 from zoo.recipe.load import load as _load_recipe
 from zoo.recipe.schema import Component, Recipe
@@ -101,12 +108,87 @@ def build(
     return _build(_resolve(recipe, overrides, device, plugins), seed)
 
 
+@dataclass(frozen=True)
+class Probed:
+    """An untrained network of a sweep: its depth, normaliser and c (None where nothing is bounded), and what was read."""
+
+    depth: int
+    normalizer: str
+    c: float | None
+    reading: Reading
+    outlook: Diagnosis
+
+
+def probe(
+    recipe: str | Path | Recipe,
+    overrides: Overrides = (),
+    *,
+    depths: Sequence[int] = (),
+    normalizers: Sequence[str] = (),
+    seed: int = 0,
+    device: str | None = None,
+    plugins: Sequence[str | Path] = (),
+) -> Iterator[Probed]:
+    """Read the gradients of a recipe's network at initialisation, for each depth and normaliser; nothing is trained.
+
+        for network in zoo.probe("cora-res-gcn-64", depths=[2, 64, 512], normalizers=["none", "frobenius:auto"]):
+            print(network.depth, network.normalizer, network.reading.ratio, network.outlook)
+
+    normalizers: names, each with its c after a colon if it is not the default. Left out, both are the recipe's own.
+    Networks are built as they are asked for; every recipe is checked before the first one.
+    Raises: as for `train`.
+    """
+    resolved = _resolve(recipe, overrides, device, plugins)
+    chosen = normalizers or (None,)
+    variants = [_varied(resolved, depth, normalizer) for normalizer in chosen for depth in depths or (None,)]
+    return (_probed(variant, seed) for variant in variants)
+
+
+def probe_run(run: str | Path | Run, probes: str = "deep", *, device: str = "cpu") -> Reading:
+    """Read a finished run's network, with the weights that validated best, by a set of probes or a single one.
+
+    One forward and one backward pass over the training part; the run folder is only read.
+    Raises: RunError, RegistryError, DataError.
+    """
+    finished = run if isinstance(run, Run) else Run(run)
+    built = _loaded(finished, device)
+    return snapshot(built.network, probes_of(Component(name=probes)), partial(training_loss, built.network, built.task))
+
+
 def load(run: str | Path | Run, *, device: str = "cpu") -> Network:
     """The trained network of a run folder, with the weights that validated best, in evaluation mode.
 
     Raises: RunError if the folder holds no finished run, or weights that do not fit its recipe.
     """
-    finished = run if isinstance(run, Run) else Run(run)
+    return _loaded(run if isinstance(run, Run) else Run(run), device).network.eval()
+
+
+def _varied(recipe: Recipe, depth: int | None, normalizer: str | None) -> Recipe:
+    changes: dict[str, Any] = {} if depth is None else {"model.depth": depth}
+    if normalizer is not None:
+        name, _, c = normalizer.partition(":")
+        changes["normalizer"] = {"name": name, "c": text.parse(c)} if c else name
+    return _load_recipe(recipe, changes)
+
+
+def _probed(recipe: Recipe, seed: int) -> Probed:
+    threads = torch.get_num_threads()
+    try:
+        built = _build(recipe, seed)
+    finally:
+        torch.set_num_threads(threads)
+    bounds = [float(c.max()) for block in built.network.bounds() for c in block]
+    return Probed(
+        depth=len(built.network.blocks),
+        normalizer=" + ".join(component.name for component in recipe.normalizer),
+        c=max(bounds) if bounds else None,
+        reading=built.initial,
+        outlook=diagnose(built.initial, None, setting_of(built), skill=None),
+    )
+
+
+def _loaded(finished: Run, device: str) -> Built:
+    """A finished run's objects, its network with the best weights."""
     recipe = _resolve(finished.path / folder.RECIPE, (), device, ())
     found = {path: component.options.get("c") for path, table, component in recipe.components() if table == "normalizers"}
     moved = [path for path, c in found.items() if c == "auto" or isinstance(c, Component)]
@@ -121,7 +203,7 @@ def load(run: str | Path | Run, *, device: str = "cpu") -> Network:
         raise RunError(
             f"{file} — does not fit the recipe beside it: {error} — expected the weights that the run wrote"
         ) from error
-    return built.network.eval()
+    return built
 
 
 def identity_of(recipe: Recipe) -> str:
@@ -152,6 +234,7 @@ def _environment(built: Built) -> dict[str, Any]:
 
 def _result(built: Built, identity: str, outcome: Outcome, seconds: float) -> dict[str, Any]:
     bad = outcome.non_finite
+    bounds = [float(c.max()) for block in built.network.bounds() for c in block]
     return {
         "recipe": built.recipe.name,
         "identity": identity,
@@ -173,9 +256,36 @@ def _result(built: Built, identity: str, outcome: Outcome, seconds: float) -> di
             "last_block": built.initial.last,
             "ratio": built.initial.ratio,
         },
+        "diagnosis": diagnosis_of(built, outcome).plain(),
+        "c_range": [min(bounds), max(bounds)] if bounds else None,
         "c": next((float(choice.chosen) for choice in built.choices if choice.what == "c"), None),
         "non_finite": {"step": bad.step, "what": bad.what, "block": bad.block, "said": str(bad)} if bad else None,
     }
+
+
+def diagnosis_of(built: Built, outcome: Outcome) -> Diagnosis:
+    """The verdict on a training that has ended."""
+    bad = outcome.non_finite
+    return diagnose(
+        built.initial,
+        outcome.final,
+        setting_of(built),
+        skill=built.task.skill(outcome.train, "train"),
+        non_finite=(bad.what, bad.block) if bad else None,
+    )
+
+
+def setting_of(built: Built) -> Setting:
+    """What advice on a network depends on."""
+    network = built.network
+    residuals = [getattr(block, "residual", None) for block in network.blocks]
+    return Setting(
+        width=next((matrix.shape[-1] for matrix in network.block_matrices().values()), 1),
+        skips=network.readout.collects or not all(isinstance(residual, NoSkip) for residual in residuals),
+        normalizer=" + ".join(component.name for component in built.recipe.normalizer),
+        bounded=any(network.bounds()),
+        reads_all_blocks=network.readout.collects,
+    )
 
 
 def _version(package: str) -> str | None:

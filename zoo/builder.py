@@ -1,6 +1,5 @@
 """From a recipe to live objects: the only place where registry names become things."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,7 +18,7 @@ from zoo.normalizers.none import NoNormalizer
 from zoo.probes.base import Probe
 from zoo.probes.calibration import calibrate
 from zoo.probes.plan import Plan, Scheduled
-from zoo.probes.presets import standard
+from zoo.probes.diagnosis import evidence_probes
 from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller
@@ -35,7 +34,7 @@ from zoo.training.seed import seed_everything
 class Built:
     """Everything that a recipe describes, made for one seed and ready to train.
 
-    `initial` is what the `standard` probes read before the first step; `choices` are the automatic ones, with their reasons.
+    `initial` is what `evidence_probes` read before the first step; `choices` are the automatic ones, with their reasons.
     """
 
     recipe: Recipe
@@ -79,7 +78,7 @@ def build(recipe: Recipe, seed: int = 0) -> Built:
         Choice("metric", task.metric, task.metric_reason),
         *_calibrated(recipe, network, task, controller),
     ]
-    initial = snapshot(network, standard(), _loss(network, task))
+    initial = snapshot(network, evidence_probes(), partial(training_loss, network, task))
 
     total = recipe.training.duration.steps(task.steps_per_epoch)
     plan = Plan(network, [_scheduled(item, task.steps_per_epoch, total) for item in recipe.probes], total)
@@ -180,13 +179,11 @@ def _calibrated(recipe: Recipe, network: Network, task: Task, controller: Contro
         return []
     settings = recipe.calibration
     low, high = (controller.low, controller.high) if controller else (settings.low, settings.high)
-    found = calibrate(network, bounded, _loss(network, task), low=low, high=high, passes=settings.passes)
+    found = calibrate(network, bounded, partial(training_loss, network, task), low=low, high=high, passes=settings.passes)
     return [Choice("c", f"{found.c:.6g}", f"calibrated at initialisation: {found}, {low:g} to {high:g}")]
 
 
-def _loss(network: Network, task: Task) -> Callable[[], torch.Tensor]:
-    def loss() -> torch.Tensor:
-        network.train()
-        return task.loss(network, next(iter(task.batches())))
-
-    return loss
+def training_loss(network: Network, task: Task) -> torch.Tensor:
+    """The loss of the first batch, with the network in training."""
+    network.train()
+    return task.loss(network, next(iter(task.batches())))

@@ -7,6 +7,8 @@ import typer
 from zoo.cli.copy import copy
 from zoo.cli.doctor import doctor
 from zoo.cli.list import list_
+from zoo.cli.plot import plot
+from zoo.cli.probe import probe
 from zoo.cli.schema import schema
 from zoo.cli.show import show
 from zoo.cli.train import train
@@ -22,6 +24,8 @@ app = typer.Typer(
 )
 app.command()(train)
 app.command(name="list")(list_)
+app.command()(probe)
+app.command()(plot)
 app.command()(show)
 app.command()(validate)
 app.command()(copy)

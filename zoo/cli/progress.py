@@ -67,6 +67,8 @@ class Progress:
             self._say(f"{run.result['recipe']} seed {run.seed}: {how} → {run.path}")
             if run.result["non_finite"]:
                 self._say(f"  {run.result['non_finite']['said']}", style="bold")
+            if diagnosis := run.result.get("diagnosis"):
+                self._say(f"  {diagnosis['said']}", style="bold")
         self._trained = False
 
     def print(self, table: Any) -> None:

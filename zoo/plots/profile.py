@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from zoo.plots.series import Series, clock_of, preferred, series
 from zoo.plots.style import (
     DASHES,
+    MARKERS,
     colors,
     logarithmic,
     mark_zeros,
@@ -24,6 +26,7 @@ _RATIOS = {
     "gradients": r"$\mu(G_l)\,/\,\|G_l\|_F$",
     "representations": r"$\mu(X_l)\,/\,\|X_l\|_F$",
 }
+_FILLS = (None, "white")  # markers of the second quantity are hollow: on a single block there is no dash to see
 
 
 def profile(probes: Sequence[Mapping[str, Any]], title: str, best: int | None = None) -> Figure | None:
@@ -44,22 +47,56 @@ def profile(probes: Sequence[Mapping[str, Any]], title: str, best: int | None = 
         return None
     moments = _moments(drawn, best)
     panels = ["sizes"] * bool(sizes) + list(ratios)
-    figure = new_figure(title, (9 if sizes and ratios else 5.5, 4.8 if sizes or len(ratios) > 1 else 3.2))
-    if sizes and len(ratios) > 1:
-        axes = figure.subplot_mosaic([["sizes", of] for of in ratios], width_ratios=[1.25, 1])
-    else:
-        axes = figure.subplot_mosaic([panels])
+    figure = new_figure(title, (9 if sizes and ratios else 5.5, 4.8 if len(ratios) > 1 else 3.8))
+    columns: list[Any] = [["sizes", of] if sizes else [of] for of in ratios] or [panels]
+    axes = figure.subplot_mosaic(columns, width_ratios=[1.25, 1] if len(columns[0]) > 1 else None)
+    keys = _keys(moments)
     if sizes:
-        _draw(axes["sizes"], sizes, moments)
+        if _draw(axes["sizes"], sizes, moments, logarithm=True):
+            keys.append(Line2D([], [], color="0.4", linestyle="", marker="v", markersize=5, label="exactly 0"))
         logarithmic(axes["sizes"])
-        axes["sizes"].set_ylabel("size of the gradient")
+        axes["sizes"].set_title("gradients: difference between nodes, and size", fontsize=9, loc="left")
+        axes["sizes"].set_ylabel(r"$\mu(G_l)$, $\|G_l\|_F$")
     for of, lines in ratios.items():
         _draw(axes[of], lines, moments)
         axes[of].set_ylim(-0.04, 1.04)
         axes[of].set_ylabel(_RATIOS[of])
-        axes[of].set_title(f"share of the {of} that is not smooth", fontsize=9, loc="left")
-    handles = [line for line in axes[panels[0]].get_lines() if not str(line.get_label()).startswith("_")]
+        axes[of].set_title(f"{of}: the share that is not smooth", fontsize=9, loc="left")
+    figure.legend(handles=keys, loc="outside lower left", ncols=4, fontsize=8.5, frameon=False)
     return figure
+
+
+def _draw(axes: Axes, lines: Mapping[str, Series], moments: Mapping[int, str], *, logarithm: bool = False) -> bool:
+    """One line for each quantity and moment: dash and filling tell the quantity, colour and marker the moment.
+
+    Returns whether triangles stand for zeros, which a logarithmic axis cannot show.
+    """
+    zeros = False
+    blocks = np.arange(1, max(line.values.shape[1] for line in lines.values()) + 1)
+    for dash, fill, (quantity, line) in zip(DASHES, _FILLS, lines.items(), strict=False):
+        for index, ((step, moment), color) in enumerate(zip(moments.items(), colors(len(moments)), strict=True)):
+            values = line.at(step)
+            if values is None:
+                continue
+            places = blocks[: len(values)]
+            look = {"color": color, "linestyle": dash, "linewidth": 1.5, **marker(index, len(values))}
+            look["markerfacecolor"] = fill or color
+            axes.plot(places, positive(values) if logarithm else values, label=f"{quantity}, {moment}", **look)
+            if logarithm:
+                zeros |= mark_zeros(axes, places, values, color)
+    over_blocks(axes, len(blocks))
+    keys = [
+        Line2D([], [], color="0.2", linestyle=dash, marker="o", markersize=4.5, markerfacecolor=fill or "0.2")
+        for dash, fill, _ in zip(DASHES, _FILLS, lines, strict=False)
+    ]
+    axes.legend(keys, list(lines), fontsize=8.5, framealpha=0.8, handlelength=3)
+    tidy(axes)
+    return zeros
+
+
+def _keys(moments: Mapping[int, str]) -> list[Line2D]:
+    looks = zip(moments.values(), colors(len(moments)), MARKERS, strict=False)
+    return [Line2D([], [], color=color, marker=mark, markersize=4.5, label=moment) for moment, color, mark in looks]
 
 
 def _moments(drawn: Sequence[Series], best: int | None) -> dict[int, str]:

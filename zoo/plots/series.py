@@ -27,6 +27,10 @@ class Series:
         """When it was measured, [measured]."""
         return self.epochs if clock == "epoch" else self.steps
 
+    def time_of(self, step: int, clock: Clock) -> float:
+        """When a step was, between the measured ones in proportion; within the measured span."""
+        return float(np.interp(step, self.steps, self.times(clock)))
+
     def at(self, step: int) -> np.ndarray | None:
         """The values [blocks] at a step, or None if it was not measured there."""
         rows = np.flatnonzero(self.steps == step)

@@ -24,11 +24,11 @@ def new_figure(title: str, size: tuple[float, float]) -> Figure:
 
 def colors(count: int) -> list[Any]:
     """Colours from dark to light, without the end that vanishes on white."""
-    return [colormaps[COLORS](place) for place in np.linspace(0, 0.8, max(count, 1))]
+    return [colormaps[COLORS](place) for place in np.linspace(0, 0.75, max(count, 1))]
 
 
 def marker(index: int, length: int) -> dict[str, Any]:
-    """Markers for the line `index` of a picture, shifted so that those of lines on top of each other do not coincide."""
+    """Markers for the line `index` of a picture, shifted so that those of lines that coincide stay apart."""
     every = 1 if length <= 2 * MARKED else -(-length // MARKED)
     offset = index * every // 3 % every
     return {"marker": MARKERS[index % len(MARKERS)], "markersize": 4.5, "markevery": (offset, every)}
@@ -45,7 +45,13 @@ def mark_zeros(axes: Axes, places: np.ndarray, values: Sequence[float] | np.ndar
     zeros = places[np.asarray(values, dtype=float) == 0]
     if len(zeros):
         axes.plot(
-            zeros, np.zeros(len(zeros)), "v", color=color, markersize=5, clip_on=False, transform=axes.get_xaxis_transform()
+            zeros,
+            np.zeros(len(zeros)),
+            "v",
+            color=color,
+            markersize=5,
+            clip_on=False,
+            transform=axes.get_xaxis_transform(),
         )
     return bool(len(zeros))
 
@@ -56,7 +62,7 @@ def tidy(axes: Axes) -> None:
     axes.set_axisbelow(True)
     axes.spines["top"].set_visible(False)
     axes.spines["right"].set_visible(False)
-    axes.tick_params(labelsize=8.5)
+    axes.tick_params(which="both", labelsize=8.5)
 
 
 def over_blocks(axes: Axes, blocks: int) -> None:

@@ -42,7 +42,7 @@ def second_eigenvalue(graph: Graph, norm: Norm = "both") -> float:
 
     norm: "both" or "sum". Raises: BuildError if Â is not symmetric (a directed graph, or norm "right" or "left"):
     P and Â need not commute then, and the bounds do not hold.
-    Source: Oono & Suzuki, ICLR 2020, Theorem 1 and Proposition 1.
+    Source: Oono & Suzuki, ICLR 2020, who bound representations by it.
     """
     operator = _propagation(graph, norm)
     subspace = graph.subspace("limit", norm, backward=True)
@@ -80,7 +80,7 @@ def bounds(last: float, spectral: Sequence[float], eigenvalue: float, *, residua
     return lower, upper
 
 
-def _propagation(graph: Graph, norm: Norm) -> sp.csr_matrix:
+def _propagation(graph: Graph, norm: Norm) -> sp.csr_matrix | sp.csr_array:
     """Â as a sparse matrix. Raises: BuildError if it is not symmetric."""
     ends = (graph.structure.dst.cpu().numpy(), graph.structure.src.cpu().numpy())
     adjacency = sp.coo_matrix((np.ones(graph.edges), ends), shape=(graph.nodes, graph.nodes)).tocsr()
@@ -93,4 +93,4 @@ def _propagation(graph: Graph, norm: Norm) -> sp.csr_matrix:
         return adjacency
     degree = np.maximum(np.asarray(adjacency.sum(axis=1)).ravel(), 1)
     scale = sp.diags(degree**-0.5)
-    return sp.csr_matrix(scale @ adjacency @ scale)
+    return scale @ adjacency @ scale

@@ -1,5 +1,6 @@
 """What the trainer needs to know of a task; it never asks for a task's or a data set's name."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -40,6 +41,20 @@ class Task(ABC):
     @abstractmethod
     def scores(self, network: nn.Module) -> Callable[[Part], float]:
         """Predict once; the returned function gives the metric of a part from that prediction."""
+
+    @abstractmethod
+    def chance(self, part: Part) -> float:
+        """The metric of a part that the best guess without looking at the graph or the features has."""
+
+    @property
+    def perfect(self) -> float:
+        """The best that the metric can be."""
+        return 1.0 if self.higher_is_better else 0.0
+
+    def skill(self, score: float, part: Part) -> float:
+        """How far a score has come from chance (0) to perfection (1); 0 where it is not a number."""
+        chance = self.chance(part)
+        return 0.0 if math.isnan(score) or chance == self.perfect else (score - chance) / (self.perfect - chance)
 
     def better(self, score: float, than: float) -> bool:
         """Whether a score is a strict improvement."""

@@ -77,6 +77,13 @@ class NodeClassification(Task):
 
         return score
 
+    def chance(self, part: Part) -> float:
+        """The share of the part's most frequent class; ½ for ROC-AUC."""
+        if self.metric == "rocauc":
+            return 0.5
+        labels = self.labels[self.index[part]]
+        return float(torch.bincount(labels).max()) / len(labels) if len(labels) else 0.0
+
 
 def _rocauc(logits: Tensor, labels: Tensor) -> float:
     from sklearn.metrics import roc_auc_score  # slow to import, needed by few

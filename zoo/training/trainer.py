@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from zoo.layers.network import Network
 from zoo.probes.constraint import NormalizerBound
+from zoo.probes.diagnosis import evidence_probes
 from zoo.probes.plan import Plan, Scheduled
 from zoo.probes.reading import Reading
+from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller, steer
 from zoo.recipe.schema import Training
 from zoo.tasks.base import Batch, Task
@@ -46,7 +48,10 @@ class Saver(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended: test is the metric at the best validation, and nothing was chosen by it."""
+    """How a training ended: test is the metric at the best validation, and nothing was chosen by it.
+
+    final: `evidence_probes` of the network after the last step.
+    """
 
     status: Status
     val: float
@@ -57,6 +62,7 @@ class Outcome:
     steps: int
     seconds: float
     non_finite: NonFinite | None = None
+    final: Reading | None = None
 
 
 class Trainer:
@@ -124,6 +130,7 @@ class Trainer:
             if self.step - self.best.step >= self.patience:
                 status = "stopped early"
                 break
+        final = self._final_reading()
         self.best.restore(self.network)
         return Outcome(
             status=status,
@@ -135,6 +142,7 @@ class Trainer:
             steps=self.step,
             seconds=time.perf_counter() - began,
             non_finite=non_finite,
+            final=final,
         )
 
     def state(self) -> State:
@@ -184,6 +192,16 @@ class Trainer:
         self.network.project()
         self._probe(tap.read())
         return loss, True
+
+    def _final_reading(self) -> Reading:
+        """The evidence of how the network stands after its last step, before the best weights are put back."""
+
+        def loss() -> Tensor:
+            self.network.train()
+            with self._precision():
+                return self.task.loss(self.network, next(iter(self.task.batches())))
+
+        return snapshot(self.network, evidence_probes(), loss)
 
     def _probe(self, reading: Reading) -> None:
         """Record what was read in the step just taken, and let the controller act on it."""

@@ -87,7 +87,7 @@ def set_weights(network: Network, w: float) -> None:
     """W_l = w·I in all blocks and the identity as head, so that G_L is ∂L/∂Z."""
     with torch.no_grad():
         for matrix in network.block_matrices().values():
-            matrix.copy_(w * torch.eye(len(matrix)))
+            matrix.copy_(w * torch.eye(len(matrix), dtype=torch.float64))
         head = dict(network.head.named_parameters())["linear.weight"]
         head.copy_(torch.eye(len(head)))
 

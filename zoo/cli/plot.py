@@ -1,0 +1,60 @@
+"""`zoo plot`: pictures of finished runs."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zoo.cli.arguments import AsJson
+
+if TYPE_CHECKING:
+    from zoo.runs.run import Run
+
+Folders = Annotated[list[Path], typer.Argument(metavar="RUN…", help="folders of finished runs")]
+To = Annotated[Path | None, typer.Option("--to", metavar="DIR", help="where to write, instead of RUN/plots")]
+Formats = Annotated[str, typer.Option("--format", metavar="LIST", help="png, svg, pdf, or several with commas")]
+
+
+def plot(runs: Folders, to: To = None, formats: Formats = "png,svg", as_json: AsJson = False) -> None:
+    """Draw what a run measured: training, gradient by block, heat map over epochs, and the bound c.
+
+    Examples:
+        zoo plot runs/hello/3f2a9c41d07e/seed-0
+
+        zoo plot runs/cora-res-gcn-64/*/seed-* --to pictures --format pdf
+
+    """
+    from zoo.plots import FORMATS, draw, save
+    from zoo.runs.run import Run
+
+    wanted = list(dict.fromkeys(word.strip() for word in formats.split(",")))
+    if unknown := [word for word in wanted if word not in FORMATS]:
+        raise typer.BadParameter(f"--format {', '.join(map(repr, unknown))} — expected some of {', '.join(FORMATS)}")
+    opened = [Run(path) for path in dict.fromkeys(runs)]
+    files: list[Path] = []
+    for run, place in zip(opened, _places(opened, to), strict=True):
+        written = [file for name, figure in draw(run).items() for file in save(figure, place / name, wanted)]
+        if not written:
+            print(f"run folder {run.path} — has neither validations nor probes, nothing is drawn", file=sys.stderr)
+        files += written
+        if not as_json:
+            for file in written:
+                print(file)
+    if as_json:
+        print(json.dumps([str(file) for file in files]))
+
+
+def _places(runs: "list[Run]", to: Path | None) -> list[Path]:
+    """A folder for each run; several in one place are laid out as the runs themselves are."""
+    if to is None:
+        return [run.path / "plots" for run in runs]
+    if len(runs) == 1:
+        return [to]
+    places = [to / run.result["recipe"] / run.result["identity"] / run.path.resolve().name for run in runs]
+    if len(set(places)) < len(places):
+        raise typer.BadParameter(
+            f"--to {to} — two of the runs would be drawn into the same folder — draw one at a time"
+        )
+    return places
