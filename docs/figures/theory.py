@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 import zoo
 from zoo.graphs import Graph
+from zoo.graphs.subspace import limit_subspace
 from zoo.layers.gcn import GCNConv
 from zoo.layers.residual import NoSkip
 from zoo.models.stack import Stack
@@ -34,11 +35,13 @@ BLOCKS = 64
 PROBES = [Similarity(subspace="plain"), Similarity(subspace="limit"), WeightSpectrum()]
 BLACK, GREY, LIGHT = "black", "0.5", "0.85"
 
-NETWORKS: dict[str, tuple[str, Any]] = {
-    "GCN, Glorot weights": ("none", "none"),
-    "GCN, orthogonal weights": ("none", {"name": "orthogonal", "c": 1.0}),
-    "residual GCN, Glorot weights": ("add", "none"),
-    "residual GCN, ‖W‖_F = 0.5": ("add", {"name": "frobenius", "c": 0.5}),
+WIDTH = 64
+# residual, normaliser, and v in E WᵀW = v·I
+NETWORKS: dict[str, tuple[str, Any, float]] = {
+    "GCN, Glorot weights": ("none", "none", 1.0),
+    "GCN, orthogonal weights": ("none", {"name": "orthogonal", "c": 1.0}, 1.0),
+    "residual GCN, Glorot weights": ("add", "none", 1.0),
+    "residual GCN, ‖W‖_F = 0.5": ("add", {"name": "frobenius", "c": 0.5}, 0.5**2 / WIDTH),
 }
 
 
@@ -53,7 +56,7 @@ def linear_network(residual: str, normalizer: Any, seed: int) -> tuple[Reading, 
                 "conv": "gcn",
                 "residual": residual,
                 "depth": BLOCKS,
-                "width": 64,
+                "width": WIDTH,
                 "activation": "identity",
             },
             "normalizer": normalizer,
@@ -76,14 +79,14 @@ def linear_network(residual: str, normalizer: Any, seed: int) -> tuple[Reading, 
     return read, built.graph, last[0]
 
 
-def expected(graph: Graph, last: torch.Tensor, *, residual: bool) -> np.ndarray:
-    """√E μ_S(G_l)² over independent weights of mean 0 with E WᵀW = I, given G_L: a sum over the eigenvectors of Â."""
+def expected(graph: Graph, last: torch.Tensor, variance: float, *, residual: bool) -> np.ndarray:
+    """√E μ_S(G_l)² over independent weights of mean 0 with E WᵀW = v·I, given G_L, by the spectrum of Â."""
     operator = graph.propagate(torch.eye(graph.nodes, dtype=torch.float64)).numpy()
     values, vectors = np.linalg.eigh((operator + operator.T) / 2)
     off = graph.subspace("limit", "both", backward=True).split(last)[0].numpy()
     energy = np.square(vectors.T @ off).sum(axis=1)
     back = np.arange(BLOCKS - 1, -1, -1)[:, None]
-    return np.sqrt(((residual + values**2) ** back) @ energy)
+    return np.sqrt(((residual + variance * values**2) ** back) @ energy)
 
 
 def draw_bounds() -> None:
@@ -93,33 +96,32 @@ def draw_bounds() -> None:
     print("| network | seed | λ | μ_S(G_1)/μ_S(G_64) | lower | upper | expected | plain 64 → 1 | limit 64 → 1 |")
     print("|---|---|---|---|---|---|---|---|---|")
     place = np.arange(1, BLOCKS + 1)
-    for column, (title, (residual, normalizer)) in enumerate(NETWORKS.items()):
+    for column, (title, (residual, normalizer, variance)) in enumerate(NETWORKS.items()):
         for seed in range(3):
             read, graph, last = linear_network(residual, normalizer, seed)
             eigenvalue = second_eigenvalue(graph)
             mu, spectral = read["gradients.mu.limit"], read["weights.spectral"]
             lower, upper = bounds(mu[-1], list(spectral[1:]), eigenvalue, residual=residual == "add")
             assert (lower * (1 - 1e-9) <= mu).all() and (mu <= upper * (1 + 1e-9)).all()
-            mean = None if "_F" in title else expected(graph, last, residual=residual == "add")
+            mean = expected(graph, last, variance, residual=residual == "add")
             plain, limit = read["gradients.ratio.plain"], read["gradients.ratio.limit"]
             print(
                 f"| {title} | {seed} | {eigenvalue:.4f} | {mu[0] / mu[-1]:.3g} | {lower[0] / mu[-1]:.3g} "
-                f"| {upper[0] / mu[-1]:.3g} | {'' if mean is None else f'{mean[0] / mean[-1]:.3g}'} "
+                f"| {upper[0] / mu[-1]:.3g} | {mean[0] / mean[-1]:.3g} "
                 f"| {plain[-1]:.3f} → {plain[0]:.3f} | {limit[-1]:.3f} → {limit[0]:.3g} |"
             )
             if seed:
                 continue
             top, bottom = axes[0, column], axes[1, column]
-            top.set_title(title, fontsize=10)
+            top.set_title(title.replace("_F", "$_F$"), fontsize=10)
             top.plot(place, upper, color=BLACK, linestyle="--", label="upper bound")
-            top.plot(place, mu, color=BLACK, linewidth=2, label="measured μ_S(G_l)")
-            if mean is not None:
-                top.plot(place[::4], mean[::4], "o", color=GREY, markersize=3.5, label="√E μ_S² over weights")
+            top.plot(place, mu, color=BLACK, linewidth=2, label="measured $μ_S(G_l)$")
+            top.plot(place[::4], mean[::4], "o", color=GREY, markersize=3.5, label="root mean square over weights")
             if lower[-2] > 0:
                 top.plot(place, lower, color=BLACK, linestyle=":", label="lower bound")
                 top.fill_between(place, lower, upper, color=LIGHT)
             bottom.plot(place, plain, color=GREY, linewidth=2, linestyle="--", label="plain ratio μ/‖G‖")
-            bottom.plot(place, limit, color=BLACK, linewidth=2, label="limit ratio μ_S/‖G‖")
+            bottom.plot(place, limit, color=BLACK, linewidth=2, label="limit ratio $μ_S$/‖G‖")
             bottom.set_ylim(5e-3, 1.3)
             for axis in (top, bottom):
                 finish(axis, legend=8)
@@ -136,7 +138,7 @@ def draw_sizes() -> None:
     models = {"rate": ("res-gcn", "relu"), "relu": ("gcn", "relu"), "identity": ("gcn", "identity")}
     for nodes in sizes:
         rows: dict[str, list[float]] = {name: [] for name in found}
-        for seed in range(3 if nodes <= 10_000 else 1):
+        for seed in range(3):
             graph: Graph | None = None
             for name, (model, activation) in models.items():
                 overrides = {
@@ -160,12 +162,14 @@ def draw_sizes() -> None:
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     rate, ratio, eigenvalue = figure.subplots(1, 3)
     points(rate, sizes, found["rate"], "o", "-", "residual GCN, relu, no normaliser")
-    rate.set_ylabel("expansion rate of μ_S(G) per block")
-    rate.set_ylim(0, 0.3)
+    rate.set_ylabel("expansion rate of $μ_S(G)$ per block")
+    rate.axhline(np.log(2) / 2, color=GREY, linestyle=":", label="½ ln 2")
+    rate.set_ylim(0, 0.5)
     points(ratio, sizes, found["relu"], "s", "--", "GCN, relu")
     points(ratio, sizes, found["identity"], "o", "-", "GCN, identity")
     ratio.set_ylabel("limit ratio at the first of 64 blocks")
-    ratio.set_ylim(0, 1)
+    ratio.set_ylim(0.01, 1)
+    ratio.set_yscale("log")
     points(eigenvalue, sizes, found["λ"], "o", "-", "λ, largest |eigenvalue| off S")
     eigenvalue.set_ylabel("λ")
     eigenvalue.set_ylim(0.85, 1)
@@ -201,12 +205,12 @@ def draw_toys() -> None:
         plain, limit = read["gradients.ratio.plain"], read["gradients.ratio.limit"]
         eigenvalue, place = second_eigenvalue(graph), np.arange(1, BLOCKS + 1)
         print(
-            f"| {title} | {abs(eigenvalue):.4f} | {graph.subspace('limit', backward=True).count} "
+            f"| {title} | {abs(eigenvalue):.4f} | {limit_subspace(graph.structure, 'both', backward=True).count} "
             f"| {plain[-1]:.3f} → {plain[0]:.3f} | {limit[-1]:.3f} → {limit[-2]:.2g} → {limit[0]:.2g} |"
         )
         axis.set_title(f"{title}, no self-loops: λ = {abs(eigenvalue):.3f}", fontsize=10)
         axis.plot(place, plain, color=GREY, linewidth=2, linestyle="--", label="plain ratio μ/‖G‖")
-        axis.plot(place, limit, color=BLACK, linewidth=2, label="limit ratio μ_S/‖G‖")
+        axis.plot(place, limit, color=BLACK, linewidth=2, label="limit ratio $μ_S$/‖G‖")
         axis.set_ylim(1e-17, 10)
         finish(axis, legend=9)
     figure.savefig(HERE / "theory-toys.png", dpi=150)
@@ -236,8 +240,8 @@ def points(axis: Axes, sizes: list[int], rows: list[list[float]], marker: str, l
 
 
 def spread(row: list[float]) -> str:
-    """Mean and sample standard deviation, where there is one."""
-    return f"{np.mean(row):.3f}" + (f" ± {np.std(row, ddof=1):.3f}" if len(row) > 1 else "")
+    """Mean and sample standard deviation."""
+    return f"{np.mean(row):.3f} ± {np.std(row, ddof=1):.3f}"
 
 
 FIGURES = {"bounds": draw_bounds, "sizes": draw_sizes, "toys": draw_toys}

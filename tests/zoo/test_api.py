@@ -93,7 +93,7 @@ def test_build_gives_the_objects(tmp_path):
     built = zoo.build("smoke/res-gcn", {"model.depth": 7})
     assert len(built.network.blocks) == 7
     assert built.network(built.graph, built.data.features).shape == (200, 3)
-    assert len(built.initial.similarity) == 7
+    assert len(built.initial["gradients.mu.plain"]) == 7
     assert {choice.what for choice in built.choices} >= {"device", "kernel"}
 
 

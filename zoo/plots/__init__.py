@@ -28,7 +28,7 @@ def draw(run: Run) -> dict[str, Figure]:
         "training": training(
             series(rows, "val"),
             rate[1] if rate else None,
-            _title(run, "validation and gradient expansion during training"),
+            _title(run, f"validation {'and gradient expansion ' if rate else ''}during training"),
             run.metric,
             best,
         ),

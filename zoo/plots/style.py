@@ -1,6 +1,7 @@
 """What the pictures share: lines that are told apart without colour, the heading, and axes over blocks or over time."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,14 @@ MARKED = 8  # markers on a long line: enough to tell it from its neighbours, too
 def new_figure(title: str, size: tuple[float, float]) -> Figure:
     """An empty figure with a title; it belongs to no window and no global list."""
     figure = Figure(figsize=size, layout="constrained", dpi=150)
-    figure.suptitle(title, fontsize=10.5, x=0.01, ha="left")
+    lines = [part for line in title.splitlines() for part in wrap(line, int(11.5 * size[0]))]
+    figure.suptitle("\n".join(lines), fontsize=10.5, x=0.01, ha="left", parse_math=False)  # a name may have $ in it
     return figure
 
 
 def colors(count: int) -> list[Any]:
     """Colours from dark to light, without the end that vanishes on white."""
-    return [colormaps[COLORS](place) for place in np.linspace(0, 0.75, max(count, 1))]
+    return [colormaps[COLORS](place) for place in np.linspace(0, 0.75, count)]
 
 
 def marker(index: int, length: int) -> dict[str, Any]:
@@ -81,6 +83,8 @@ def over_time(axes: Axes, clock: str) -> None:
 
 def logarithmic(axes: Axes) -> None:
     """A logarithmic vertical axis; a profile that is flat to the eye keeps readable limits around it."""
+    if not np.isfinite(axes.dataLim.minposy):
+        axes.set_ylim(0.1, 10)  # nothing is drawn, and the scale cannot choose
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     if high < 10 * low:

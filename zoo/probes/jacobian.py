@@ -28,12 +28,19 @@ class JacobianGain(BlockProbe):
     def measure(self, block: nn.Module, inputs: tuple[Any, ...]) -> dict[str, Tensor]:
         """The gain, a scalar."""
         place = next(index for index, value in enumerate(inputs) if isinstance(value, Tensor))
-        with untouched(block), torch.enable_grad(), torch.autocast(inputs[place].device.type, enabled=False):
+        autocast = torch.autocast(inputs[place].device.type, enabled=False)
+        # What checkpointing does with saved tensors is for the pass that is under way, not for this one.
+        own = torch.autograd.graph.saved_tensors_hooks(_unchanged, _unchanged)
+        with untouched(block), torch.enable_grad(), autocast, own:
             inputs = tuple(_computed(value, block) for value in inputs)
             x = inputs[place].clone().requires_grad_()
             y = block.forward(*inputs[:place], x, *inputs[place + 1 :])
             gain = _rms(x, y, self.draws) if self.kind == "rms" else _largest(x, y)
         return {f"jacobian.{self.kind}": gain}
+
+
+def _unchanged(saved: Any) -> Any:
+    return saved
 
 
 def _computed(value: Any, block: nn.Module) -> Any:

@@ -140,8 +140,8 @@ class Tap:
                 for probe, found in self._of_block.items():
                     found[index] = probe.measure(block, inputs)
             if output.requires_grad and self._on["gradients"]:
-                # The handle is kept so that leaving the `with` also silences a graph that is still alive. The hook lives
-                # as long as the loss's graph does, so it holds no node matrix: not the block's inputs, for one.
+                # The handle is kept so that leaving the `with` also silences a graph that is still alive. The hook
+                # lives as long as the loss's graph does, so it holds no node matrix, such as the block's input.
                 def backward_hook(gradient: Tensor) -> None:
                     self._reduce("gradients", index, gradient, graph, propagation)
 

@@ -22,8 +22,9 @@ class WeightNorms(WeightProbe):
 class WeightSpectrum(WeightProbe):
     """The largest and the smallest singular value of each block's matrices, and the bound that they give.
 
-    Of several matrices or heads, the extremes over all; NaN of matrices that are not finite. The bound Π_l (1 + ‖W_l‖_2) is that on the growth of a gradient
-    through residual blocks with one matrix, ‖Â‖_2 ≤ 1 and a 1-Lipschitz activation (arXiv 2410.04824); as a logarithm.
+    Of several matrices or heads, the extremes over all; NaN of matrices that are not finite. The bound
+    Π_l (1 + ‖W_l‖_2) is that on the growth of a gradient through residual blocks with one matrix, ‖Â‖_2 ≤ 1 and a
+    1-Lipschitz activation (arXiv 2410.04824); as a logarithm.
 
     Names: `weights.spectral`, `weights.smallest`, `weights.log_bound`.
     """

@@ -19,7 +19,8 @@ from zoo.normalizers.orthogonal import Orthogonal
 from zoo.normalizers.spectral import Spectral
 from zoo.normalizers.weight_norm import WeightNorm
 from zoo.probes.calibration import Calibrated, calibrate
-from zoo.probes.profile import gradient_profile
+from zoo.probes.similarity import Similarity
+from zoo.probes.snapshot import snapshot
 
 LOW, HIGH = 0.5, 1.5
 MOST_TRIALS = 8 + 12  # c = 1, 4⁻¹ … 4⁻⁷, then twelve halvings
@@ -54,7 +55,7 @@ def loss_of(built: Built) -> Any:
 
 def ratio(built: Built) -> float:
     """The ratio of the network as it is."""
-    return gradient_profile(built.network, built.network.blocks, loss_of(built)).ratio
+    return snapshot(built.network, [Similarity()], loss_of(built)).ratio
 
 
 def ratio_with(recipe: str, depth: int, c: float, **options: Any) -> float:

@@ -42,11 +42,11 @@ def test_gains_equal_those_of_full_jacobians(make_case, graph_name, conv):
 
 
 def test_rms_is_the_frobenius_norm_by_entries(make_case):
-    """Many draws come to ‖J‖_F/√(entries), within the noise of 2000 of them."""
+    """Many draws come to ‖J‖_F/√(entries), within the noise of 300 of them."""
     case = make_case("components-isolated", CONVS["gcn"])
-    reading = case.read(JacobianGain(draws=2000))
+    reading = case.read(JacobianGain(draws=300))
     wanted = [float(j.norm()) / math.sqrt(len(j)) for j in jacobians(case)]
-    np.testing.assert_allclose(reading["jacobian.rms"], wanted, rtol=0.02)
+    np.testing.assert_allclose(reading["jacobian.rms"], wanted, rtol=0.05)
 
 
 def test_a_rotation_has_gain_1_and_a_shift_of_scale_that_scale():

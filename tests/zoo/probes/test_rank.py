@@ -16,7 +16,7 @@ def ranks(*matrices: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def by_svd(x: torch.Tensor) -> tuple[float, float]:
-    """exp of the entropy of σ/Σσ, and ‖X‖_F²/‖X‖_2², from torch.linalg.svdvals."""
+    """The exponential of the entropy of σ/Σσ, and ‖X‖_F²/‖X‖_2², from torch.linalg.svdvals."""
     sigma = torch.linalg.svdvals(x)
     share = (sigma / sigma.sum()).numpy()
     share = share[share > 1e-14]

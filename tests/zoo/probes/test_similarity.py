@@ -32,7 +32,7 @@ CONVS: dict[str, Callable[[], nn.Module]] = {
     "both": lambda: GCNConv(5, 5),
     "right": lambda: GCNConv(5, 5, norm="right"),
     "left": lambda: Left(5, 5),
-    "sum": lambda: GINConv(5, 5),
+    "sum": lambda: GINConv(5, 5, activation=nn.Tanh),
     "none": lambda: MLPConv(5, 5),
 }
 

@@ -17,7 +17,7 @@ from zoo.probes.weights import UpdateRatio, WeightNorms, WeightSpectrum
 
 CONVS = {
     "one matrix": lambda: GCNConv(5, 5),
-    "two matrices": lambda: GINConv(5, 5),
+    "two matrices": lambda: GINConv(5, 5, activation=nn.Tanh),
     "heads": lambda: GATConv(5, 5, heads=5),
 }
 

@@ -84,6 +84,35 @@ def test_no_metrics_are_no_rows(finished):
     assert len(run.metrics) == 0
 
 
+def test_probes_read_back(finished):
+    """One entry for each measured step, in order; lists, numbers and null as they were written."""
+    run = finished()
+    line = '{"step": 0, "epoch": 0, "gradients.mu.plain": [0.5, null], "expansion_rate.plain": null}'
+    (run.path / "probes.jsonl").write_text(f'{line}\n{{"step": 4, "epoch": 1}}\n')
+    assert run.probes == [
+        {"step": 0, "epoch": 0, "gradients.mu.plain": [0.5, None], "expansion_rate.plain": None},
+        {"step": 4, "epoch": 1},
+    ]
+
+
+def test_a_run_without_probes_has_none(finished):
+    """A missing file, as of a run that measured nothing, is an empty list and no error."""
+    assert finished().probes == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [*BROKEN[1:3], b"3\n", b'{"epoch": 1}\n', b'{"step": 1, "epoch": "1"}\n'],
+    ids=["cut off", "no text", "no object", "no step", "no number"],
+)
+def test_probes_that_cannot_be_read(finished, content):
+    """A damaged probes.jsonl is an error that names it, also where a line does not say when it was measured."""
+    run = finished()
+    (run.path / "probes.jsonl").write_bytes(content)
+    with pytest.raises(RunError, match=r"probes.jsonl — cannot be read: .* — expected one JSON object a line"):
+        _ = run.probes
+
+
 @pytest.mark.parametrize(
     "content",
     [b"normalizer: [", b"- a list\n", b"\xff\xfe\x00", None, b"model: gcn\n", b"normalizer: frobenius\n"],
