@@ -20,7 +20,7 @@ from zoo.builder import build as _build
 from zoo.errors import RunError
 from zoo.layers.network import Network
 from zoo.layers.residual import NoSkip
-from zoo.probes.diagnosis import Diagnosis, Setting, diagnose
+from zoo.probes.diagnosis import Diagnosis, Setting, diagnose, evidence_probes
 from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
 from zoo.recipe import text
@@ -83,6 +83,7 @@ def train(
                 record,
                 plan=built.plan,
                 controller=built.controller,
+                evidence=evidence_probes(),
             )
             if record.state is not None:
                 trainer.resume(record.state)

@@ -124,10 +124,13 @@ def draw_bounds() -> None:
             bottom.plot(place, limit, color=BLACK, linewidth=2, label="limit ratio $μ_S$/‖G‖")
             bottom.set_ylim(5e-3, 1.3)
             for axis in (top, bottom):
-                finish(axis, legend=8)
+                finish(axis, legend=None)
             top.set_xlabel("")
     axes[0, 0].set_ylabel("off the limit subspace")
     axes[1, 0].set_ylabel("share of the norm")
+    shown = [axis.get_legend_handles_labels() for axis in (axes[0, 3], axes[1, 3])]
+    handles, labels = ([item for pair in shown for item in pair[kind]] for kind in (0, 1))
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=10)
     figure.savefig(HERE / "theory-bounds.png", dpi=150)
 
 
@@ -168,7 +171,7 @@ def draw_sizes() -> None:
     points(ratio, sizes, found["relu"], "s", "--", "GCN, relu")
     points(ratio, sizes, found["identity"], "o", "-", "GCN, identity")
     ratio.set_ylabel("limit ratio at the first of 64 blocks")
-    ratio.set_ylim(0.01, 1)
+    ratio.set_ylim(0.004, 1)
     ratio.set_yscale("log")
     points(eigenvalue, sizes, found["λ"], "o", "-", "λ, largest |eigenvalue| off S")
     eigenvalue.set_ylabel("λ")
@@ -223,13 +226,14 @@ def lambda_loss(
     return lambda: (network(graph, x) * cotangent).sum()
 
 
-def finish(axis: Axes, *, legend: float, x: str = "block l", logarithmic: bool = True) -> None:
+def finish(axis: Axes, *, legend: float | None, x: str = "block l", logarithmic: bool = True) -> None:
     """What all panels share."""
     if logarithmic:
         axis.set_yscale("log")
     axis.set_xlabel(x)
     axis.grid(color=LIGHT, linewidth=0.5)
-    axis.legend(fontsize=legend, framealpha=0.9)
+    if legend:
+        axis.legend(fontsize=legend, framealpha=0.9)
 
 
 def points(axis: Axes, sizes: list[int], rows: list[list[float]], marker: str, line: str, label: str) -> None:

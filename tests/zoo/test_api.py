@@ -221,6 +221,9 @@ def test_a_resumed_run_ends_bitwise_like_an_uninterrupted_one(name, step, tmp_pa
             if row["step"] >= step:
                 raise Unplugged
 
+        def probed(self, row):
+            pass
+
     with pytest.raises(Unplugged):
         zoo.train(name, changes, runs=tmp_path / "broken", watch=lambda built: Watcher())
     resumed = zoo.train(name, changes, runs=tmp_path / "broken", resume=True)
@@ -238,6 +241,9 @@ def test_without_resume_an_unfinished_run_is_moved_aside(tmp_path):
         def measured(self, row):
             raise Unplugged
 
+        def probed(self, row):
+            pass
+
     with pytest.raises(Unplugged):
         zoo.train("smoke/mlp", runs=tmp_path, watch=lambda built: Watcher())
     run = zoo.train("smoke/mlp", runs=tmp_path)
@@ -252,6 +258,9 @@ def test_a_corrupt_state_is_refused(tmp_path):
         def measured(self, row):
             if row["step"] == 3:
                 raise Unplugged
+
+        def probed(self, row):
+            pass
 
     with pytest.raises(Unplugged):
         zoo.train("smoke/mlp", {"training.save": 1}, runs=tmp_path, watch=lambda built: Watcher())

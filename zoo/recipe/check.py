@@ -102,6 +102,9 @@ def _options(
         elif parameter.table:
             if parameter.plain is not None:
                 raw = _unfolded(raw, parameter.table)
+                if isinstance(raw, str) and raw not in TABLES[parameter.table]:
+                    problems.append(Problem(where, _neither(raw, parameter)))
+                    continue
             checked[key] = component(raw, parameter.table, where, problems, parameter)
         elif parameter.fixed and raw != parameter.default:
             problems.append(Problem(where, f"is fixed to {parameter.default!r} by the name {name!r}"))
@@ -112,8 +115,22 @@ def _options(
 
 def _is_plain(raw: Any, parameter: Parameter) -> bool:
     """Whether a value is for the plain arms of an option that may also hold a component."""
-    words = [word for arm in get_args(parameter.plain) if get_origin(arm) is Literal for word in get_args(arm)]
-    return raw in words or not isinstance(raw, str | dict | Component)
+    return raw in _words(parameter) or not isinstance(raw, str | dict | Component)
+
+
+def _neither(raw: str, parameter: Parameter) -> str:
+    """What is said of a word that is neither a plain value nor a name."""
+    assert parameter.table is not None
+    names, words = TABLES[parameter.table].names(), _words(parameter)
+    near = did_you_mean(raw, [*words, *names])
+    return (
+        f"{raw!r} is not valid — expected a number above 0, {', '.join(map(repr, words))}, or one of "
+        f"{parameter.table}: {', '.join(names)}{near}"
+    )
+
+
+def _words(parameter: Parameter) -> list[str]:
+    return [word for arm in get_args(parameter.plain) if get_origin(arm) is Literal for word in get_args(arm)]
 
 
 def _unfolded(raw: Any, table: str) -> Any:

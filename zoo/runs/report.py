@@ -19,6 +19,7 @@ def row_of(run: Run) -> dict[str, Any]:
         **{key: run.result[key] for key in _ROW},
         "gradient_similarity": run.result["gradient_similarity"],
         "c": run.result["c"],
+        "diagnosis": run.result.get("diagnosis"),
         "path": str(run.path),
     }
 
@@ -75,7 +76,10 @@ def normalizer_of(run: Run) -> str:
     words = []
     for component in run.normalizers:
         c = component.get("c")
-        if c == "auto" and run.result["c"] is not None:
+        if isinstance(c, dict) and run.result.get("c_range"):
+            low, high = (f"{end:.3g}" for end in run.result["c_range"])
+            c = f"{c['name']} → {low if low == high else f'{low}–{high}'}"
+        elif c == "auto" and run.result["c"] is not None:
             c = f"auto → {run.result['c']:.3g}"
         words.append(component["name"] if c is None else f"{component['name']} c={c}")
     return " + ".join(words)
@@ -93,6 +97,7 @@ def _scientific(values: Sequence[float | None]) -> str:
 
 
 def _statuses(runs: Sequence[Run]) -> str:
+    """How runs ended, and the verdict on them."""
     counts: dict[str, int] = {}
     for run in runs:
         bad = run.result["non_finite"]

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers.network import Network
+from zoo.probes.base import Probe
 from zoo.probes.constraint import NormalizerBound
-from zoo.probes.diagnosis import evidence_probes
 from zoo.probes.plan import Plan, Scheduled
 from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
@@ -50,7 +50,7 @@ class Saver(Protocol):
 class Outcome:
     """How a training ended: test is the metric at the best validation, and nothing was chosen by it.
 
-    final: `evidence_probes` of the network after the last step.
+    final: the evidence, read after the last step; None where no probes were asked for it.
     """
 
     status: Status
@@ -70,7 +70,7 @@ class Trainer:
 
     schedule: a torch learning-rate scheduler stepped once per optimiser step. Validation happens every
     `training.evaluate`. The plan says which probes are read at which step; a controller moves the normalisers' bounds by
-    what they read. Training stops at `training.duration`, when `training.patience` is spent, or at the first loss
+    what they read; the evidence is read after the last step. Training stops at `training.duration`, when `training.patience` is spent, or at the first loss
     or gradient that is not finite. With a saver its state is kept every `training.save`; `resume` goes on from there,
     and ends bitwise where the uninterrupted training ends (on a CPU; full-graph tasks).
     """
@@ -88,6 +88,7 @@ class Trainer:
         *,
         plan: Plan | None = None,
         controller: Controller | None = None,
+        evidence: Sequence[Probe] = (),
     ) -> None:
         per_epoch = task.steps_per_epoch
         self.network, self.task, self.optimizer, self.scheduler = network, task, optimizer, scheduler
@@ -99,7 +100,7 @@ class Trainer:
         self.patience = training.patience.steps(per_epoch, self.total) if training.patience else self.total
         save_epochs = math.ceil(training.save.steps(per_epoch, self.total) / per_epoch)
         self.save_every = save_epochs * per_epoch  # the order of batches within an epoch is not part of the state
-        self.steering = controller
+        self.steering, self.evidence = controller, evidence
         scheduled = list(plan.scheduled) if plan else []
         if controller is not None:
             self.steer_every = controller.every.steps(per_epoch, self.total)
@@ -193,15 +194,17 @@ class Trainer:
         self._probe(tap.read())
         return loss, True
 
-    def _final_reading(self) -> Reading:
+    def _final_reading(self) -> Reading | None:
         """The evidence of how the network stands after its last step, before the best weights are put back."""
+        if not self.evidence:
+            return None
 
         def loss() -> Tensor:
             self.network.train()
             with self._precision():
                 return self.task.loss(self.network, next(iter(self.task.batches())))
 
-        return snapshot(self.network, evidence_probes(), loss)
+        return snapshot(self.network, self.evidence, loss)
 
     def _probe(self, reading: Reading) -> None:
         """Record what was read in the step just taken, and let the controller act on it."""

@@ -159,8 +159,9 @@ def test_without_edges_everything_lies_off():
 def test_components_of_a_directed_graph_are_the_weakly_connected(loops):
     """A directed path makes one group with loops and its two colours without, whichever way its edges point."""
     src, dst = torch.tensor([0, 2, 2]), torch.tensor([1, 1, 3])
-    ends = (torch.cat([end, torch.arange(4)]) if loops else end for end in (src, dst))
-    group = limit_subspace(Graph.from_edges(*ends, 4).structure, "both", backward=False).group.tolist()
+    more = torch.arange(4 if loops else 0)
+    src, dst = torch.cat([src, more]), torch.cat([dst, more])
+    group = limit_subspace(Graph.from_edges(src, dst, 4).structure, "both", backward=False).group.tolist()
     assert len(set(group)) == (1 if loops else 2)
     assert group[0] == group[2]
     assert group[1] == group[3]

@@ -43,7 +43,7 @@ CASES: Mapping[str, tuple[str, Mapping[str, object], int, Callable[[Built], None
         "smoke/gcn",
         {
             **DENSE,
-            "model.depth": 24,
+            "model.depth": 48,
             "model.dropout": 0.0,
             "model.activation": "identity",
             "normalizer": "orthogonal",
@@ -81,6 +81,7 @@ def judged(case: str, seed: int) -> Diagnosis:
         built.device,
         plan=built.plan,
         controller=built.controller,
+        evidence=evidence_probes(),
     )
     return diagnosis_of(built, trainer.fit())
 

@@ -55,7 +55,8 @@ def test_a_rotation_has_gain_1_and_a_shift_of_scale_that_scale():
     net = nn.Sequential(*(nn.Linear(4, 4).double() for _ in range(2)))
     with torch.no_grad():
         for block, scale in zip(net, (1.0, 3.5), strict=True):
-            block.weight.copy_(scale * q)
+            nn.init.constant_(block.bias, 0.5)  # pyright: ignore[reportArgumentType]
+            block.weight = nn.Parameter(scale * q)
     with Tap(net, [JacobianGain(), JacobianGain(kind="largest")], blocks=net) as tap:
         net(torch.randn(6, 4, dtype=torch.float64))
     for name in ("jacobian.rms", "jacobian.largest"):

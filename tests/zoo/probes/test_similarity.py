@@ -1,6 +1,7 @@
 """μ, norm and ratio against autograd and dense projections, and against their closed forms."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ class Left(GCNConv):
     propagation = "left"  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
 
     def forward(self, graph, x):
-        return graph.propagate(x, "left") @ self.weight + self.bias
+        return graph.propagate(x @ self.weight, "left")
 
 
 CONVS: dict[str, Callable[[], nn.Module]] = {
@@ -61,7 +62,7 @@ def smooth(a: np.ndarray, subspace: str, norm: str, backward: bool) -> np.ndarra
         values, vectors = np.linalg.eig(operator.T if backward else operator)
         largest = np.abs(values).max()
         if largest:
-            q, _ = np.linalg.qr(vectors[:, np.abs(np.abs(values) - largest) < 1e-9].real)
+            q, _ = np.linalg.qr(np.real(vectors[:, np.abs(np.abs(values) - largest) < 1e-9]))
             p[np.ix_(nodes, nodes)] = q @ q.T
     return p
 
@@ -93,7 +94,9 @@ def test_smoothing_to_the_end_is_seen_by_the_limit_alone(make_case):
         assert measured(x, "plain", case.graph, norm)["ratio.plain"] > 0.1
 
 
-def measured(x: torch.Tensor, subspace="plain", graph: Graph | None = None, norm="both") -> dict[str, torch.Tensor]:
+def measured(
+    x: torch.Tensor, subspace: Any = "plain", graph: Graph | None = None, norm: Any = "both"
+) -> dict[str, torch.Tensor]:
     """The triple of one matrix."""
     probe = Similarity(subspace=subspace)
     return probe.finish([probe.reduce(NodeMatrix(x, graph, norm, backward=False))])

@@ -304,7 +304,7 @@ def test_blocks_that_no_gradient_reaches_are_nan():
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.blocks = chain(5)
+            self.blocks: Any = chain(5)
 
         def forward(self, x: Tensor) -> Tensor:
             x = self.blocks[0](x).detach()

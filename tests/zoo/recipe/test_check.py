@@ -5,6 +5,7 @@ import pytest
 from registry import models
 from zoo.errors import RecipeError
 from zoo.recipe.check import check
+from zoo.recipe.load import load
 from zoo.recipe.schema import Component
 
 GOOD = {"dataset": "karate", "model": {"name": "res-gcn", "depth": 4}}
@@ -132,3 +133,88 @@ def test_a_model_of_a_plugin_is_checked_by_its_own_signature():
 
     assert check("test", {**GOOD, "model": {"name": "tiny", "size": 3}}).model.options == {"size": 3, "kind": "a"}
     assert problems_of({**GOOD, "model": {"name": "tiny"}}) == ["model.size — missing — 'tiny' needs this option"]
+
+
+def probes_of(written: object) -> list[dict]:
+    """The probes of a recipe as they are dumped."""
+    plain = load("smoke/res-gcn", {"probes": written}).plain()["probes"]
+    return [] if plain == "none" else plain if isinstance(plain, list) else [plain]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("none", []),
+        ("standard", [{"name": "standard", "every": "1%"}]),
+        ({"name": "deep", "every": 5, "start": "10%"}, [{"name": "deep", "every": "5 epochs", "start": "10%"}]),
+        (
+            ["quick", {"name": "rank", "of": "gradients", "precision": "float64"}],
+            [
+                {"name": "quick", "every": "1%"},
+                {"name": "rank", "of": "gradients", "every": "1%", "precision": "float64"},
+            ],
+        ),
+    ],
+)
+def test_probes_have_their_schedule_beside_their_options(written, expected):
+    """A name, a mapping, a list or none; what is dumped reads back to itself."""
+    found = probes_of(written)
+    assert found == expected
+    assert probes_of(found or "none") == expected
+
+
+def test_probes_are_quick_unless_something_else_is_said():
+    """Every run has a gradient profile over time."""
+    assert load("smoke/res-gcn").plain()["probes"] == {"name": "quick", "every": "1%"}
+
+
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ({"name": "quick", "evry": 3}, "probes.evry"),
+        ([{"name": "similarity", "subspace": "limits"}], "probes.0.subspace"),
+        ([{"name": "quick", "every": "often"}], "probes.0.every"),
+        (["quick", 3], "probes.1"),
+        ("quik", "probes"),
+    ],
+)
+def test_mistakes_in_probes_have_their_path(written, path):
+    """Options, schedules and names are checked alike."""
+    with pytest.raises(RecipeError) as caught:
+        load("smoke/res-gcn", {"probes": written})
+    assert path in [problem.path for problem in caught.value.problems]
+
+
+def test_probes_do_not_change_what_a_run_is():
+    """They change nothing, so a run with others has the same identity."""
+    assert load("smoke/res-gcn", {"probes": "deep"}).identity() == load("smoke/res-gcn").identity()
+
+
+@pytest.mark.parametrize(
+    "c", ["adaptive", {"adaptive": None}, {"adaptive": {}}, {"name": "adaptive"}, {"name": "adaptive", "high": 1.1}]
+)
+def test_a_controller_may_stand_where_c_stands(c):
+    """By name, as `{adaptive: {…}}` or with its options; all are one and the same recipe."""
+    plain = load("smoke/res-gcn", {"normalizer": {"name": "frobenius", "c": c}}).plain()["normalizer"]
+    assert plain["c"]["name"] == "adaptive"
+    assert (plain["c"]["high"], plain["c"]["per"]) == (1.1, "network")
+    assert load("smoke/res-gcn", {"normalizer": plain}).plain()["normalizer"] == plain
+
+
+@pytest.mark.parametrize(
+    ("c", "path", "said"),
+    [
+        ({"adaptive": {"pre": "block"}}, "normalizer.c.pre", "did you mean 'per'"),
+        ("adaptve", "normalizer.c", "did you mean 'adaptive'"),
+        ("autoo", "normalizer.c", "a number above 0, 'auto'"),
+        (-1, "normalizer.c", "greater than 0"),
+        ([1], "normalizer.c", "not valid"),
+    ],
+)
+def test_mistakes_in_c_say_what_c_may_be(c, path, said):
+    """A number, auto, or a controller."""
+    with pytest.raises(RecipeError) as caught:
+        load("smoke/res-gcn", {"normalizer": {"name": "frobenius", "c": c}})
+    (problem,) = caught.value.problems
+    assert problem.path == path
+    assert said in problem.text

@@ -50,6 +50,7 @@ def test_a_row_has_the_promised_keys(finished):
         "seed",
         "gradient_similarity",
         "c",
+        "diagnosis",
         "path",
     }
     assert (row["c"], row["test"], row["seed"]) == (0.25, None, 0)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import zoo
 from zoo.layers.network import Network
 from zoo.recipe.schema import Training
 from zoo.tasks.base import Task
@@ -59,6 +60,9 @@ class Regression(Task):
         x, y = batch
         return F.mse_loss(network(x), y)
 
+    def chance(self, part):
+        return 0.0
+
     def scores(self, network):
         val = next(self.scripted) if self.scripted else -self.loss(network, self.data[0]).item()
         return lambda part: val if part == "val" else val * 10
@@ -70,6 +74,9 @@ class Listener:
 
     def measured(self, row):
         self.rows.append(row)
+
+    def probed(self, row):
+        pass
 
 
 def trainer_for(task: Task, network: Network | None = None, lr: float = 0.1, **training) -> tuple[Trainer, Listener]:
@@ -183,3 +190,43 @@ def test_projection_follows_every_step():
     trainer.fit()
     assert isinstance(trainer.network, Chain)
     assert trainer.network.projected == 6
+
+
+@pytest.mark.parametrize("every", [1, 3, 4])
+def test_probes_are_read_at_just_the_scheduled_steps(tmp_path, every):
+    """The first, each multiple and the last; the record has a line for each, in the order of the steps."""
+    run = zoo.train(
+        "smoke/res-gcn", {"training.duration": 10, "probes": {"name": "standard", "every": f"{every} steps"}}, runs=tmp_path
+    )
+    assert [row["step"] for row in run.probes] == sorted({1, 10, *range(every, 11, every)})
+    assert all(len(row["gradients.ratio.limit"]) == 4 for row in run.probes)
+
+
+def test_weights_do_not_depend_on_the_probes(tmp_path):
+    """Best weights, metrics and results of 64 blocks with dropout are bitwise equal without and with all probes."""
+    runs = [
+        zoo.train(
+            "smoke/res-gcn",
+            {
+                "model.depth": 64,
+                "model.dropout": 0.5,
+                "probes": "none" if probes == "none" else {"name": probes, "every": "1 step"},
+            },
+            runs=tmp_path / probes,
+        )
+        for probes in ("none", "quick", "deep")
+    ]
+    weights = {(run.path / "model.safetensors").read_bytes() for run in runs}
+    losses = {tuple(run.metrics["loss"]) for run in runs}
+    assert len(weights) == len(losses) == 1
+    assert not runs[0].probes
+    assert "jacobian.rms" in runs[2].probes[0]
+
+
+def test_every_result_has_a_diagnosis(tmp_path):
+    """Verdict, sentence and evidence, also of a run that ended early on numbers that are not finite."""
+    good = zoo.train("smoke/res-gcn", runs=tmp_path).result["diagnosis"]
+    bad = zoo.train("smoke/res-gcn", {"model.depth": 400, "normalizer": "none"}, runs=tmp_path).result["diagnosis"]
+    assert {"verdict", "said", "try", "evidence"} <= set(good)
+    assert bad["verdict"] == "non-finite"
+    assert bad["block"] is not None
