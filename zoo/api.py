@@ -178,11 +178,11 @@ def _probed(recipe: Recipe, seed: int) -> Probed:
         built = _build(recipe, seed)
     finally:
         torch.set_num_threads(threads)
-    bounds = [float(c.max()) for block in built.network.bounds() for c in block]
+    bounds = built.network.bounds()
     return Probed(
         depth=len(built.network.blocks),
         normalizer=" + ".join(component.name for component in recipe.normalizer),
-        c=max(bounds) if bounds else None,
+        c=max(float(c.max()) for _, c in bounds) if bounds else None,
         reading=built.initial,
         outlook=diagnose(built.initial, None, setting_of(built), skill=None),
     )
@@ -235,7 +235,7 @@ def _environment(built: Built) -> dict[str, Any]:
 
 def _result(built: Built, identity: str, outcome: Outcome, seconds: float) -> dict[str, Any]:
     bad = outcome.non_finite
-    bounds = [float(c.max()) for block in built.network.bounds() for c in block]
+    bounds = built.network.bounds()
     return {
         "recipe": built.recipe.name,
         "identity": identity,
@@ -258,7 +258,7 @@ def _result(built: Built, identity: str, outcome: Outcome, seconds: float) -> di
             "ratio": built.initial.ratio,
         },
         "diagnosis": diagnosis_of(built, outcome).plain(),
-        "c_range": [min(bounds), max(bounds)] if bounds else None,
+        "c_range": [float(end(getattr(c, end.__name__)() for _, c in bounds)) for end in (min, max)] if bounds else None,
         "c": next((float(choice.chosen) for choice in built.choices if choice.what == "c"), None),
         "non_finite": {"step": bad.step, "what": bad.what, "block": bad.block, "said": str(bad)} if bad else None,
     }
@@ -284,7 +284,7 @@ def setting_of(built: Built) -> Setting:
         width=next((matrix.shape[-1] for matrix in network.block_matrices().values()), 1),
         skips=network.readout.collects or not all(isinstance(residual, NoSkip) for residual in residuals),
         normalizer=" + ".join(component.name for component in built.recipe.normalizer),
-        bounded=any(network.bounds()),
+        bounded=bool(network.bounds()),
         reads_all_blocks=network.readout.collects,
     )
 

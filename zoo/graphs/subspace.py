@@ -19,21 +19,33 @@ _PERRON_STEPS, _PERRON_TOLERANCE = 10_000, 1e-13
 class Subspace(ABC):
     """A subspace of R^nodes, applied to every column of a matrix [nodes, d]."""
 
-    @abstractmethod
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What lies off the subspace, [nodes, d], and the coordinates within it in an orthonormal basis, [k, d].
+        """What lies off the subspace, [nodes, d], and the coordinates within it, [k, d].
 
-        Their squared norms add up to that of x (Pythagoras), so no difference of large numbers is ever taken.
+        Their squared norms add up to that of x (Pythagoras).
         """
+        coordinates = self.coordinates(x)
+        return self.remainder(x, coordinates), coordinates
+
+    @abstractmethod
+    def coordinates(self, x: Tensor) -> Tensor:
+        """The coordinates of x [nodes, d] in an orthonormal basis of the subspace, [k, d]."""
+
+    @abstractmethod
+    def remainder(self, x: Tensor, coordinates: Tensor) -> Tensor:
+        """What of x lies off the subspace, [nodes, d], given its coordinates."""
 
 
 class Constant(Subspace):
     """The span of the all-ones vector: what lies off it is X − 1γ_X, of norm μ(X) (arXiv 2410.04824)."""
 
-    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def coordinates(self, x: Tensor) -> Tensor:
+        """√n times the mean row."""
+        return x.mean(dim=0, keepdim=True) * len(x) ** 0.5
+
+    def remainder(self, x: Tensor, coordinates: Tensor) -> Tensor:
         """Take the mean row out."""
-        mean = x.mean(dim=0, keepdim=True)
-        return x - mean, mean * len(x) ** 0.5
+        return x - x.mean(dim=0, keepdim=True)
 
 
 class Groups(Subspace):
@@ -52,14 +64,17 @@ class Groups(Subspace):
         self.weight = weight / length.sqrt().clamp_min(torch.finfo(torch.float64).tiny)[group]
         self._parts: dict[torch.dtype, _Parts] = {}
 
-    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def coordinates(self, x: Tensor) -> Tensor:
+        """One row for each group."""
+        return self._of(x.dtype).rows @ x
+
+    def remainder(self, x: Tensor, coordinates: Tensor) -> Tensor:
         """Take the projection onto the groups' vectors out."""
         parts = self._of(x.dtype)
-        coordinates = parts.rows @ x
         if self.count == 1:
-            return torch.addmm(x, parts.weight, coordinates, alpha=-1), coordinates
+            return torch.addmm(x, parts.weight, coordinates, alpha=-1)
         within = coordinates.index_select(0, parts.group).mul_(parts.weight)
-        return torch.sub(x, within, out=within), coordinates
+        return torch.sub(x, within, out=within)
 
     def _of(self, dtype: torch.dtype) -> "_Parts":
         if dtype not in self._parts:

@@ -28,8 +28,8 @@ class WeightNormalization(Protocol):
         """Its normalisers that have a bound c."""
         ...
 
-    def bounds(self) -> Iterable[tuple[str, Tensor]]:
-        """Each bounded matrix's name with its c, a view."""
+    def bounds(self) -> Iterable[tuple[Sequence[str], Tensor]]:
+        """For each normaliser that has a bound the names of its matrices, and their c."""
         ...
 
 
@@ -135,16 +135,16 @@ class Network(nn.Module):
             for name, parameter in weight_matrices(conv, f"blocks.{index}.conv")
         }
 
-    def bounds(self) -> list[list[Tensor]]:
-        """For each block the bounds c of its matrices, as views that can be written to; empty where nothing is bounded.
+    def bounds(self) -> list[tuple[list[int], Tensor]]:
+        """The bounds c of the blocks' matrices, for each normaliser and shape: the blocks, counted from 0, and c.
 
-        After writing, call `project`, which matters to normalisers that write into the weights.
+        c: [matrices, 1, …], the buffer itself. After writing into it call `project`, which matters to normalisers that
+        write into the weights. Empty where nothing is bounded.
         """
-        found: list[list[Tensor]] = [[] for _ in self.blocks]
-        if self._normalization is not None:
-            for name, c in cast(WeightNormalization, self._normalization).bounds():
-                found[int(name.split(".")[1])].append(c)
-        return found
+        if self._normalization is None:
+            return []
+        found = cast(WeightNormalization, self._normalization).bounds()
+        return [([int(name.split(".")[1]) for name in names], c) for names, c in found]
 
     def project(self) -> None:
         """Let the normalisation write normalised weights into the parameters, where that is its mode."""

@@ -116,12 +116,12 @@ class WeightNormalization(nn.Module):
             if isinstance(normalizer, BoundedNormalizer)
         ]
 
-    def bounds(self) -> Iterator[tuple[str, Tensor]]:
-        """The name of each bounded matrix with its c, a view into the buffer."""
+    def bounds(self) -> Iterator[tuple[tuple[str, ...], Tensor]]:
+        """For each normaliser that has a bound the names of its matrices, and their c, [matrices, 1, …]."""
         for group in self._groups():
             for normalizer in group.normalizers:
                 if isinstance(normalizer, BoundedNormalizer):
-                    yield from zip(group.names, normalizer.c.unbind(), strict=True)
+                    yield group.names, normalizer.c
 
     def _groups(self) -> list[MatrixGroup]:
         return [group for group in self.groups if isinstance(group, MatrixGroup)]

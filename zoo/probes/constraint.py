@@ -1,5 +1,7 @@
 """The bound that weight normalisers hold the blocks to."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -9,14 +11,19 @@ from zoo.probes.base import NetworkProbe
 class NormalizerBound(NetworkProbe):
     """The bound c of each block's weight normaliser, as `c: adaptive` moves it; the mean over a block's matrices.
 
-    Nothing where no normaliser has a bound. Name: `weights.c`.
+    Nothing where no normaliser has a bound, NaN at blocks that have none. Name: `weights.c`.
     """
 
     def measure(self, network: nn.Module) -> dict[str, Tensor]:
         """The bounds, [blocks]."""
         bounds = network.bounds() if hasattr(network, "bounds") else []
-        if not bounds or not all(bounds):
-            return {}
-        if all(len(block) == 1 for block in bounds):
-            return {"weights.c": torch.stack([block[0].detach().reshape(()) for block in bounds])}
-        return {"weights.c": torch.stack([torch.stack([c.reshape(()) for c in block]).mean() for block in bounds])}
+        return {"weights.c": block_means(bounds, len(network.blocks))} if bounds else {}  # pyright: ignore[reportArgumentType]
+
+
+def block_means(bounds: Sequence[tuple[list[int], Tensor]], blocks: int) -> Tensor:
+    """The mean c of each block's matrices, [blocks], in float64; from what `Network.bounds` gives."""
+    place = torch.tensor([block for places, _ in bounds for block in places])
+    c = torch.cat([c.detach().flatten(1)[:, 0].double() for _, c in bounds])
+    total, count = torch.zeros(2, blocks, dtype=torch.float64, device=c.device)
+    place = place.to(c.device)
+    return total.index_add_(0, place, c) / count.index_add_(0, place, torch.ones_like(c))

@@ -31,10 +31,10 @@ class Similarity(MatrixProbe):
 
     def reduce(self, matrix: NodeMatrix) -> Sequence[Tensor]:
         """The norms off and within the subspace."""
-        return matrix.split(self.subspace)[1:]
+        return matrix.norms(self.subspace)
 
     def finish(self, reduced: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
-        """The triple: ‖X‖² = μ² + ‖P X‖², a sum without cancellation."""
+        """The triple, with ‖X‖² = μ² + ‖P X‖²."""
         mu, within = (torch.stack(list(column)) for column in zip(*reduced, strict=True))
         norm = torch.hypot(mu, within)
         return {f"mu.{self.subspace}": mu, "norm": norm, f"ratio.{self.subspace}": mu / norm}

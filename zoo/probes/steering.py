@@ -10,6 +10,7 @@ import torch
 
 from zoo.layers.network import Network
 from zoo.probes.base import Probe
+from zoo.probes.constraint import block_means
 from zoo.probes.expansion import ExpansionRate
 from zoo.probes.reading import MU, Reading
 from zoo.probes.similarity import Similarity
@@ -106,9 +107,8 @@ class Band(Controller):
 def steer(controller: Controller, network: Network, reading: Reading) -> None:
     """Let a controller act on a network: its bounds are written, and projected weights brought to them."""
     bounds = network.bounds()
-    before = np.array([float(torch.stack([c.reshape(-1)[0] for c in block]).mean()) for block in bounds])
-    after = controller.move(reading, before)
-    for block, old, new in zip(bounds, before, after, strict=True):
-        for c in block:
-            c.mul_(new / old)
+    before = block_means(bounds, len(network.blocks)).cpu().numpy()
+    factor = torch.from_numpy(controller.move(reading, before) / before)
+    for blocks, c in bounds:
+        c.mul_(factor[blocks].to(c).reshape(-1, *[1] * (c.dim() - 1)))
     network.project()

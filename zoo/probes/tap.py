@@ -1,6 +1,7 @@
 """Listening to a network's blocks: hooks that live exactly as long as a `with`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import numpy as np
@@ -152,7 +153,8 @@ class Tap:
     @torch.no_grad()
     def _reduce(self, side: Of, index: int, x: Tensor, graph: Graph | None, propagation: Norm | None) -> None:
         if self._on[side]:
-            with torch.autocast(x.device.type, enabled=False):
+            kind = x.device.type
+            with torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext():
                 matrix = NodeMatrix(self._wide(x), graph, propagation, backward=side == "gradients")
                 for probe in self._on[side]:
                     self._reduced[probe][index] = probe.reduce(matrix)
