@@ -25,7 +25,13 @@ def trainer(recipe: str, probes: str):
     scheduled = {"probes": "none" if probes == "none" else {"name": probes, "every": "1 step"}}
     built = zoo.build(recipe, {**scheduled, "training.duration": 1000}, device="cpu")
     made = Trainer(
-        built.network, built.task, built.optimizer, built.scheduler, built.recipe.training, built.device, plan=built.plan
+        built.network,
+        built.task,
+        built.optimizer,
+        built.scheduler,
+        built.recipe.training,
+        built.device,
+        plan=built.plan,
     )
     batch = next(iter(built.task.batches()))
 
@@ -76,7 +82,9 @@ def main() -> None:
     memory = {}
     for case in CASES:
         command = [sys.executable, __file__, "--recipe", given.recipe, "--peak", case]
-        runs = [json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout) for _ in range(3)]
+        runs = [
+            json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout) for _ in range(3)
+        ]
         memory[case] = statistics.median(runs)
     print("| probes | time of an epoch | quartiles | peak memory |")
     print("|---|---|---|---|")

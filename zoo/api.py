@@ -111,7 +111,7 @@ def build(
 
 @dataclass(frozen=True)
 class Probed:
-    """An untrained network of a sweep: its depth, normaliser and c (None where nothing is bounded), and what was read."""
+    """An untrained network: its depth, normaliser and c (None where nothing is bounded), and what was read of it."""
 
     depth: int
     normalizer: str
@@ -191,7 +191,9 @@ def _probed(recipe: Recipe, seed: int) -> Probed:
 def _loaded(finished: Run, device: str) -> Built:
     """A finished run's objects, its network with the best weights."""
     recipe = _resolve(finished.path / folder.RECIPE, (), device, ())
-    found = {path: component.options.get("c") for path, table, component in recipe.components() if table == "normalizers"}
+    found = {
+        path: component.options.get("c") for path, table, component in recipe.components() if table == "normalizers"
+    }
     moved = [path for path, c in found.items() if c == "auto" or isinstance(c, Component)]
     if moved:  # c was found in the run, and is among the weights: nothing is to be calibrated
         recipe = _load_recipe(recipe, {f"{path}.c": 1.0 for path in moved})
@@ -258,7 +260,9 @@ def _result(built: Built, identity: str, outcome: Outcome, seconds: float) -> di
             "ratio": built.initial.ratio,
         },
         "diagnosis": diagnosis_of(built, outcome).plain(),
-        "c_range": [float(end(getattr(c, end.__name__)() for _, c in bounds)) for end in (min, max)] if bounds else None,
+        "c_range": [float(end(getattr(c, end.__name__)() for _, c in bounds)) for end in (min, max)]
+        if bounds
+        else None,
         "c": next((float(choice.chosen) for choice in built.choices if choice.what == "c"), None),
         "non_finite": {"step": bad.step, "what": bad.what, "block": bad.block, "said": str(bad)} if bad else None,
     }

@@ -17,8 +17,8 @@ from zoo.normalizers.attach import WeightNormalization
 from zoo.normalizers.none import NoNormalizer
 from zoo.probes.base import Probe
 from zoo.probes.calibration import calibrate
-from zoo.probes.plan import Plan, Scheduled
 from zoo.probes.diagnosis import evidence_probes
+from zoo.probes.plan import Plan, Scheduled
 from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller
@@ -34,7 +34,7 @@ from zoo.training.seed import seed_everything
 class Built:
     """Everything that a recipe describes, made for one seed and ready to train.
 
-    `initial` is what `evidence_probes` read before the first step; `choices` are the automatic ones, with their reasons.
+    `initial` is what `evidence_probes` read before the first step; `choices` are the automatic ones, with reasons.
     """
 
     recipe: Recipe
@@ -179,7 +179,9 @@ def _calibrated(recipe: Recipe, network: Network, task: Task, controller: Contro
         return []
     settings = recipe.calibration
     low, high = (controller.low, controller.high) if controller else (settings.low, settings.high)
-    found = calibrate(network, bounded, partial(training_loss, network, task), low=low, high=high, passes=settings.passes)
+    found = calibrate(
+        network, bounded, partial(training_loss, network, task), low=low, high=high, passes=settings.passes
+    )
     return [Choice("c", f"{found.c:.6g}", f"calibrated at initialisation: {found}, {low:g} to {high:g}")]
 
 

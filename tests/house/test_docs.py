@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,18 @@ PLUGINS = [
 
 
 @pytest.mark.parametrize(("name", "text"), PLUGINS)
-def test_every_normaliser_shown_trains(name, text, tmp_path):
+def test_every_plug_in_shown_trains(name, text, tmp_path):
     """A plug-in file in a document is loaded and trained as it stands, on a residual GCN."""
     file = tmp_path / name
     file.write_text(text)
     (registered,) = load_plugin(file)
-    _, _, entry = registered.partition(".")
-    run = zoo.train("smoke/res-gcn", {"normalizer": entry}, plugins=[file], runs=tmp_path)
+    table, _, entry = registered.partition(".")
+    use = {
+        "normalizers": {"normalizer": entry},
+        "probes": {"probes": entry},
+        "controllers": {"normalizer": {"name": "frobenius", "c": entry}},
+    }[table]
+    run = zoo.train("smoke/res-gcn", use, plugins=[file], runs=tmp_path)
     assert run.status == "finished"
     assert run.metrics["loss"].notna().all()
 
@@ -43,7 +49,7 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("command", commands())
 def test_every_command_shown_is_right(command):
     """Recipes and overrides in `zoo train …` lines pass the check; plug-ins and own files are the reader's."""
-    words = [word.strip("'\"") for word in command.split()[2:]]
+    words = shlex.split(command)[2:]
     if "--plugin" in words or any(word.endswith(".yaml") for word in words):
         pytest.skip("needs the file shown beside it, which another test trains")
     options = {index + 1 for index, word in enumerate(words) if word in ("--seeds", "--runs", "--device")}

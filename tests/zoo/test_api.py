@@ -1,6 +1,7 @@
 """The verbs from Python: train, build, load."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -187,12 +188,35 @@ def test_the_normaliser_makes_64_blocks_train_on_real_cora(zoo_data, tmp_path):
     assert without.result["gradient_similarity"]["ratio"] > 1.2**63
 
 
-def test_plain_depth_starves_the_first_block_on_real_cora(zoo_data):
-    """64 blocks without skips, public split: the gradient's norm falls below 1e-9 on its way to the first block."""
+def test_plain_depth_starves_and_smooths_the_first_block_on_real_cora(zoo_data):
+    """64 blocks without skips, public split: ‖G‖ vanishes, plain μ/‖G‖ sees nothing else, the limit ratio falls."""
     built = zoo.build("cora-gcn-64")
     assert built.split.facts["rule"]
-    assert float(built.initial.norm[-1]) > 1e-3
-    assert float(built.initial.norm[0]) < 1e-9
+    norm, plain, limit = (built.initial[f"gradients.{name}"] for name in ("norm", "ratio.plain", "ratio.limit"))
+    assert norm[-1] > 1e-3
+    assert norm[0] < 1e-9
+    assert plain.min() > 0.95
+    assert limit[-1] > 0.9
+    assert limit[0] < 0.3
+
+
+def test_identity_smooths_without_vanishing_on_real_cora(zoo_data):
+    """Without activation the limit ratio falls to a third while ‖G‖ stays within a factor of 10."""
+    reading = zoo.build("cora-gcn-64", {"model.activation": "identity"}).initial
+    norm, limit = reading["gradients.norm"], reading["gradients.ratio.limit"]
+    assert norm.max() / norm.min() < 10
+    assert limit[-1] > 0.9
+    assert limit[0] < 0.5 * limit[-1]
+
+
+@pytest.mark.parametrize("depth", [8, 64, 128, 512])
+def test_auto_keeps_the_gradient_over_any_depth_on_real_cora(zoo_data, depth):
+    """Frobenius with c: auto leaves μ(G_1)/μ(G_L) within [0.2, 5]; without it 64 blocks grow by over 1.2 each."""
+    changes = {"model.depth": depth, "normalizer": {"name": "frobenius", "c": "auto"}}
+    assert 0.2 < zoo.build("cora-res-gcn-64", changes).initial.ratio < 5
+    if depth == 64:
+        without = zoo.build("cora-res-gcn-64", {"normalizer": "none"}).initial
+        assert without.number("expansion_rate.plain") > math.log(1.2)
 
 
 def test_calibration_shrinks_c_with_depth_on_real_cora(zoo_data):

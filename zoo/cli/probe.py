@@ -20,7 +20,9 @@ _COLUMNS = 16
 
 def probe(
     words: Words,
-    depths: Annotated[str | None, typer.Option(metavar="2,8,32", help="numbers of blocks; the recipe's own if not given")] = None,
+    depths: Annotated[
+        str | None, typer.Option(metavar="2,8,32", help="numbers of blocks; the recipe's own if not given")
+    ] = None,
     normalizer: Annotated[
         str | None, typer.Option(metavar="A,B:C", help="normalisers by name, each with its c after a colon")
     ] = None,
@@ -166,7 +168,10 @@ def _picture(rows: Sequence[tuple[str, "Probed"]], stem: Path) -> list[Path]:
         for name, found in rows
     }
     title = ", ".join(dict.fromkeys(name for name, _ in rows))
-    return save(profiles(series, f"{title}: μ(G) at initialisation"), stem.with_suffix("") if stem.suffix in (".png", ".svg") else stem)
+    return save(
+        profiles(series, f"{title}: μ(G) at initialisation"),
+        stem.with_suffix("") if stem.suffix in (".png", ".svg") else stem,
+    )
 
 
 def _run(path: Path, probes: str, device: str, as_json: bool) -> None:
@@ -177,7 +182,11 @@ def _run(path: Path, probes: str, device: str, as_json: bool) -> None:
     run = Run(path)
     reading = api.probe_run(run, probes, device=device)
     if as_json:
-        print(json.dumps(finite({"recipe": run.result["recipe"], "seed": run.seed, **reading.plain()}), ensure_ascii=False))
+        print(
+            json.dumps(
+                finite({"recipe": run.result["recipe"], "seed": run.seed, **reading.plain()}), ensure_ascii=False
+            )
+        )
         return
     _print(_reading_table(run.result["recipe"], run.seed, reading))
     if diagnosis := run.result.get("diagnosis"):

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -46,6 +47,12 @@ class Constant(Subspace):
     def remainder(self, x: Tensor, coordinates: Tensor) -> Tensor:
         """Take the mean row out."""
         return x - x.mean(dim=0, keepdim=True)
+
+    def norms(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The norms of x off the subspace and within it, scalars; by the one kernel that makes no matrix of them."""
+        mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
+        root = len(x) ** 0.5
+        return variance.sum().sqrt() * root, torch.linalg.vector_norm(mean) * root
 
 
 class Groups(Subspace):
@@ -121,7 +128,7 @@ def limit_subspace(structure: Structure, norm: Norm, *, backward: bool) -> Group
     incoming, outgoing = structure.incoming.lengths, structure.outgoing.lengths
     degree = (outgoing if backward else incoming).double()
     edges = np.ones(structure.edges), (structure.dst.cpu().numpy(), structure.src.cpu().numpy())
-    adjacency = sp.coo_matrix(edges, shape=(len(degree), len(degree))).tocsr()
+    adjacency: Any = sp.coo_matrix(edges, shape=(len(degree), len(degree))).tocsr()
     weights: dict[Norm, Callable[[], Tensor]] = {
         "both": degree.sqrt,
         "right": (lambda: degree) if backward else (lambda: (degree > 0).double()),
@@ -131,7 +138,7 @@ def limit_subspace(structure: Structure, norm: Norm, *, backward: bool) -> Group
     return Groups(_groups(adjacency).to(degree.device), weights[norm]())
 
 
-def _groups(adjacency: sp.csr_matrix) -> Tensor:
+def _groups(adjacency: Any) -> Tensor:
     """Components, bipartite ones taken apart into their two colour classes.
 
     In the bipartite double cover, where every edge u → v joins (u, 0) with (v, 1) and (u, 1) with (v, 0), a component
@@ -147,7 +154,7 @@ def _groups(adjacency: sp.csr_matrix) -> Tensor:
     return torch.from_numpy(group)
 
 
-def _perron(adjacency: sp.csr_matrix) -> Tensor:
+def _perron(adjacency: Any) -> Tensor:
     """The positive eigenvector of each component's largest eigenvalue, by power iteration on A + I."""
     _, component = csgraph.connected_components(adjacency, directed=False)
     shifted = adjacency + sp.identity(adjacency.shape[0], format="csr")

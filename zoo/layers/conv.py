@@ -1,7 +1,6 @@
 """The interface of a graph convolution."""
 
 from abc import ABC, abstractmethod
-
 from collections.abc import Iterator
 
 from torch import Tensor, nn
@@ -62,7 +61,11 @@ def weight_matrices(conv: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn
     and the parameters of feature normalisers are none.
     """
     # Most convolutions have no parts, and asking for the names of those takes ten times as long.
-    own = {f"{prefix}.{name}".lstrip("."): parameter for name, parameter in conv._parameters.items() if parameter is not None}
+    own = {
+        f"{prefix}.{name}".lstrip("."): parameter
+        for name, parameter in conv._parameters.items()
+        if parameter is not None
+    }
     for name, parameter in conv.named_parameters(prefix) if conv._modules else own.items():
         last = name.rpartition(".")[2]
         if parameter.dim() >= 2 and (last == "weight" or last.endswith("_weight")):

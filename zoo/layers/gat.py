@@ -40,7 +40,7 @@ class AttentionConv(Conv, ABC):
 
     @property
     def propagation(self) -> Norm:
-        """"right": attention at equal weights is the mean."""
+        """By means: attention at equal weights is one."""
         return "right"
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ class GINConv(Conv):
 
     @property
     def propagation(self) -> Norm:
-        """"sum"."""
+        """By sums."""
         return "sum"
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:

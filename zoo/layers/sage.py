@@ -28,7 +28,7 @@ class SAGEConv(Conv):
 
     @property
     def propagation(self) -> Norm:
-        """"right" for means, "sum" for sums."""
+        """By means or sums, as the aggregator says."""
         return self.norm
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:

@@ -44,8 +44,8 @@ class BoundedNormalizer(WeightNormalizer, ABC):
     """A weight normaliser with a bound c.
 
     `c` is a buffer, so it is saved with the network, and may be one number or one per matrix ([matrices, 1, 1]).
-    With `c="auto"` it starts at 1 and `auto` is True: the zoo then calibrates it at initialisation. With the factory of a
-    controller (`c: adaptive` in a recipe) the same holds, and the controller moves c while the network is trained.
+    With `c="auto"` it starts at 1 and `auto` is True: the zoo then calibrates it at initialisation. With the factory of
+    a controller (`c: adaptive` in a recipe) the same holds, and the controller moves c while the network is trained.
     """
 
     c: Tensor

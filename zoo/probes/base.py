@@ -12,7 +12,7 @@ from zoo.probes.matrix import NodeMatrix
 Of = Literal["gradients", "representations"]
 
 
-class Probe(ABC):
+class Probe(ABC):  # noqa: B024 - what each kind has to offer differs; this is their common name
     """A quantity that is read off a network while it is trained, and changes nothing.
 
     A probe says by its interface what it needs; the tap hooks just that. Reduction happens on the device and keeps no

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from zoo.layers.network import Network
 from zoo.probes.base import NetworkProbe
 
 
@@ -16,8 +17,9 @@ class NormalizerBound(NetworkProbe):
 
     def measure(self, network: nn.Module) -> dict[str, Tensor]:
         """The bounds, [blocks]."""
-        bounds = network.bounds() if hasattr(network, "bounds") else []
-        return {"weights.c": block_means(bounds, len(network.blocks))} if bounds else {}  # pyright: ignore[reportArgumentType]
+        if not isinstance(network, Network) or not (bounds := network.bounds()):
+            return {}
+        return {"weights.c": block_means(bounds, len(network.blocks))}
 
 
 def block_means(bounds: Sequence[tuple[list[int], Tensor]], blocks: int) -> Tensor:

@@ -245,7 +245,11 @@ class _Judge:
     def _connect(self) -> str:
         if not self.setting.skips:
             return f"try residual blocks (model=res-…) with normalizer=frobenius c≈{self.c}"
-        return "try a larger normalizer.c, or c=adaptive" if self.setting.bounded else "try normalizer=frobenius c=adaptive"
+        return (
+            "try a larger normalizer.c, or c=adaptive"
+            if self.setting.bounded
+            else "try normalizer=frobenius c=adaptive"
+        )
 
 
 def _factor(facts: Facts) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from scipy.sparse.linalg import LinearOperator, svds
 from torch import Tensor, nn
@@ -78,4 +79,4 @@ def _largest(x: Tensor, y: Tensor) -> Tensor:
     dtype = {torch.float64: "float64"}.get(x.dtype, "float32")
     operator = LinearOperator(shape, matvec=times, rmatvec=transposed_times, dtype=dtype)  # pyright: ignore[reportCallIssue]
     values = svds(operator, k=1, return_singular_vectors=False, rng=0)
-    return torch.as_tensor(float(values[0]), dtype=torch.float64, device=x.device)
+    return torch.as_tensor(float(np.asarray(values)[0]), dtype=torch.float64, device=x.device)

@@ -47,7 +47,7 @@ class Dirichlet(MatrixProbe):
 class MAD(MatrixProbe):
     """Mean cosine distance 1 − cos(x_i, x_j) over the edges that join two nodes (Chen et al., AAAI 2020, eq. 2–4).
 
-    Each edge counts alike; the paper averages over each node's neighbours first. A zero row has cosine 0 with any other.
+    Each edge counts alike; the paper averages over each node's neighbours first. A zero row has cosine 0 with others.
 
     of: as for `similarity`. Name: `<of>.mad.edges`.
     """

@@ -17,6 +17,8 @@ from zoo.probes.similarity import Similarity
 from zoo.recipe.duration import Duration, Length
 from zoo.recipe.fields import Fraction, Positive
 
+EVERY = Length(5, "steps")
+
 
 class Controller(ABC):
     """Moves the bounds c of a network's weight normalisers by what the probes read.
@@ -27,7 +29,7 @@ class Controller(ABC):
     low, high: the band for that ratio. every: how often the controller is asked.
     """
 
-    def __init__(self, *, low: Positive = 0.9, high: Positive = 1.1, every: Duration = Length(5, "steps")) -> None:
+    def __init__(self, *, low: Positive = 0.9, high: Positive = 1.1, every: Duration = EVERY) -> None:
         self.low, self.high, self.every = low, high, every
 
     def probes(self) -> Sequence[Probe]:
@@ -62,7 +64,7 @@ class Band(Controller):
         *,
         low: Positive = 0.9,
         high: Positive = 1.1,
-        every: Duration = Length(5, "steps"),
+        every: Duration = EVERY,
         per: Literal["network", "block"] = "network",
         gain: Positive = 0.5,
         largest: Positive = 0.05,

@@ -194,7 +194,6 @@ COMPONENTS = {
 DEFAULTS = {"task": "nodes", "split": "default", "normalizer": "none", "optimizer": "adam", "schedule": "constant"}
 
 
-
 def _plain(value: Any) -> Any:
     if isinstance(value, Component):
         return value.plain()

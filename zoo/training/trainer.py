@@ -69,10 +69,12 @@ class Trainer:
     """Trains a network on a task and keeps the weights that validated best.
 
     schedule: a torch learning-rate scheduler stepped once per optimiser step. Validation happens every
-    `training.evaluate`. The plan says which probes are read at which step; a controller moves the normalisers' bounds by
-    what they read; the evidence is read after the last step. Training stops at `training.duration`, when `training.patience` is spent, or at the first loss
+    `training.evaluate`; training stops at `training.duration`, when `training.patience` is spent, or at the first loss
     or gradient that is not finite. With a saver its state is kept every `training.save`; `resume` goes on from there,
     and ends bitwise where the uninterrupted training ends (on a CPU; full-graph tasks).
+
+    plan: which probes are read at which step. controller: moves the normalisers' bounds by what its own probes read.
+    evidence: probes that are read once more after the last step.
     """
 
     def __init__(

@@ -48,6 +48,9 @@ class Scaled(nn.Module):
         for matrix in parameters.values() if self.projects else ():
             matrix.mul_(self.factor)
 
+    def bounds(self) -> list[Any]:
+        return []
+
     def bounded(self) -> list[Any]:
         """It has no bound."""
         return []

@@ -37,7 +37,12 @@ def alike(built: Built) -> None:
 CASES: Mapping[str, tuple[str, Mapping[str, object], int, Callable[[Built], None] | None]] = {
     "healthy": ("smoke/res-gcn", {**GRAPH, "model.depth": 16, "normalizer": BOUND}, 40, None),
     "gradient expansion": ("smoke/res-gcn", {**GRAPH, "model.depth": 48, "normalizer": "none"}, 10, None),
-    "vanishing gradient": ("smoke/gcn", {**GRAPH, "model.depth": 40, "model.dropout": 0.0, "normalizer": "none"}, 10, None),
+    "vanishing gradient": (
+        "smoke/gcn",
+        {**GRAPH, "model.depth": 40, "model.dropout": 0.0, "normalizer": "none"},
+        10,
+        None,
+    ),
     # Orthogonal weights keep the size; what Â does to the directions is then all there is.
     "gradient oversmoothing": (
         "smoke/gcn",
@@ -59,7 +64,12 @@ CASES: Mapping[str, tuple[str, Mapping[str, object], int, Callable[[Built], None
         alike,
     ),
     "non-finite": ("smoke/res-gcn", {**GRAPH, "model.depth": 400, "normalizer": "none"}, 3, None),
-    "underfitting": ("smoke/res-gcn", {**GRAPH, "model.depth": 16, "normalizer": BOUND, "optimizer.lr": 1e-6}, 10, None),
+    "underfitting": (
+        "smoke/res-gcn",
+        {**GRAPH, "model.depth": 16, "normalizer": BOUND, "optimizer.lr": 1e-6},
+        10,
+        None,
+    ),
 }
 
 

@@ -99,12 +99,12 @@ def test_smoothing_and_collapse_count_only_if_nothing_was_learned():
 
 def test_the_sentence_has_the_factor_and_a_bound_to_try():
     """64 blocks of width 64 that grow 1.41× each are told so, and advised c ≈ 0.5."""
-    bad = reading(growth=1.41**63)
+    bad, gone = reading(growth=1.41**63), reading(norm_ratio=1e-9)
     said = str(diagnose(bad, bad, RESIDUAL, skill=0.0))
     assert "μ(G) grows 1.41× per block toward the input" in said
     assert "try normalizer=frobenius c≈0.5" in said
     assert "normalizer.c=0.5" in diagnose(bad, bad, BOUNDED, skill=0.0).advice
-    assert "res-" in diagnose(*[reading(norm_ratio=1e-9)] * 2, PLAIN, skill=0.0).advice
+    assert "res-" in diagnose(gone, gone, PLAIN, skill=0.0).advice
 
 
 def test_overflow_counts_as_expansion():
@@ -128,8 +128,9 @@ def test_where_the_head_reads_all_blocks_one_collapsed_one_is_no_collapse():
     good = reading()
     values = {**good, "representations.ratio.limit": np.linspace(0.5, 0.001, 64)}
     jumping = Setting(width=64, skips=True, normalizer="none", bounded=False, reads_all_blocks=True)
-    assert diagnose(*[Reading(values)] * 2, RESIDUAL, skill=0.0).verdict == "representation collapse"
-    assert diagnose(*[Reading(values)] * 2, jumping, skill=0.0).verdict == "underfitting"
+    late = Reading(values)
+    assert diagnose(late, late, RESIDUAL, skill=0.0).verdict == "representation collapse"
+    assert diagnose(late, late, jumping, skill=0.0).verdict == "underfitting"
 
 
 def test_untrained_networks_are_not_called_underfitting():

@@ -31,7 +31,7 @@ def test_norms_are_right_however_little_lies_off(share, dtype):
     off, _ = NodeMatrix(x.to(dtype), None, "both", backward=False).norms("plain")
     expected = x.to(dtype).double()
     expected = (expected - expected.mean(0)).norm()
-    tolerance = 1e-10 if dtype == torch.float64 and share > 1e-5 else 1e-5 if share > 1e-5 else 0.05
+    tolerance = 1e-10 if dtype == torch.float64 and share > 1e-5 else 1e-4 if share > 1e-5 else 0.05
     if dtype == torch.float64 or share > 1e-6:
         assert float(off) == pytest.approx(float(expected), rel=tolerance)
 

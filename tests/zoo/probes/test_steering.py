@@ -50,7 +50,10 @@ def test_each_block_is_moved_by_its_own_growth():
 @pytest.mark.parametrize("per", ["network", "block"])
 def test_profiles_that_cannot_be_read_move_nothing(per):
     """Gradients of zero or NaN, and a single block, leave c where it is."""
-    for profile, depth in ((Reading({"gradients.mu.plain": np.ones(1)}), 1), (Reading({"gradients.mu.plain": np.zeros(3)}), 3)):
+    for profile, depth in (
+        (Reading({"gradients.mu.plain": np.ones(1)}), 1),
+        (Reading({"gradients.mu.plain": np.zeros(3)}), 3),
+    ):
         np.testing.assert_array_equal(Band(per=per).move(profile, np.full(depth, 0.5)), 0.5)
 
 
@@ -90,7 +93,7 @@ def test_a_network_that_expands_is_brought_into_the_band(per):
 
 
 def test_adaptive_is_calibrated_recorded_and_loaded(tmp_path):
-    """c starts at the calibrated value, moves in probes.jsonl, and comes back with the weights."""
+    """C starts at the calibrated value, moves in probes.jsonl, and comes back with the weights."""
     changes = {"normalizer": ADAPTIVE, "training.duration": 12, "optimizer.lr": 0.05, "model.depth": 12}
     run = zoo.train("smoke/res-gcn", changes, runs=tmp_path)
     cs = [row["weights.c"][0] for row in run.probes]
@@ -163,8 +166,6 @@ def test_two_controllers_are_refused():
 def test_steering_probes_are_enough_for_the_band():
     """What `Band` reads is what its probes measure, on a real network."""
     built = zoo.build("smoke/res-gcn")
-    found = snapshot(
-        built.network, Band().probes(), lambda: built.task.loss(built.network.train(), built.split.train)
-    )
+    found = snapshot(built.network, Band().probes(), lambda: built.task.loss(built.network.train(), built.split.train))
     assert {"gradients.mu.plain", "expansion_rate.plain"} <= set(found)
     assert any(isinstance(probe, Similarity) for probe in Band().probes())

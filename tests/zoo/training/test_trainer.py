@@ -196,7 +196,9 @@ def test_projection_follows_every_step():
 def test_probes_are_read_at_just_the_scheduled_steps(tmp_path, every):
     """The first, each multiple and the last; the record has a line for each, in the order of the steps."""
     run = zoo.train(
-        "smoke/res-gcn", {"training.duration": 10, "probes": {"name": "standard", "every": f"{every} steps"}}, runs=tmp_path
+        "smoke/res-gcn",
+        {"training.duration": 10, "probes": {"name": "standard", "every": f"{every} steps"}},
+        runs=tmp_path,
     )
     assert [row["step"] for row in run.probes] == sorted({1, 10, *range(every, 11, every)})
     assert all(len(row["gradients.ratio.limit"]) == 4 for row in run.probes)
