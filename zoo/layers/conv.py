@@ -18,6 +18,11 @@ class Conv(nn.Module, ABC):
     attention vectors have other names.
     """
 
+    def __init__(self, in_width: int, out_width: int) -> None:
+        super().__init__()
+        self.in_width = in_width
+        self.out_width = out_width
+
     @property
     def propagation(self) -> Norm | None:
         """By which of `Graph.propagate`'s weights features spread, or None; probes read their limit subspace from it.
@@ -25,11 +30,6 @@ class Conv(nn.Module, ABC):
         Attention answers "right": its coefficients add up to 1 at each node, as those of a mean do.
         """
         return "both"
-
-    def __init__(self, in_width: int, out_width: int) -> None:
-        super().__init__()
-        self.in_width = in_width
-        self.out_width = out_width
 
     @abstractmethod
     def forward(self, graph: Graph, x: Tensor) -> Tensor:

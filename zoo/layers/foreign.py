@@ -18,7 +18,6 @@ from zoo.recipe.fields import Count
 
 IN_WIDTH = ("in_feats", "in_feat", "in_size", "input_d")
 OUT_WIDTH = ("out_feats", "out_feat", "out_size", "output_d")
-# Set by the adapter: the width options, the update of GIN, the block's own activation, isolated nodes.
 # How each module of dgl.nn spreads features, where it is not by 1/√(d_i d_j); GraphConv and SAGEConv have options.
 PROPAGATION: dict[str, Norm] = {
     **dict.fromkeys(("GATConv", "GATv2Conv", "DotGatConv", "EGATConv", "AGNNConv", "HGTConv", "GatedGCNConv"), "right"),
@@ -26,6 +25,7 @@ PROPAGATION: dict[str, Norm] = {
     **dict.fromkeys(("SAGEConv.mean", "GraphConv.right"), "right"),
     "GraphConv.left": "left",
 }
+# Set by the adapter: the width options, the update of GIN, the block's own activation, isolated nodes.
 SUPPLIED = {*IN_WIDTH, *OUT_WIDTH, "apply_func", "activation", "allow_zero_in_degree"}
 
 
