@@ -48,16 +48,17 @@ def trainer(recipe: str, probes: str):
 def times(recipe: str, rounds: int) -> dict[str, tuple[float, float, float]]:
     """For each case the median, and the quartiles, of its time over that of the plain epochs beside it."""
     epochs = {case: trainer(recipe, case) for case in CASES}
-    for epoch in epochs.values():
-        epoch(), epoch()
     found = {case: [] for case in CASES}
-    plain = []
+
+    def warm(case: str) -> float:
+        """An epoch of a trainer that has just had another: the first one after a change finds nothing in the caches."""
+        epochs[case]()
+        return epochs[case]()
+
     for _ in range(rounds):
-        for case in CASES[1:]:
-            before, with_probes, after = epochs["none"](), epochs[case](), epochs["none"]()
-            plain += [before, after]
+        for case in CASES:
+            before, with_probes, after = warm("none"), warm(case), warm("none")
             found[case].append(2 * with_probes / (before + after))
-        found["none"].append(epochs["none"]() / plain[-1])
     return {case: tuple(statistics.quantiles(ratios, n=4)) for case, ratios in found.items()}
 
 

@@ -74,7 +74,7 @@ class Tap:
         self._of_block = {probe: {} for probe in self._kind(BlockProbe)}
         if any(isinstance(probe, MatrixProbe | BlockProbe | WeightProbe) for probe in self._probes):
             for index, block in enumerate(self._blocks):
-                self._handles.append(block.register_forward_hook(self._listen(index)))
+                self._handles.append(block.register_forward_hook(self._listen(index, _conv(block))))
         if any(self._kind(ErrorProbe)):
             self._handles.append(self._network.register_forward_hook(self._listen_to_output))
         for probe in self._kind(NetworkProbe):
@@ -125,19 +125,20 @@ class Tap:
         whole[torch.tensor(there, device=series.device)] = series
         return whole
 
-    def _listen(self, index: int) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+    def _listen(self, index: int, conv: nn.Module) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         seen = False
+        propagation: Norm | None = getattr(conv, "propagation", "both")
+        weighs = any(self._kind(WeightProbe))
 
         def forward_hook(block: nn.Module, inputs: tuple[Any, ...], result: Any) -> None:
             nonlocal seen
             output = _tensor(result)
             graph = next((value for value in inputs if isinstance(value, Graph)), None)
-            propagation: Norm | None = getattr(_conv(block), "propagation", "both")
             if not seen:  # checkpointing runs the forward pass a second time
                 seen = True
                 self._reduce("representations", index, output.detach(), graph, propagation)
-                if any(self._kind(WeightProbe)):
-                    self._weights[index] = [weight.detach() for _, weight in weight_matrices(_conv(block))]
+                if weighs:
+                    self._weights[index] = [weight.detach() for _, weight in weight_matrices(conv)]
                 for probe, found in self._of_block.items():
                     found[index] = probe.measure(block, inputs)
             if output.requires_grad and self._on["gradients"]:
