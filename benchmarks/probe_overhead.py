@@ -20,19 +20,10 @@ CASES = ("none", "quick", "standard", "deep")
 def trainer(recipe: str, probes: str):
     """A trainer that reads the probes at every step."""
     import zoo
-    from zoo.training.trainer import Trainer
 
     scheduled = {"probes": "none" if probes == "none" else {"name": probes, "every": "1 step"}}
     built = zoo.build(recipe, {**scheduled, "training.duration": 1000}, device="cpu")
-    made = Trainer(
-        built.network,
-        built.task,
-        built.optimizer,
-        built.scheduler,
-        built.recipe.training,
-        built.device,
-        plan=built.plan,
-    )
+    made = built.trainer()
     batch = next(iter(built.task.batches()))
 
     def epoch() -> float:

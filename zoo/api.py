@@ -20,17 +20,16 @@ from zoo.builder import build as _build
 from zoo.errors import RunError
 from zoo.layers.network import Network
 from zoo.layers.residual import NoSkip
-from zoo.probes.diagnosis import Diagnosis, Setting, diagnose, evidence_probes
+from zoo.probes.diagnosis import Diagnosis, Setting, diagnose
 from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
-from zoo.recipe import text
 from zoo.recipe.load import Overrides
 from zoo.recipe.load import load as _load_recipe
 from zoo.recipe.schema import Component, Recipe
 from zoo.runs import folder
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
-from zoo.training.trainer import Outcome, Trainer, Watcher
+from zoo.training.trainer import Outcome, Watcher
 
 RUNS = Path("runs")
 
@@ -72,19 +71,7 @@ def train(
         with closing(RunFolder(path, resume=resume)) as record:
             record.describe(resolved, _environment(built))
             watchers = (record, watch(built)) if watch else (record,)
-            trainer = Trainer(
-                built.network,
-                built.task,
-                built.optimizer,
-                built.scheduler,
-                resolved.training,
-                built.device,
-                watchers,
-                record,
-                plan=built.plan,
-                controller=built.controller,
-                evidence=evidence_probes(),
-            )
+            trainer = built.trainer(watchers, record)
             if record.state is not None:
                 trainer.resume(record.state)
             outcome = trainer.fit()
@@ -165,10 +152,10 @@ def load(run: str | Path | Run, *, device: str = "cpu") -> Network:
 
 
 def _varied(recipe: Recipe, depth: int | None, normalizer: str | None) -> Recipe:
-    changes: dict[str, Any] = {} if depth is None else {"model.depth": depth}
+    changes = [] if depth is None else [f"model.depth={depth}"]
     if normalizer is not None:
         name, _, c = normalizer.partition(":")
-        changes["normalizer"] = {"name": name, "c": text.parse(c)} if c else name
+        changes += [f"normalizer={name}", *([f"normalizer.c={c}"] if c else [])]
     return _load_recipe(recipe, changes)
 
 
@@ -287,7 +274,6 @@ def setting_of(built: Built) -> Setting:
     return Setting(
         width=next((matrix.shape[-1] for matrix in network.block_matrices().values()), 1),
         skips=network.readout.collects or not all(isinstance(residual, NoSkip) for residual in residuals),
-        normalizer=" + ".join(component.name for component in built.recipe.normalizer),
         bounded=bool(network.bounds()),
         reads_all_blocks=network.readout.collects,
     )

@@ -28,6 +28,7 @@ from zoo.tasks.base import Task
 from zoo.training.device import Choice, choose_device, choose_threads
 from zoo.training.schedule import Schedule
 from zoo.training.seed import seed_everything
+from zoo.training.trainer import Saver, Trainer, Watcher
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,22 @@ class Built:
     choices: tuple[Choice, ...]
     plan: Plan
     controller: Controller | None
+
+    def trainer(self, watchers: tuple[Watcher, ...] = (), saver: Saver | None = None) -> Trainer:
+        """A trainer of these objects."""
+        return Trainer(
+            self.network,
+            self.task,
+            self.optimizer,
+            self.scheduler,
+            self.recipe.training,
+            self.device,
+            watchers,
+            saver,
+            plan=self.plan,
+            controller=self.controller,
+            evidence=evidence_probes(),
+        )
 
 
 def build(recipe: Recipe, seed: int = 0) -> Built:

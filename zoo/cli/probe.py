@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from registry import load_plugin
 from zoo.cli.arguments import AsJson, Plugins, Words, split_words
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def probe(
     normalizer: Annotated[
         str | None, typer.Option(metavar="A,B:C", help="normalisers by name, each with its c after a colon")
     ] = None,
-    probes: Annotated[str, typer.Option(help="of a finished run: the set of probes, or one of them")] = "deep",
+    probes: Annotated[
+        str | None, typer.Option(help="of a finished run: the set of probes, or one of them; deep if not given")
+    ] = None,
     seed: Annotated[int, typer.Option(help="seed of weights and split")] = 0,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N")] = None,
     plot: Annotated[
@@ -45,8 +48,17 @@ def probe(
     """
     names, overrides = split_words(words)
     if len(names) == 1 and Path(names[0]).is_dir():
-        _run(Path(names[0]), probes, device or "cpu", as_json)
+        if overrides or depths or normalizer or plot:
+            raise typer.BadParameter(
+                "a finished run is read as it is — expected neither changes nor --depths, --normalizer or --plot — "
+                f"'zoo plot {names[0]}' draws it"
+            )
+        for file in plugin or []:
+            load_plugin(file)
+        _run(Path(names[0]), probes or "deep", device or "cpu", as_json)
         return
+    if probes:
+        raise typer.BadParameter("--probes is for finished runs — expected a run folder — recipes have their own set")
     numbers = _depths(depths)
 
     from rich.console import Console

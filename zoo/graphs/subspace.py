@@ -1,5 +1,6 @@
 """Subspaces of node features that smoothing leaves alone, and what of a matrix lies off them."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from torch import Tensor
 from zoo.graphs.kernel import Norm, Structure
 from zoo.graphs.rows import csr_matrix
 
+# A share of the norm; at 0.99 a fiftieth of the square is left, and the difference of squares loses two digits.
+_MOSTLY_WITHIN = 0.99
 _PERRON_STEPS, _PERRON_TOLERANCE = 10_000, 1e-13
 
 
@@ -27,6 +30,18 @@ class Subspace(ABC):
         """
         coordinates = self.coordinates(x)
         return self.remainder(x, coordinates), coordinates
+
+    def norms(self, x: Tensor, whole: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The norms of x off the subspace and within it, scalars; whole: ‖x‖_F, where it is known."""
+        coordinates = self.coordinates(x)
+        within = torch.linalg.vector_norm(coordinates)
+        # Where much lies off it, ‖X‖² − ‖PX‖² is as good as the norm of the difference, and needs no matrix. To tell,
+        # the number has to be looked at: free on a CPU, a wait elsewhere.
+        if x.device.type == "cpu":
+            size, part = float(torch.linalg.vector_norm(x) if whole is None else whole), float(within)
+            if part < _MOSTLY_WITHIN * size < math.inf:
+                return torch.tensor(math.sqrt((size - part) * (size + part)), dtype=x.dtype), within
+        return torch.linalg.vector_norm(self.remainder(x, coordinates)), within
 
     @abstractmethod
     def coordinates(self, x: Tensor) -> Tensor:
@@ -48,8 +63,8 @@ class Constant(Subspace):
         """Take the mean row out."""
         return x - x.mean(dim=0, keepdim=True)
 
-    def norms(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The norms of x off the subspace and within it, scalars; by the one kernel that makes no matrix of them."""
+    def norms(self, x: Tensor, whole: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Both norms, by the one kernel that gives a column's mean and variance and makes no matrix."""
         mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
         root = len(x) ** 0.5
         # Two short vectors: a norm is one small operation, the root of a sum three.

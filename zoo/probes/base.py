@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from zoo.probes.matrix import NodeMatrix
 
 Of = Literal["gradients", "representations"]
+SIDES: tuple[Of, ...] = ("gradients", "representations")
 
 
 class Probe(ABC):  # noqa: B024 - what each kind has to offer differs; this is their common name

@@ -37,7 +37,6 @@ class Setting:
 
     width: int
     skips: bool
-    normalizer: str
     bounded: bool
     reads_all_blocks: bool = False
 
@@ -76,7 +75,7 @@ class Facts:
     @property
     def expands(self) -> bool:
         """The gradient grows on its way to the first block, or overflows there."""
-        return self.growth > EXPANDS or math.isinf(self.growth)
+        return self.growth > EXPANDS
 
     @property
     def vanishes(self) -> bool:
@@ -86,8 +85,12 @@ class Facts:
     @property
     def smoothed(self) -> bool:
         """What reaches the first block is alike for all nodes of a component, while its size is not gone."""
-        fallen = self.first_limit_ratio < SMOOTHED * min(1.0, self.last_limit_ratio)
-        return fallen and not self.vanishes
+        return self.loses_directions and not self.vanishes
+
+    @property
+    def loses_directions(self) -> bool:
+        """The gradient at the first block is alike for all nodes of a component, whatever its size."""
+        return self.first_limit_ratio < SMOOTHED * self.last_limit_ratio
 
     @property
     def collapsed(self) -> bool:
@@ -203,7 +206,7 @@ class _Judge:
             f"‖G‖ falls to {facts.norm_ratio:.1e} of its size on the way from block {self.depth} to block 1 "
             f"({_factor(facts)})"
         )
-        if facts.first_limit_ratio < SMOOTHED * facts.last_limit_ratio:
+        if facts.loses_directions:
             because += f", and of what is left {facts.first_limit_ratio:.0%} differs between nodes of a component"
         return Diagnosis("vanishing gradient", because, self._connect())
 

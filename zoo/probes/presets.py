@@ -1,6 +1,6 @@
 """Three sets of probes, each holding the cheaper one; their cost is in docs/reading-gradients.md."""
 
-from zoo.probes.base import Of, Probe
+from zoo.probes.base import SIDES, Probe
 from zoo.probes.constraint import NormalizerBound
 from zoo.probes.error import OutputError
 from zoo.probes.expansion import ExpansionRate
@@ -10,8 +10,6 @@ from zoo.probes.similarity import Similarity
 from zoo.probes.smoothing import MAD, Dirichlet
 from zoo.probes.weights import UpdateRatio, WeightNorms, WeightSpectrum
 
-_SIDES: tuple[Of, Of] = ("gradients", "representations")
-
 
 def quick() -> list[Probe]:
     """Gradient triple μ(G), ‖G‖_F, ratio at each block, the expansion rate, and the bound c in force."""
@@ -20,7 +18,7 @@ def quick() -> list[Probe]:
 
 def standard() -> list[Probe]:
     """`quick`, with representations, the limit subspace, weight norms, update ratios and the output error."""
-    limits = [Similarity(of=of, subspace="limit") for of in _SIDES]
+    limits = [Similarity(of=of, subspace="limit") for of in SIDES]
     return [
         *quick(),
         Similarity(of="representations"),
@@ -36,12 +34,12 @@ def deep() -> list[Probe]:
     """`standard`, with Dirichlet energies, MAD, ranks, weight spectra and the Jacobian gain of every block."""
     return [
         *standard(),
-        *(Similarity(of=of, subspace="degree") for of in _SIDES),
+        *(Similarity(of=of, subspace="degree") for of in SIDES),
         Dirichlet(normalization="degree"),
         Dirichlet(normalization="none"),
         Dirichlet(normalization="relative"),
         MAD(),
-        *(Rank(of=of) for of in _SIDES),
+        *(Rank(of=of) for of in SIDES),
         WeightSpectrum(),
         JacobianGain(),
     ]

@@ -13,6 +13,7 @@ from zoo.graphs.graph import Graph
 from zoo.graphs.kernel import Norm
 from zoo.layers.conv import weight_matrices
 from zoo.probes.base import (
+    SIDES,
     BlockProbe,
     ErrorProbe,
     MatrixProbe,
@@ -27,7 +28,6 @@ from zoo.probes.matrix import NodeMatrix
 from zoo.probes.reading import Reading
 
 P = TypeVar("P", bound=Probe)
-SIDES: tuple[Of, ...] = ("representations", "gradients")
 
 
 class Tap:

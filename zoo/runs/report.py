@@ -97,7 +97,6 @@ def _scientific(values: Sequence[float | None]) -> str:
 
 
 def _statuses(runs: Sequence[Run]) -> str:
-    """How runs ended, and the verdict on them."""
     counts: dict[str, int] = {}
     for run in runs:
         bad = run.result["non_finite"]

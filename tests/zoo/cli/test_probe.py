@@ -40,6 +40,9 @@ def test_finished_run(zoo):
     assert row["diagnosis"]["verdict"] in done.stdout
     found = json.loads(zoo("probe", row["path"], "--probes", "rank", "--json").stdout)
     assert len(found["representations.rank.effective"]) == 4
+    refused = zoo("probe", row["path"], "model.depth=2")
+    assert refused.returncode == 2
+    assert "a finished run is read as it is" in " ".join(refused.stderr.replace("│", "").split())
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,8 @@ def test_finished_run(zoo):
         (["--depths", "0"], "expected e.g. 2,8,32"),
         (["--normalizer", "none,frobenus"], "did you mean 'frobenius'"),
         (["--depths", "2,2000"], "less than or equal to 1024"),
+        (["--normalizer", "frobenius:["], "is not a YAML value"),
+        (["--probes", "rank"], "is for finished runs"),
     ],
 )
 def test_mistakes_are_found_before_the_first_network(zoo, tmp_path, words, said):

@@ -14,7 +14,6 @@ from zoo.api import diagnosis_of
 from zoo.builder import Built
 from zoo.probes.diagnosis import Diagnosis, evidence_probes
 from zoo.probes.snapshot import snapshot
-from zoo.training.trainer import Trainer
 
 GRAPH = {
     "dataset": {"name": "block-model", "nodes": 90, "classes": 3, "features": 16, "degree": 6.0, "homophily": 0.8},
@@ -82,18 +81,7 @@ def judged(case: str, seed: int) -> Diagnosis:
         batch = next(iter(built.task.batches()))
         initial = snapshot(built.network, evidence_probes(), lambda: built.task.loss(built.network.train(), batch))
         object.__setattr__(built, "initial", initial)
-    trainer = Trainer(
-        built.network,
-        built.task,
-        built.optimizer,
-        built.scheduler,
-        built.recipe.training,
-        built.device,
-        plan=built.plan,
-        controller=built.controller,
-        evidence=evidence_probes(),
-    )
-    return diagnosis_of(built, trainer.fit())
+    return diagnosis_of(built, built.trainer().fit())
 
 
 def main(seeds: int) -> None:

@@ -16,9 +16,9 @@ assert spec.loader is not None
 cases = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(cases)
 
-PLAIN = Setting(width=64, skips=False, normalizer="none", bounded=False)
-RESIDUAL = Setting(width=64, skips=True, normalizer="none", bounded=False)
-BOUNDED = Setting(width=64, skips=True, normalizer="frobenius", bounded=True)
+PLAIN = Setting(width=64, skips=False, bounded=False)
+RESIDUAL = Setting(width=64, skips=True, bounded=False)
+BOUNDED = Setting(width=64, skips=True, bounded=True)
 
 
 def reading(
@@ -127,7 +127,7 @@ def test_where_the_head_reads_all_blocks_one_collapsed_one_is_no_collapse():
     """Jumping knowledge still has the others."""
     good = reading()
     values = {**good, "representations.ratio.limit": np.linspace(0.5, 0.001, 64)}
-    jumping = Setting(width=64, skips=True, normalizer="none", bounded=False, reads_all_blocks=True)
+    jumping = Setting(width=64, skips=True, bounded=False, reads_all_blocks=True)
     late = Reading(values)
     assert diagnose(late, late, RESIDUAL, skill=0.0).verdict == "representation collapse"
     assert diagnose(late, late, jumping, skill=0.0).verdict == "underfitting"
