@@ -11,17 +11,27 @@ MODELS = {
     "res-gcn": "zoo.models.stack:Stack(conv='gcn', residual='add')",
     "gat": "zoo.models.stack:Stack(conv='gat', residual='none')",
     "res-gat": "zoo.models.stack:Stack(conv='gat', residual='add')",
+    "res-lipschitz-gat": "zoo.models.stack:Stack(conv='lipschitz-gat', residual='add')",
     "sage": "zoo.models.stack:Stack(conv='sage', residual='none')",
     "res-sage": "zoo.models.stack:Stack(conv='sage', residual='add')",
     "gin": "zoo.models.stack:Stack(conv='gin', residual='none')",
     "res-gin": "zoo.models.stack:Stack(conv='gin', residual='add')",
     "mlp": "zoo.models.stack:Stack(conv='mlp', residual='none')",
     "res-mlp": "zoo.models.stack:Stack(conv='mlp', residual='add')",
+    "jknet": "zoo.models.stack:Stack(conv='gcn', residual='jumping')",
+    "gcnii": "zoo.models.gcnii:GCNII",
+    "g2": "zoo.models.g2:G2",
+    "egnn": "zoo.models.egnn:EGNN",
+    "appnp": "zoo.models.appnp:APPNP",
+    "sgc": "zoo.models.sgc:SGC",
+    "dagnn": "zoo.models.dagnn:DAGNN",
+    "rev-gnn": "zoo.models.rev_gnn:RevGNN",
 }
 
 CONVS = {
     "gcn": "zoo.layers.gcn:GCNConv",
     "gat": "zoo.layers.gat:GATConv",
+    "lipschitz-gat": "zoo.layers.gat:GATConv(attention_norm='lipschitz')",
     "gatv2": "zoo.layers.gat:GATv2Conv",
     "sage": "zoo.layers.sage:SAGEConv",
     "gin": "zoo.layers.gin:GINConv",
@@ -61,6 +71,25 @@ NORMALIZERS = {
     "instance": "zoo.normalizers.standard:InstanceNorm",
     "pair": "zoo.normalizers.pair:PairNorm",
     "mean": "zoo.normalizers.pair:MeanNorm",
+    "node": "zoo.normalizers.node:NodeNorm",
+    "graph": "zoo.normalizers.graph:GraphNorm",
+    "dgn": "zoo.normalizers.dgn:DifferentiableGroupNorm",
+    "message": "zoo.normalizers.message:MessageNorm",
+    "contra": "zoo.normalizers.contra:ContraNorm",
+}
+
+REGULARIZERS = {
+    "none": "zoo.regularizers.none:NoRegularizer",
+    "drop-edge": "zoo.regularizers.drop_edge:DropEdge",
+    "drop-node": "zoo.regularizers.drop_node:DropNode",
+    "skip-node": "zoo.regularizers.skip_node:SkipNode",
+    "orthogonality": "zoo.regularizers.orthogonality:Orthogonality",
+}
+
+INITIALIZERS = {
+    "default": "zoo.initializers.default:Default",
+    "critical-variance": "zoo.initializers.critical_variance:CriticalVariance",
+    "g-init": "zoo.initializers.g_init:GInit",
 }
 
 PROBES = {

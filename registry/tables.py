@@ -8,6 +8,8 @@ convs = Registry("convs", catalog.CONVS)
 residuals = Registry("residuals", catalog.RESIDUALS)
 activations = Registry("activations", catalog.ACTIVATIONS)
 normalizers = Registry("normalizers", catalog.NORMALIZERS)
+regularizers = Registry("regularizers", catalog.REGULARIZERS)
+initializers = Registry("initializers", catalog.INITIALIZERS)
 probes = Registry("probes", catalog.PROBES)
 controllers = Registry("controllers", catalog.CONTROLLERS)
 datasets = Registry("datasets", catalog.DATASETS)
@@ -24,6 +26,8 @@ TABLES = {
         residuals,
         activations,
         normalizers,
+        regularizers,
+        initializers,
         probes,
         controllers,
         datasets,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_model
 
 from zoo import __version__
 from zoo.builder import Built, probes_of, training_loss
@@ -27,6 +27,7 @@ from zoo.recipe.load import Overrides
 from zoo.recipe.load import load as _load_recipe
 from zoo.recipe.schema import Component, Recipe
 from zoo.runs import folder
+from zoo.runs.claim import claim, refuse_if_claimed
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
 from zoo.training.trainer import Outcome, Watcher
@@ -57,7 +58,8 @@ def train(
     A run that is already finished there is returned as it is; `again=True` moves it aside and trains anew.
     resume: go on with an unfinished run from the state that it saved last; else it is moved aside and trained anew.
     watch: given the built objects, returns who else sees each validation (a progress bar).
-    Raises: RecipeError, RegistryError, DataError, BuildError, TrainingError, RunError.
+    Raises: RecipeError, RegistryError, DataError, BuildError, TrainingError, RunError (RunBusy while another process
+    trains the run).
     """
     resolved = _resolve(recipe, overrides, device, plugins)
     identity = identity_of(resolved)
@@ -67,15 +69,20 @@ def train(
     began = time.perf_counter()
     threads = torch.get_num_threads()
     try:
+        refuse_if_claimed(path)  # building takes a while, and makes no folder if it fails
         built = _build(resolved, seed)
-        with closing(RunFolder(path, resume=resume)) as record:
-            record.describe(resolved, _environment(built))
-            watchers = (record, watch(built)) if watch else (record,)
-            trainer = built.trainer(watchers, record)
-            if record.state is not None:
-                trainer.resume(record.state)
-            outcome = trainer.fit()
-            record.finish(built.network.state_dict(), _result(built, identity, outcome, time.perf_counter() - began))
+        with claim(path):
+            if folder.is_finished(path) and not again:  # by a process that held the folder until now
+                return Run(path)
+            with closing(RunFolder(path, resume=resume)) as record:
+                record.describe(resolved, _environment(built))
+                watchers = (record, watch(built)) if watch else (record,)
+                trainer = built.trainer(watchers, record)
+                if record.state is not None:
+                    trainer.resume(record.state)
+                outcome = trainer.fit()
+                result = _result(built, identity, outcome, time.perf_counter() - began)
+                record.finish(built.network.state_dict(), result)
     finally:
         torch.set_num_threads(threads)
     return Run(path)
@@ -187,8 +194,7 @@ def _loaded(finished: Run, device: str) -> Built:
     built = _build(recipe, finished.seed)
     file = finished.path / folder.WEIGHTS
     try:
-        state = load_file(file, device=str(built.device))
-        built.network.load_state_dict(state)
+        load_model(built.network, file)  # of shared weights, which have several names, the file has one
     except Exception as error:
         raise RunError(
             f"{file} — does not fit the recipe beside it: {error} — expected the weights that the run wrote"
@@ -231,6 +237,7 @@ def _result(built: Built, identity: str, outcome: Outcome, seconds: float) -> di
         "seed": built.seed,
         "status": outcome.status,
         "metric": built.task.metric,
+        "higher_is_better": built.task.higher_is_better,
         "val": outcome.val,
         "test": outcome.test,
         "train": outcome.train,

@@ -12,6 +12,8 @@ from zoo.datasets.prepare import prepare
 from zoo.datasets.store import Store
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
+from zoo.initializers.base import Initializer
+from zoo.initializers.default import Default
 from zoo.layers.network import Network
 from zoo.normalizers.attach import WeightNormalization
 from zoo.normalizers.none import NoNormalizer
@@ -24,7 +26,10 @@ from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller
 from zoo.recipe.options import options_of
 from zoo.recipe.schema import Component, Probing, Recipe
+from zoo.regularizers.base import Regularizer
+from zoo.regularizers.none import NoRegularizer
 from zoo.tasks.base import Task
+from zoo.training import loss
 from zoo.training.device import Choice, choose_device, choose_threads
 from zoo.training.schedule import Schedule
 from zoo.training.seed import seed_everything
@@ -85,7 +90,9 @@ def build(recipe: Recipe, seed: int = 0) -> Built:
     task: Task = factory(recipe.task, "tasks")(graph, data, split).to(device)
 
     seed_everything(seed)
-    network = _network(recipe, task).to(device)
+    initializer: Initializer = factory(recipe.initializer, "initializers")()
+    network = _network(recipe, task, graph, initializer).to(device)
+    drawn = initializer.chosen()
     controller = _controller(recipe)
     choices = [
         device_choice,
@@ -93,6 +100,7 @@ def build(recipe: Recipe, seed: int = 0) -> Built:
         threads_choice,
         Choice("split", split.name, split.facts.get("why", "asked for")),
         Choice("metric", task.metric, task.metric_reason),
+        *([Choice("initializer", *drawn)] if drawn else []),
         *_calibrated(recipe, network, task, controller),
     ]
     initial = snapshot(network, evidence_probes(), partial(training_loss, network, task))
@@ -140,7 +148,7 @@ def factory(component: Component, table: str) -> partial[Any]:
     return partial(target, **options)
 
 
-def _network(recipe: Recipe, task: Task) -> Network:
+def _network(recipe: Recipe, task: Task, graph: Graph, initializer: Initializer) -> Network:
     factories = [factory(component, "normalizers") for component in recipe.normalizer]
     sites = [getattr(made.func, "site", None) for made in factories]
     for component, site in zip(recipe.normalizer, sites, strict=True):
@@ -154,6 +162,15 @@ def _network(recipe: Recipe, task: Task) -> Network:
         made for made, site in zip(factories, sites, strict=True) if site == "weight" and made.func is not NoNormalizer
     ]
     network: Network = factory(recipe.model, "models")(task.in_width, task.out_width, on_features)
+    if not isinstance(initializer, Default):
+        if not network.block_matrices():
+            raise BuildError(
+                f"initializer — {recipe.model.name} has no weight matrix inside its blocks to draw — expected a model "
+                "whose blocks have weights, or initializer=default"
+            )
+        network.initialize_with(initializer, graph)
+    if regularizers := _regularizers(recipe):
+        network.regularize_with(regularizers)
     if on_weights:
         matrices = network.block_matrices()
         if not matrices:
@@ -163,6 +180,11 @@ def _network(recipe: Recipe, task: Task) -> Network:
             )
         network.normalize_with(WeightNormalization(matrices, on_weights))
     return network
+
+
+def _regularizers(recipe: Recipe) -> list[Regularizer]:
+    made = [factory(component, "regularizers")() for component in recipe.regularizer]
+    return [regularizer for regularizer in made if not isinstance(regularizer, NoRegularizer)]
 
 
 def probes_of(component: Component) -> list[Probe]:
@@ -203,6 +225,6 @@ def _calibrated(recipe: Recipe, network: Network, task: Task, controller: Contro
 
 
 def training_loss(network: Network, task: Task) -> torch.Tensor:
-    """The loss of the first batch, with the network in training."""
+    """The loss of the first batch, penalty included, with the network in training."""
     network.train()
-    return task.loss(network, next(iter(task.batches())))
+    return loss.training_loss(network, task, next(iter(task.batches())))

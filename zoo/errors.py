@@ -8,6 +8,7 @@ Exception
 │   │   └── DataBroken    files are there, but truncated, tampered with or not what they should be
 │   ├── BuildError        recipe is well-formed, but its parts do not fit together
 │   ├── RunError          a run folder is not there, unfinished or not readable
+│   │   └── RunBusy       another process is training that run
 │   └── TrainingError     training cannot start or go on on this machine (device, memory)
 └── registry.RegistryError (UnknownName, DuplicateName, BrokenEntry, PluginError)   also the user's
 
@@ -45,6 +46,9 @@ class RecipeError(ZooError):
         count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
         super().__init__("\n".join([f"recipe {recipe} — {count}:", *(f"  {problem}" for problem in problems)]))
 
+    def __reduce__(self) -> tuple[type["RecipeError"], tuple[str, Sequence[Problem]]]:
+        return type(self), (self.recipe, self.problems)  # else unpickling would call it with the message
+
 
 class DataError(ZooError):
     """A data set cannot be had or read."""
@@ -64,6 +68,10 @@ class BuildError(ZooError):
 
 class RunError(ZooError):
     """A run folder is missing, unfinished or not readable."""
+
+
+class RunBusy(RunError):
+    """Another process is training the run."""
 
 
 class TrainingError(ZooError):

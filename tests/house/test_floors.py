@@ -13,7 +13,7 @@ FLOORS = [
     {"zoo.errors"},
     {"zoo.dgl_backend"},
     {"zoo.recipe"},
-    {"zoo.graphs", "zoo.normalizers", "zoo.datasets"},
+    {"zoo.graphs", "zoo.normalizers", "zoo.regularizers", "zoo.initializers", "zoo.datasets"},
     {"zoo.layers"},
     {"zoo.models"},
     {"zoo.tasks"},
@@ -23,6 +23,7 @@ FLOORS = [
     {"zoo.training"},
     {"zoo.builder"},
     {"zoo.api"},
+    {"zoo.studies"},
     {"zoo.cli"},
 ]
 LEVEL = {package: level for level, floor in enumerate(FLOORS) for package in floor}

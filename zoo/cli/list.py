@@ -15,12 +15,12 @@ from zoo.recipe import where
 
 def list_(
     what: Annotated[
-        str | None, typer.Argument(metavar="[TABLE]", help="recipes, normalizers, models, convs, datasets, …")
+        str | None, typer.Argument(metavar="[TABLE]", help="recipes, studies, normalizers, models, datasets, …")
     ] = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """List recipes and the names of every table, with their options and where they come from."""
+    """List recipes, studies and the names of every table, with their options and where they come from."""
     for file in plugin or []:
         from registry import load_plugin
 
@@ -29,14 +29,17 @@ def list_(
         _overview(as_json)
     elif what == "recipes":
         _recipes(as_json)
+    elif what == "studies":
+        _studies(as_json)
     elif what in TABLES:
         _names(what, as_json)
     else:
-        raise UnknownName("zoo list", what, ["recipes", *TABLES])
+        raise UnknownName("zoo list", what, ["recipes", "studies", *TABLES])
 
 
 def _overview(as_json: bool) -> None:
-    content = {"recipes": where.names(), **{name: table.names() for name, table in TABLES.items()}}
+    tables = {name: table.names() for name, table in TABLES.items()}
+    content = {"recipes": where.names(), "studies": where.studies(), **tables}
     if as_json:
         print(json.dumps(content))
         return
@@ -66,6 +69,23 @@ def _recipes(as_json: bool) -> None:
             else ""
         )
         table.add_row(row["name"], figure, " ".join(row["description"].split()))
+    _print(table)
+
+
+def _studies(as_json: bool) -> None:
+    from zoo.recipe import text
+
+    rows = []
+    for name in where.studies():
+        tree = text.read(where.shipped() / where.STUDIES / f"{name}.yaml")
+        forms = ["full", *(["quick"] if "quick" in tree else [])]
+        rows.append({"name": name, "description": tree.get("description", ""), "forms": forms})
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table("study", "forms", "description")
+    for row in rows:
+        table.add_row(row["name"], ", ".join(row["forms"]), " ".join(row["description"].split()))
     _print(table)
 
 

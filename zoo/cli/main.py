@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from zoo.cli.compare import compare
 from zoo.cli.copy import copy
 from zoo.cli.doctor import doctor
 from zoo.cli.list import list_
@@ -11,6 +12,7 @@ from zoo.cli.plot import plot
 from zoo.cli.probe import probe
 from zoo.cli.schema import schema
 from zoo.cli.show import show
+from zoo.cli.study import study
 from zoo.cli.train import train
 from zoo.cli.validate import validate
 from zoo.errors import USER_ERRORS
@@ -26,6 +28,8 @@ app.command()(train)
 app.command(name="list")(list_)
 app.command()(probe)
 app.command()(plot)
+app.add_typer(study, name="study")
+app.command()(compare)
 app.command()(show)
 app.command()(validate)
 app.command()(copy)

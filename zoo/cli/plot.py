@@ -26,12 +26,10 @@ def plot(runs: Folders, to: To = None, formats: Formats = "png,svg", as_json: As
         zoo plot runs/cora-res-gcn-64/*/seed-* --to pictures --format pdf
 
     """
-    from zoo.plots import FORMATS, draw, save
+    from zoo.plots import draw, save
     from zoo.runs.run import Run
 
-    wanted = list(dict.fromkeys(word.strip() for word in formats.split(",")))
-    if unknown := [word for word in wanted if word not in FORMATS]:
-        raise typer.BadParameter(f"--format {', '.join(map(repr, unknown))} — expected some of {', '.join(FORMATS)}")
+    wanted = formats_of(formats)
     opened = [Run(path) for path in dict.fromkeys(runs)]
     files: list[Path] = []
     for run, place in zip(opened, _places(opened, to), strict=True):
@@ -44,6 +42,16 @@ def plot(runs: Folders, to: To = None, formats: Formats = "png,svg", as_json: As
                 print(file)
     if as_json:
         print(json.dumps([str(file) for file in files]))
+
+
+def formats_of(written: str) -> list[str]:
+    """`png,svg` as a list. Raises: typer.BadParameter for a format that pictures do not come in."""
+    from zoo.plots import FORMATS
+
+    wanted = list(dict.fromkeys(word.strip() for word in written.split(",")))
+    if unknown := [word for word in wanted if word not in FORMATS]:
+        raise typer.BadParameter(f"--format {', '.join(map(repr, unknown))} — expected some of {', '.join(FORMATS)}")
+    return wanted
 
 
 def _places(runs: "list[Run]", to: Path | None) -> list[Path]:

@@ -1,5 +1,6 @@
 """`Graph`: a DGLGraph, and the operators that convolutions are made of."""
 
+import copy
 import math
 from typing import Any
 
@@ -10,7 +11,7 @@ from zoo.dgl_backend import dgl, has_cuda
 from zoo.errors import BuildError
 from zoo.graphs.dgl_kernel import DGLKernel
 from zoo.graphs.kernel import Kernel, KernelName, Norm, Structure, SubspaceName
-from zoo.graphs.operators import EdgeAdd, EdgeSoftmax, NeighbourSum, WeightedSum
+from zoo.graphs.operators import EdgeAdd, EdgeSoftmax, EdgeSum, NeighbourSum, WeightedSum
 from zoo.graphs.rows import Rows
 from zoo.graphs.subspace import Constant, Subspace, degree_subspace, limit_subspace
 from zoo.graphs.torch_kernel import TorchKernel
@@ -34,7 +35,8 @@ class Graph:
                 "dgl.to_homogeneous(graph)"
             )
         self.device = torch.device(graph.device if device is None else device)
-        self.dgl = graph.to(self.device) if self.device.type == "cpu" or has_cuda() else graph
+        self._made_dgl: Any = graph.to(self.device) if self.device.type == "cpu" or has_cuda() else graph
+        self._whole: Graph | None = None
         self.nodes: int = graph.num_dst_nodes()
         self.sources: int = graph.num_src_nodes()
         self.edges: int = graph.num_edges()
@@ -43,6 +45,7 @@ class Graph:
         self._asked: KernelName = kernel
         self._made_structure: Structure | None = None
         self._made_kernel: Kernel | None = None
+        self._made_neighbours: Tensor | None = None
         self._scales: dict[tuple[Norm, torch.dtype], tuple[Tensor | None, Tensor | None]] = {}
         self._subspaces: dict[tuple[SubspaceName, Norm | None, bool], Subspace] = {}
 
@@ -73,11 +76,53 @@ class Graph:
         return f"<Graph: {self.nodes} nodes, {self.edges} edges, {self.kernel} kernel on {self.device}>"
 
     @property
+    def dgl(self) -> Any:
+        """The DGLGraph: on the graph's device where DGL has kernels for it, else on the CPU."""
+        if self._made_dgl is None:  # of a thinned graph, which does without one
+            src, dst = self.structure.src, self.structure.dst
+            made = (
+                dgl.create_block((src, dst), num_src_nodes=self.sources, num_dst_nodes=self.nodes)
+                if self._is_block
+                else dgl.graph((src, dst), num_nodes=self.nodes)
+            )
+            self._made_dgl = made if self.device.type == "cpu" or has_cuda() else made.to("cpu")
+        return self._made_dgl
+
+    @property
+    def whole(self) -> "Graph":
+        """The graph that this one was thinned from; itself if it was not."""
+        return self if self._whole is None else self._whole
+
+    def thinned(self, keep: Tensor) -> "Graph":
+        """The graph of the edges where keep, bool [edges], is True, in their order; the nodes stay.
+
+        Its degrees are its own, and so are the weights in Â; what counts as smooth (`subspace`) stays that of the whole
+        graph. Index arrays are picked from this graph's without sorting: a new one costs a few passes over the edges.
+        """
+        thin = copy.copy(self)
+        thin._whole = self.whole
+        thin._made_dgl = thin._made_neighbours = None
+        thin._made_structure = self.structure.thinned(keep)
+        thin._made_kernel = TorchKernel(thin._made_structure)  # DGL would sort the edges first
+        thin._scales = {}
+        thin.edges = thin._made_structure.edges
+        return thin
+
+    @property
     def structure(self) -> Structure:
         """The graph's index arrays on its device."""
         if self._made_structure is None:
             self._made_structure = _structure(self.dgl).to(self.device)
         return self._made_structure
+
+    @property
+    def neighbours(self) -> Tensor:
+        """How many in-edges of each node come from other nodes, int64 [nodes]: the in-degree without loops."""
+        if self._made_neighbours is None:
+            src, dst = self.structure.src.long(), self.structure.dst.long()
+            loops = torch.bincount(dst[src == dst], minlength=self.nodes)
+            self._made_neighbours = self.structure.incoming.lengths - loops
+        return self._made_neighbours
 
     def propagate(self, x: Tensor, norm: Norm = "both") -> Tensor:
         """Â x: each node's sum over its in-neighbours, weighted by degrees.
@@ -98,6 +143,12 @@ class Graph:
         self._check("edge_add", right, self.nodes)
         z: Any = EdgeAdd.apply(_flat(left), _flat(right), self.structure)
         return z.reshape(self.edges, *left.shape[1:]).to(left.dtype)
+
+    def edge_sum(self, values: Tensor) -> Tensor:
+        """Each node's sum over its in-edges; values: [edges, …], result: [nodes, …]."""
+        self._check("edge_sum", values, self.edges)
+        y: Any = EdgeSum.apply(_flat(values), self.structure, False)
+        return y.reshape(self.nodes, *values.shape[1:]).to(values.dtype)
 
     def edge_softmax(self, scores: Tensor) -> Tensor:
         """Softmax of scores [edges, …] over the in-edges of each node."""
@@ -122,6 +173,8 @@ class Graph:
 
         norm None, no propagation, has no limit: "limit" is then "plain".
         """
+        if self._whole is not None:
+            return self._whole.subspace(name, norm, backward=backward)
         key = name, norm, backward
         if key not in self._subspaces:
             if self._is_block:

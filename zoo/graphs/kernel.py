@@ -36,6 +36,13 @@ class Structure:
         """The rows that a product along the edges (or, `reverse`, against them) is made of."""
         return self.outgoing if reverse else self.incoming
 
+    def thinned(self, keep: Tensor) -> "Structure":
+        """The arrays of the edges where keep, bool [edges], is True; they keep their order."""
+        places = keep.cumsum(0, dtype=self.src.dtype).sub_(1)
+        edges = keep.nonzero().squeeze(1)
+        src, dst = (end.index_select(0, edges) for end in (self.src, self.dst))
+        return Structure(self.incoming.thinned(keep, places), self.outgoing.thinned(keep, places), src, dst)
+
     def to(self, device: torch.device) -> "Structure":
         """The same arrays on another device."""
         return Structure(self.incoming.to(device), self.outgoing.to(device), self.src.to(device), self.dst.to(device))

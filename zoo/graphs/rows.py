@@ -54,6 +54,15 @@ class Rows:
         """The same rows on another device."""
         return Rows(self.offsets.to(device), self.columns.to(device), self.edges.to(device), self.width)
 
+    def thinned(self, keep: Tensor, places: Tensor) -> "Rows":
+        """The rows with the edges where keep, bool [edges], is True; places: their new edge ids, by the old ones."""
+        kept = keep.index_select(0, self.edges)
+        before = torch.zeros(len(kept) + 1, dtype=self.offsets.dtype, device=kept.device)
+        torch.cumsum(kept, 0, out=before[1:])
+        entries = kept.nonzero().squeeze(1)  # of which a mask would be made again for each array
+        columns, edges = (part.index_select(0, entries) for part in (self.columns, self.edges))
+        return Rows(before.index_select(0, self.offsets), columns, places.index_select(0, edges), self.width)
+
     @property
     def lengths(self) -> Tensor:
         """Number of entries of each row, int64 [rows]."""

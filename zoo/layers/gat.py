@@ -11,6 +11,7 @@ from zoo.graphs.graph import Graph
 from zoo.graphs.kernel import Norm
 from zoo.layers.conv import Conv, head_width
 from zoo.layers.linear import glorot, zeros
+from zoo.normalizers.norms import divisor
 from zoo.recipe.fields import Count, Probability
 
 Merge = Literal["concat", "mean"]
@@ -63,7 +64,17 @@ class GATConv(AttentionConv):
     softmax_j(LeakyReLU(a_sᵀ W x_j + a_tᵀ W x_i)) weighs W x_j.
 
     heads: number of heads. merge: "concat" or "mean" of the heads. negative_slope: of the LeakyReLU.
-    attention_dropout: of the weights after the softmax.
+    attention_dropout: of the weights after the softmax. attention_norm: "none", or "lipschitz" for LipschitzNorm.
+
+    LipschitzNorm (Dasoulas, Scaman & Virmaux, ICML 2021, arXiv 2103.04886) divides each score of a head, before the
+    LeakyReLU, by 4·‖[a_s, a_t]‖·sqrt(max_k ‖W x_k‖² + ‖W x_i‖²), k running over the in-neighbours of the destination i.
+    By the Cauchy-Schwarz inequality no score then exceeds 1/4 in size (with a slope in ±1), so that at a node of d
+    in-edges all weights lie between e^(−1/2)/d and e^(1/2)/d, and scores do not change with the scale of x, of W or of
+    [a_s, a_t]. ‖W‖ it does not bound: what attention averages is for a weight normaliser to hold.
+
+    This is the form that the authors' code names in its comments. What that code computes has ‖W x_j‖ of the source in
+    place of ‖W x_i‖, which obeys the same bound where every node has a self-loop, and for more than one head takes the
+    maximum from rows of other nodes and heads; here each head has its own.
     """
 
     def __init__(
@@ -76,8 +87,10 @@ class GATConv(AttentionConv):
         attention_dropout: Probability = 0.0,
         merge: Merge = "concat",
         bias: bool = True,
+        attention_norm: Literal["none", "lipschitz"] = "none",
     ) -> None:
         super().__init__(in_width, out_width, heads, negative_slope, attention_dropout, merge, bias)
+        self.attention_norm: Literal["none", "lipschitz"] = attention_norm
         self.weight = glorot(heads, in_width, self.head_width)
         self.source_attention = glorot(heads, self.head_width)
         self.target_attention = glorot(heads, self.head_width)
@@ -89,7 +102,18 @@ class GATConv(AttentionConv):
         vectors = torch.stack([self.source_attention, self.target_attention], dim=-1)
         scores = (x @ (self.weight @ vectors).transpose(0, 1).reshape(self.in_width, -1)).view(-1, self.heads, 2)
         pairs = graph.edge_add(scores[..., 0], graph.at_destinations(scores)[..., 1])
+        if self.attention_norm == "lipschitz":
+            pairs = pairs * self._lipschitz_factors(graph, values)
         return values, functional.leaky_relu(pairs, self.negative_slope)
+
+    def _lipschitz_factors(self, graph: Graph, values: Tensor) -> Tensor:
+        """Per edge and head 1/(4·‖[a_s, a_t]‖·sqrt(max_k ‖W x_k‖² + ‖W x_i‖²)), i the edge's destination."""
+        squares = values.to(torch.promote_types(values.dtype, torch.float32)).square().sum(-1)
+        squares = _largest_of_in_neighbours(graph, squares) + graph.at_destinations(squares)
+        attention = torch.cat([self.source_attention, self.target_attention], dim=-1)
+        # 1 in place of 0, before the root: what is divided is 0 there too, and stays so, with a finite gradient.
+        factors = (divisor(squares).sqrt() * (4 * divisor(torch.linalg.vector_norm(attention, dim=-1)))).reciprocal()
+        return graph.edge_add(factors.new_zeros(graph.sources, self.heads), factors)
 
 
 class GATv2Conv(AttentionConv):
@@ -126,3 +150,16 @@ class GATv2Conv(AttentionConv):
             target = self.per_head(graph.at_destinations(x), self.target_weight)
         joined = functional.leaky_relu(graph.edge_add(values, target), self.negative_slope)
         return values, (joined * self.attention).sum(-1)
+
+
+def _largest_of_in_neighbours(graph: Graph, x: Tensor) -> Tensor:
+    """The largest of x [sources, heads] among the in-neighbours of each node, 0 without any: [nodes, heads].
+
+    Where several are the largest, each receives an equal share of the gradient.
+    """
+    structure = graph.structure
+    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+        along = x.index_select(0, structure.src)
+        largest = (along == structure.incoming.edge_max(along).index_select(0, structure.dst)).to(x.dtype)
+        shares = largest / structure.incoming.edge_sum(largest).index_select(0, structure.dst)
+    return graph.attend(x[..., None], shares)[..., 0]

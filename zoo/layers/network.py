@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, cast
 
-from torch import Tensor, nn, no_grad
+from torch import Tensor, nn, no_grad, stack
 from torch.func import functional_call
 
 from zoo.graphs.graph import Graph
+from zoo.initializers.base import Initializer
 from zoo.layers.conv import weight_matrices
+from zoo.layers.feature_norms import apply_norms
 from zoo.layers.residual import NoSkip, Residual
+from zoo.regularizers.base import Regularizer
 
 NormPosition = Literal["pre", "inner", "post"]
 
@@ -36,7 +39,8 @@ class WeightNormalization(Protocol):
 class Block(nn.Module):
     """dropout → [norm: pre] → conv → [norm: inner] → activation → residual → [norm: post].
 
-    Its output is the representation X_l, which probes read by a forward hook.
+    A norm whose class says `reads_input` gets the block's input besides, with a row for each row that it acts on. The
+    block's output is the representation X_l, which probes read by a forward hook.
     """
 
     def __init__(
@@ -59,26 +63,28 @@ class Block(nn.Module):
 
     def forward(self, graph: Graph, x: Tensor, first: Tensor | None = None) -> Tensor:
         """x: [sources, in]; first: X_0, for initial residuals; the result is [nodes, out]."""
-        update = self._norm("pre", graph, self.dropout(x))
-        update = self._norm("inner", graph, self.conv(graph, update))
+        here = graph.at_destinations(x)
+        update = self._norm("pre", graph, self.dropout(x), x)
+        update = self._norm("inner", graph, self.conv(graph, update), here)
         update = self.activation(update)
-        return self._norm("post", graph, self.residual(graph.at_destinations(x), update, first))
+        return self._norm("post", graph, self.residual(here, update, first), here)
 
-    def _norm(self, position: NormPosition, graph: Graph, x: Tensor) -> Tensor:
+    def _norm(self, position: NormPosition, graph: Graph, x: Tensor, before: Tensor) -> Tensor:
         if position == self.norm_position:
-            for norm in self.norms:
-                x = norm(graph, x)
+            return apply_norms(self.norms, graph, x, before)
         return x
 
 
 class Blocks(nn.ModuleList):
     """The blocks, run one after the other."""
 
-    def forward(self, graph: Graph, x: Tensor, first: Tensor | None, collect: bool) -> list[Tensor]:
-        """The output of every block, or with `collect` off, of the last one only."""
+    def forward(
+        self, graph: Graph, x: Tensor, first: Tensor | None, collect: bool, thinning: Sequence[Regularizer] = ()
+    ) -> list[Tensor]:
+        """The output of every block, or with `collect` off, of the last one only; `thinning`: anew for each block."""
         outputs: list[Tensor] = []
         for block in self:
-            x = block(graph, x, first)
+            x = block(_thinned(graph, thinning), x, first)
             first = x if first is None else first
             if collect or not outputs:
                 outputs.append(x)
@@ -88,7 +94,7 @@ class Blocks(nn.ModuleList):
 
 
 class Network(nn.Module):
-    """encoder → blocks → head, and an optional normalisation of the blocks' weight matrices.
+    """encoder → blocks → head, an optional normalisation of the blocks' weight matrices, and regularisers.
 
     encoder, head: modules on node features, nn.Identity where the first and last block do their work. readout: decides
     what the head sees of the blocks. Without an encoder X_0 is the first block's output.
@@ -103,6 +109,7 @@ class Network(nn.Module):
         self.head = head
         self.readout: Residual = NoSkip() if readout is None else readout
         self._normalization: nn.Module | None = None
+        self.regularizers = nn.ModuleList()
 
     @property
     def normalization(self) -> Any:
@@ -113,25 +120,62 @@ class Network(nn.Module):
         """Normalise the matrices of `block_matrices` from now on; None takes the normalisation away."""
         self._normalization = cast("nn.Module | None", normalization)
 
+    def regularize_with(self, regularizers: Sequence[Regularizer]) -> None:
+        """Let these act while the network is trained, in their order; in eval mode none does. Called once."""
+        self.regularizers.extend(regularizers)
+        if any(type(regularizer).mix is not Regularizer.mix for regularizer in regularizers):
+            for block in self.blocks:
+                # A hook, so that blocks of any kind are mixed, and what listens to a block hears the mixed X_l.
+                block.register_forward_hook(self._mix)
+
+    def initialize_with(self, initializer: Initializer, graph: Graph) -> None:
+        """Draw the matrices of `block_matrices` anew."""
+        with no_grad():
+            for name, weight in self.block_matrices().items():
+                conv: Any = self.blocks[int(name.split(".")[1])].conv
+                width = getattr(conv, "in_width", None)
+                fan_in = (
+                    weight.shape[-1] if width != weight.shape[-2] and width == weight.shape[-1] else weight.shape[-2]
+                )
+                initializer.fill(weight, graph, fan_in=fan_in, propagation=getattr(conv, "propagation", "both"))
+
+    def penalty(self) -> Tensor | None:
+        """What is added to the task's loss in training: the penalties of blocks and regularisers; None without any."""
+        terms: list[Tensor | None] = [
+            block.penalty() for block in cast(Iterable[Any], self.blocks) if hasattr(block, "penalty")
+        ]
+        terms += [regularizer.penalty(self) for regularizer in self._regularizers()]
+        found = [term for term in terms if term is not None]
+        return stack(found).sum() if found else None
+
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """x: [nodes, in]; the result is [nodes, out], logits where a head is trained on classes."""
+        active = self._regularizers() if self.training else []
+        for regularizer in active:
+            x = regularizer.features(graph, x)
+        graph = _thinned(graph, [regularizer for regularizer in active if not regularizer.per_block])
         x = self.encoder(x)
         first = None if isinstance(self.encoder, nn.Identity) else x
-        inputs = graph, x, first, self.readout.collects
+        per_block = [regularizer for regularizer in active if regularizer.per_block]
+        inputs = graph, x, first, self.readout.collects, per_block
         normalized = self._normalized()
         # The normalised matrices stand in for the parameters for this call only, in modules of third parties too.
-        outputs = functional_call(self.blocks, normalized, inputs) if normalized else self.blocks(*inputs)
-        return self.head(self.readout.readout(outputs))
+        outputs = self._blocks_with(normalized, inputs) if normalized else self.blocks(*inputs)
+        return self.head(self.readout.readout([x, *outputs] if self.readout.reads_first else outputs))
 
     def block_matrices(self) -> dict[str, nn.Parameter]:
         """Every weight matrix inside the blocks' convolutions, by its dotted name in the network.
 
         The zoo's own are [..., in, out]; those of modules from `dgl.nn` may be [out, in], as their authors have it.
+        Those of a convolution that several blocks share stand here once, under the first one's name.
         """
+        owners: dict[nn.Module, int] = {}
+        for index, block in enumerate(self.blocks):
+            if isinstance(conv := getattr(block, "conv", None), nn.Module):
+                owners.setdefault(conv, index)
         return {
             name: parameter
-            for index, block in enumerate(self.blocks)
-            if isinstance(conv := getattr(block, "conv", None), nn.Module)
+            for conv, index in owners.items()
             for name, parameter in weight_matrices(conv, f"blocks.{index}.conv")
         }
 
@@ -152,8 +196,34 @@ class Network(nn.Module):
             with no_grad():
                 cast(WeightNormalization, self._normalization).project(self.block_matrices())
 
+    def _regularizers(self) -> list[Regularizer]:
+        return [module for module in self.regularizers if isinstance(module, Regularizer)]
+
+    def _mix(self, block: nn.Module, inputs: tuple[Any, ...], after: Tensor) -> Tensor:
+        """What training makes of a block's output; where the block changes the width, nothing."""
+        graph, x = inputs[:2]
+        before = graph.at_destinations(x)
+        if self.training and before.shape == after.shape:
+            for regularizer in self._regularizers():
+                after = regularizer.mix(graph, before, after)
+        return after
+
+    def _blocks_with(self, matrices: Mapping[str, Tensor], inputs: tuple[Any, ...]) -> list[Tensor]:
+        """Run the blocks with other matrices in the parameters' places, by name without `blocks.`."""
+        convs = [getattr(block, "conv", None) for block in self.blocks]
+        # A convolution of several blocks is one object with several names. Replaced under one, it is for all; PyTorch's
+        # tying would replace it under each, and put back what it found the second time.
+        shared = len(set(map(id, convs))) < len(convs)
+        return functional_call(self.blocks, dict(matrices), inputs, tie_weights=not shared)
+
     def _normalized(self) -> dict[str, Tensor]:
         if self._normalization is None:
             return {}
         found: dict[str, Tensor] = self._normalization(self.block_matrices())
         return {name.removeprefix("blocks."): matrix for name, matrix in found.items()}
+
+
+def _thinned(graph: Graph, regularizers: Sequence[Regularizer]) -> Graph:
+    for regularizer in regularizers:
+        graph = regularizer.thin(graph)
+    return graph

@@ -7,20 +7,30 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from zoo.recipe.fields import Share
+from zoo.errors import BuildError
+from zoo.layers.linear import Linear
+from zoo.recipe.fields import Count, Share
 
 
 class Residual(nn.Module, ABC):
     """Joins a block's update with what went before it.
 
-    `collects` says that `readout` wants the output of every block; else it gets the last one only.
+    `collects` says that `readout` wants the output of every block, else it gets the last one only; `reads_first`, that
+    it wants X_0, the encoder's output, before them.
     """
 
     collects: ClassVar[bool] = False
+    reads_first: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
         """The block's output; x: its input, update: f(x), first: X_0, the input of the first block with a residual."""
+
+    def build_readout(self, width: int, blocks: int) -> None:
+        """Make the parameters that a readout of so many blocks of that width needs; the default has none.
+
+        Called once, on the instance that is the network's readout and on none of the blocks'.
+        """
 
     def readout(self, outputs: Sequence[Tensor]) -> Tensor:
         """What the head reads, [nodes, readout_width]. The default is the last block's output."""
@@ -66,24 +76,50 @@ class InitialSkip(Residual):
 class JumpingKnowledge(Residual):
     """Jumping knowledge: blocks have no skip, and the head reads all of them (Xu et al., ICML 2018, §5.1).
 
-    merge: "concat" (the head's input is blocks × width wide), or elementwise "max" or "mean" over the blocks.
+    merge: "concat" (the head's input is blocks × width wide), elementwise "max" or "mean" over the blocks, or "lstm":
+    a bidirectional LSTM runs over the blocks of each node, a linear map scores its states s_l, and the readout is
+    Σ_l softmax(s)_l X_l.
+    lstm_width: of the LSTM in each direction; None is the blocks' width. The paper does not state its own.
+
+    Raises: BuildError for an lstm_width without merge lstm.
     """
 
     collects = True
 
-    def __init__(self, *, merge: Literal["concat", "max", "mean"] = "concat") -> None:
+    def __init__(
+        self, *, merge: Literal["concat", "max", "mean", "lstm"] = "concat", lstm_width: Count | None = None
+    ) -> None:
         super().__init__()
-        self.merge: Literal["concat", "max", "mean"] = merge
+        if lstm_width is not None and merge != "lstm":
+            raise BuildError(
+                f"model.residual.lstm_width — merge {merge!r} has no LSTM — expected no lstm_width, or merge=lstm"
+            )
+        self.merge: Literal["concat", "max", "mean", "lstm"] = merge
+        self.lstm_width = lstm_width
+        self.lstm: nn.LSTM | None = None
+        self.score: Linear | None = None
 
     def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
         """Return f(x)."""
         return update
+
+    def build_readout(self, width: int, blocks: int) -> None:
+        """Make the LSTM, where there is one."""
+        if self.merge == "lstm":
+            hidden = width if self.lstm_width is None else self.lstm_width
+            self.lstm = nn.LSTM(width, hidden, bidirectional=True)
+            self.score = Linear(2 * hidden, 1)
 
     def readout(self, outputs: Sequence[Tensor]) -> Tensor:
         """Merge the outputs of all blocks."""
         if self.merge == "concat":
             return torch.cat(list(outputs), dim=1)
         stacked = torch.stack(list(outputs))
+        if self.merge == "lstm":
+            assert self.lstm is not None and self.score is not None, "the model calls build_readout"
+            states, _ = self.lstm(stacked)  # the blocks are the LSTM's time
+            scores = self.score(states.flatten(0, 1)).view(*stacked.shape[:2], 1)
+            return (scores.softmax(dim=0) * stacked).sum(dim=0)
         return stacked.amax(0) if self.merge == "max" else stacked.mean(0)
 
     def readout_width(self, width: int, blocks: int) -> int:

@@ -1,6 +1,5 @@
 """A stack of equal blocks: the network of every depth study."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
@@ -9,10 +8,10 @@ from torch import nn
 
 from zoo.errors import BuildError
 from zoo.layers.activation import make_activation
-from zoo.layers.linear import Linear
 from zoo.layers.network import Block, Network, NormPosition
 from zoo.layers.residual import NoSkip
 from zoo.layers.residual import Residual as ResidualModule
+from zoo.models.ends import linear_end
 from zoo.recipe.fields import Activation, Conv, Count, Depth, Probability, Residual
 
 
@@ -30,6 +29,7 @@ def Stack(  # noqa: N802
     ends: Literal["linear", "conv"] = "linear",
     last_conv: Conv | None = None,
     norm_position: NormPosition = "inner",
+    share_weights: bool = False,
 ) -> Network:
     """Stack of `depth` equal blocks of one convolution, between two linear maps or on its own.
 
@@ -38,6 +38,8 @@ def Stack(  # noqa: N802
     `width`, the last one `width` to the classes by `last_conv` (default: `conv`), without activation, residual, or a
     norm after it. These two have no residual; X_0 of an initial residual is then the first block's output.
     norm_position: "pre" before the convolution, "inner" after it, "post" after the residual.
+    share_weights: between linear ends, whether all blocks have one convolution between them, a recurrent network
+    unrolled `depth` times; norms stay each block's own.
 
     feature_norms: factories of feature normalisers, called with the width they act on. conv, residual, activation:
     factories, called with two widths, with nothing, with nothing.
@@ -58,12 +60,16 @@ def Stack(  # noqa: N802
     if ends == "linear":
         if last_conv is not None:
             raise BuildError("model.last_conv — has no place between linear ends — expected ends=conv, or no last_conv")
-        encoder = _ends(nn.Dropout(dropout), Linear(in_width, width), make_activation(activation))
+        encoder = linear_end(in_width, width, dropout=dropout, activation=make_activation(activation))
         readout: ResidualModule = residual()
-        blocks = [block(conv, width, width) for _ in range(depth)]
-        head = _ends(nn.Dropout(dropout), Linear(readout.readout_width(width, depth), out_width))
+        shared = conv(width, width) if share_weights else None
+        blocks = [block(conv if shared is None else lambda *_: shared, width, width) for _ in range(depth)]
+        readout.build_readout(width, depth)
+        head = linear_end(readout.readout_width(width, depth), out_width, dropout=dropout)
         return Network(encoder, blocks, head, readout=readout)
 
+    if share_weights:
+        raise BuildError("model.share_weights — blocks between no linear ends differ in width — expected ends=linear")
     if residual().collects:
         raise BuildError("model.residual — jumping needs a head to read all blocks — expected ends=linear")
     last = conv if last_conv is None else last_conv
@@ -72,10 +78,3 @@ def Stack(  # noqa: N802
     blocks = [block(conv, *pair, skip=place > 0) for place, pair in enumerate(pairs[:-1])]
     blocks.append(block(last, *pairs[-1], skip=False, final=True))
     return Network(nn.Identity(), blocks, nn.Identity())
-
-
-def _ends(dropout: nn.Module, linear: nn.Module, activation: nn.Module | None = None) -> nn.Sequential:
-    parts: list[tuple[str, nn.Module]] = [("dropout", dropout), ("linear", linear)]
-    if activation is not None:
-        parts.append(("activation", activation))
-    return nn.Sequential(OrderedDict(parts))

@@ -57,9 +57,14 @@ class BoundedNormalizer(WeightNormalizer, ABC):
 
 
 class FeatureNormalizer(nn.Module, ABC):
-    """Maps node features to normalised ones; one instance per block, built with the width it acts on."""
+    """Maps node features to normalised ones; one instance per block, built with the width it acts on.
+
+    A class that sets `reads_input` is called as `norm(graph, x, before)`, with `before` the input of its block, [nodes,
+    width of the input]; the others as `norm(graph, x)`.
+    """
 
     site: ClassVar[Site] = "features"
+    reads_input: ClassVar[bool] = False
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Pictures of a run; the only place that imports matplotlib."""
+"""Pictures of runs and studies; the only place that imports matplotlib."""
 
 from typing import Any
 
@@ -10,10 +10,11 @@ from zoo.plots.heatmap import heatmap
 from zoo.plots.profile import profile
 from zoo.plots.save import FORMATS, save
 from zoo.plots.series import preferred, series
+from zoo.plots.study import Line, scatter, sweep
 from zoo.plots.training import training
 from zoo.runs.run import Run
 
-__all__ = ["FORMATS", "draw", "profiles", "save"]
+__all__ = ["FORMATS", "Line", "draw", "profiles", "save", "scatter", "sweep"]
 
 
 def draw(run: Run) -> dict[str, Figure]:

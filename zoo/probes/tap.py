@@ -133,7 +133,8 @@ class Tap:
         def forward_hook(block: nn.Module, inputs: tuple[Any, ...], result: Any) -> None:
             nonlocal seen
             output = _tensor(result)
-            graph = next((value for value in inputs if isinstance(value, Graph)), None)
+            # Of a graph thinned for this step the whole is measured: one and the same for all steps and blocks.
+            graph = next((value.whole for value in inputs if isinstance(value, Graph)), None)
             if not seen:  # checkpointing runs the forward pass a second time
                 seen = True
                 self._reduce("representations", index, output.detach(), graph, propagation)

@@ -10,7 +10,7 @@ from registry import TABLES, RegistryError
 from registry.errors import UnknownName, did_you_mean
 from zoo.errors import Problem, RecipeError, ZooError
 from zoo.recipe.options import REQUIRED, Parameter, options_of
-from zoo.recipe.schema import COMPONENTS, DEFAULTS, Component, Probing, Recipe
+from zoo.recipe.schema import COMPONENTS, DEFAULTS, LISTS, Component, Probing, Recipe
 
 _FIELDS = {name: field for name, field in Recipe.model_fields.items() if name != "name"}
 
@@ -36,8 +36,8 @@ def check(name: str, tree: dict[str, Any], problems: list[Problem] | None = None
                 problems.append(Problem(key, f"missing — expected a name from 'zoo list {COMPONENTS[key]}'"))
                 continue
             values[key] = component(raw, COMPONENTS[key], key, problems)
-        elif key == "normalizer":
-            values[key] = _normalizers(raw, problems)
+        elif key in LISTS:
+            values[key] = _several(raw, LISTS[key], key, problems)
         elif key == "probes" and key in tree:
             values[key] = _probes(raw, problems)
         elif key in tree and not (raw is None and not field.is_required()):
@@ -142,12 +142,13 @@ def _unfolded(raw: Any, table: str) -> Any:
     return raw
 
 
-def _normalizers(raw: Any, problems: list[Problem]) -> tuple[Component | None, ...]:
+def _several(raw: Any, table: str, field: str, problems: list[Problem]) -> tuple[Component | None, ...]:
+    """One component or a list of them."""
     if not isinstance(raw, list):
-        return (component(raw, "normalizers", "normalizer", problems),)
+        return (component(raw, table, field, problems),)
     if not raw:
-        problems.append(Problem("normalizer", "an empty list — expected one or more normalisers, or 'none'"))
-    return tuple(component(item, "normalizers", f"normalizer.{index}", problems) for index, item in enumerate(raw))
+        problems.append(Problem(field, f"an empty list — expected one or more {table}, or 'none'"))
+    return tuple(component(item, table, f"{field}.{index}", problems) for index, item in enumerate(raw))
 
 
 def _probes(raw: Any, problems: list[Problem]) -> tuple[Probing | None, ...]:

@@ -18,7 +18,7 @@ class Length:
     unit: Unit
 
     def __str__(self) -> str:
-        amount = f"{self.amount:g}"
+        amount = repr(int(self.amount) if float(self.amount).is_integer() else self.amount)
         return f"{amount}%" if self.unit == "%" else f"{amount} {self.unit}"
 
     def steps(self, steps_per_epoch: int, total: int | None = None) -> int:

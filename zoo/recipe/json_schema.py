@@ -9,7 +9,7 @@ from registry import TABLES, RegistryError
 from registry.core import FAMILY
 from zoo.recipe.check import full_annotation
 from zoo.recipe.options import REQUIRED, Parameter, options_of
-from zoo.recipe.schema import COMPONENTS, Probing, Recipe
+from zoo.recipe.schema import COMPONENTS, LISTS, Probing, Recipe
 
 Schema = dict[str, Any]
 
@@ -23,8 +23,8 @@ def recipe_schema() -> Schema:
             continue
         if name in COMPONENTS:
             properties[name] = _reference(COMPONENTS[name])
-        elif name in ("normalizer", "probes"):
-            one = _reference("normalizers") if name == "normalizer" else _scheduled(definitions)
+        elif name in LISTS or name == "probes":
+            one = _reference(LISTS[name]) if name in LISTS else _scheduled(definitions)
             properties[name] = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
         else:
             properties[name] = _hoisted(TypeAdapter(full_annotation(field)).json_schema(), definitions)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_serializer
@@ -143,6 +144,8 @@ class Recipe(Section):
     prepare: Prepare = Prepare()
     model: Component
     normalizer: tuple[Component, ...]
+    regularizer: tuple[Component, ...] = (Component(name="none"),)
+    initializer: Component = Component(name="default")
     optimizer: Component
     schedule: Component
     calibration: Calibration = Calibration()
@@ -154,8 +157,9 @@ class Recipe(Section):
     def plain(self) -> dict[str, Any]:
         """The recipe as plain values that read back to itself."""
         values = self.model_dump(exclude={"name", "measured"})
-        normalizer = values["normalizer"]
-        values["normalizer"] = normalizer[0] if len(normalizer) == 1 else list(normalizer)
+        for field in LISTS:
+            several = values[field]
+            values[field] = several[0] if len(several) == 1 else list(several)
         probes = values["probes"]
         values["probes"] = probes[0] if len(probes) == 1 else list(probes) or "none"
         values["plugins"], values["seeds"] = list(self.plugins), list(self.seeds)
@@ -165,12 +169,18 @@ class Recipe(Section):
         """Twelve hex digits that change when, and only when, something changes that can change the result.
 
         code: what names the code that runs it (the zoo's version, plug-ins' digests). Left out: name, description,
-        measured figures, seeds (each has its folder), device, kernel, threads, how often state is saved, probes.
+        measured figures, seeds (each has its folder), device, kernel, threads, how often state is saved, probes; and
+        what `_LATER` names, at its defaults, so that runs made before there was such a field keep their identity.
         """
         values = self.plain()
         for key in ("description", "plugins", "execution", "seeds", "probes"):
             values.pop(key, None)
         values["training"].pop("save")
+        for path, default in _LATER.items():
+            *above, last = path.split(".")
+            place = reduce(lambda found, key: found.get(key) or {}, above, values)
+            if last in place and place[last] == default:
+                del place[last]
         values["code"] = sorted(code)
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -178,20 +188,40 @@ class Recipe(Section):
         """Every top-level component: (path, table, component)."""
         for field, table in COMPONENTS.items():
             yield field, table, getattr(self, field)
-        for index, component in enumerate(self.normalizer):
-            yield f"normalizer.{index}" if len(self.normalizer) > 1 else "normalizer", "normalizers", component
+        for field, table in LISTS.items():
+            several: tuple[Component, ...] = getattr(self, field)
+            for index, component in enumerate(several):
+                yield f"{field}.{index}" if len(several) > 1 else field, table, component
 
 
-# Fields that hold one component, and the table each is looked up in; `normalizer` holds one or more.
+# Fields that hold one component, and the table each is looked up in.
 COMPONENTS = {
     "task": "tasks",
     "dataset": "datasets",
     "split": "splits",
     "model": "models",
+    "initializer": "initializers",
     "optimizer": "optimizers",
     "schedule": "schedules",
 }
-DEFAULTS = {"task": "nodes", "split": "default", "normalizer": "none", "optimizer": "adam", "schedule": "constant"}
+# Fields that hold one component or a list of them.
+LISTS = {"normalizer": "normalizers", "regularizer": "regularizers"}
+DEFAULTS = {
+    "task": "nodes",
+    "split": "default",
+    "normalizer": "none",
+    "regularizer": "none",
+    "initializer": "default",
+    "optimizer": "adam",
+    "schedule": "constant",
+}
+# Fields and options that came after runs had been made, as `plain` writes their defaults.
+_LATER: dict[str, Any] = {
+    "regularizer": {"name": "none"},
+    "initializer": {"name": "default"},
+    "model.share_weights": False,
+    "model.conv.attention_norm": "none",
+}
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+STUDIES = "studies"  # the folder of study files among the recipes
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -12,10 +13,15 @@ def shipped() -> Path:
 
 
 def names() -> list[str]:
-    """Every shipped recipe that can be run, by the name to type; `_base` holds parts and is left out."""
+    """Every shipped recipe that can be trained, by the name to type; `_base` holds parts, `studies` other files."""
     root = shipped()
     found = (file.relative_to(root).with_suffix("").as_posix() for file in root.rglob("*.yaml"))
-    return sorted(name for name in found if not name.startswith("_"))
+    return sorted(name for name in found if not name.startswith(("_", f"{STUDIES}/")))
+
+
+def studies() -> list[str]:
+    """The shipped studies, by the name to type."""
+    return sorted(file.stem for file in (shipped() / STUDIES).glob("*.yaml"))
 
 
 def find(recipe: str) -> Path | None:

@@ -8,6 +8,7 @@
         model.safetensors  the weights that validated best
         state.pt           what to resume from, while the run is not finished
         result.json        written last and whole: without it the run is not finished
+        failure.json       why the run broke off, if an error ended it
 
 Nothing is deleted or overwritten: what is in the way is moved aside, under a name that says what it was.
 """
@@ -28,8 +29,9 @@ from zoo.errors import RunError
 from zoo.recipe import text
 from zoo.recipe.schema import Recipe
 
-RESULT, METRICS, PROBES, RECIPE, ENVIRONMENT, WEIGHTS, STATE = (
+RESULT, FAILURE, METRICS, PROBES, RECIPE, ENVIRONMENT, WEIGHTS, STATE = (
     "result.json",
+    "failure.json",
     "metrics.jsonl",
     "probes.jsonl",
     "recipe.yaml",
@@ -49,6 +51,22 @@ def is_finished(path: Path) -> bool:
     return (path / RESULT).is_file()
 
 
+def failure_of(path: Path) -> str | None:
+    """Why the run in a folder broke off; None if it is finished, or no error is known of."""
+    if is_finished(path) or not (path / FAILURE).is_file():
+        return None
+    try:
+        return str(json.loads((path / FAILURE).read_text(encoding="utf-8"))["error"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{FAILURE} cannot be read"
+
+
+def note_failure(path: Path, error: str, trace: str = "") -> None:
+    """Leave word in a run's folder of the error that ended it; the rest of the folder stays as it is."""
+    path.mkdir(parents=True, exist_ok=True)
+    write_json(path / FAILURE, {"error": error, "trace": trace})
+
+
 class RunFolder:
     """Writes one run's records as they come; watches a trainer and saves its state.
 
@@ -62,7 +80,7 @@ class RunFolder:
         self.state = _read_state(path / STATE) if resume and not is_finished(path) else None
         try:
             if self.state is None:
-                _move_aside(path)
+                move_aside(path)
                 path.mkdir(parents=True)
             else:
                 _cut(path / METRICS, self.state["step"])
@@ -114,7 +132,7 @@ class RunFolder:
     def finish(self, weights: Mapping[str, Tensor], result: Mapping[str, Any]) -> None:
         """Write the weights, then the result: its presence means that all is there."""
         self.close()
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, self.path / WEIGHTS)
+        save_file(_distinct(weights), self.path / WEIGHTS)
         write_json(self.path / RESULT, result)
         (self.path / STATE).unlink(missing_ok=True)  # there is nothing left to resume
 
@@ -123,6 +141,15 @@ class RunFolder:
         self._metrics.close()
         if self._probes is not None:
             self._probes.close()
+
+
+def _distinct(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights on the CPU; what several names share, under the first alone, as safetensors has no aliases."""
+    found: dict[Any, tuple[str, Tensor]] = {}
+    for name, tensor in weights.items():
+        place = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else name
+        found.setdefault(place, (name, tensor))
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in found.values()}
 
 
 def write_json(file: Path, value: Mapping[str, Any]) -> None:
@@ -167,10 +194,11 @@ def _cut(metrics: Path, step: int) -> None:
     draft.replace(metrics)
 
 
-def _move_aside(path: Path) -> None:
+def move_aside(path: Path) -> None:
+    """Give what is at a run's place a name of its own that says what it was; nothing happens if nothing is there."""
     if not path.exists():
         return
-    kind = "previous" if is_finished(path) else "unfinished"
+    kind = "previous" if is_finished(path) else "failed" if (path / FAILURE).exists() else "unfinished"
     number = 1
     while (aside := path.with_name(f"{path.name}.{kind}-{number}")).exists():
         number += 1

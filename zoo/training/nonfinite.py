@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from zoo.probes.untouched import untouched
 from zoo.tasks.base import Batch, Task
+from zoo.training.loss import training_loss
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def locate(
     try:
         with untouched(network):
             with precision or nullcontext():
-                loss = task.loss(network, batch)
+                loss = training_loss(network, task, batch)
             for index, finite in enumerate(outputs, start=1):
                 if not finite:
                     return NonFinite(step, "output", index, depth)

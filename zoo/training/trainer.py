@@ -19,6 +19,7 @@ from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller, steer
 from zoo.recipe.schema import Training
 from zoo.tasks.base import Batch, Task
+from zoo.training.loss import training_loss
 from zoo.training.nonfinite import NonFinite, locate
 from zoo.training.state import State, random_state, set_random_state
 
@@ -185,7 +186,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         with self.plan.tap(self.step + 1) as tap:
             with self._precision():
-                loss = self.task.loss(self.network, batch)
+                loss = training_loss(self.network, self.task, batch)
             loss.backward()
         size = nn.utils.clip_grad_norm_(self.parameters, self.clip)
         if not torch.isfinite(loss.detach() + size):
@@ -204,7 +205,7 @@ class Trainer:
         def loss() -> Tensor:
             self.network.train()
             with self._precision():
-                return self.task.loss(self.network, next(iter(self.task.batches())))
+                return training_loss(self.network, self.task, next(iter(self.task.batches())))
 
         return snapshot(self.network, self.evidence, loss)
 

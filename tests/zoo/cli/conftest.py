@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from zoo.cli.main import main
 
 Zoo = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -23,5 +26,30 @@ def zoo(tmp_path) -> Zoo:
         return subprocess.run(
             command, capture_output=True, text=True, cwd=tmp_path, env=variables, check=False, timeout=300
         )
+
+    return run
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command came to: its exit code, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def zoo_here(tmp_path, monkeypatch, capsys) -> Callable[..., Done]:
+    """Run `zoo …` in this process, in an empty folder; much faster than `zoo`, to the same end."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["zoo", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        out, err = capsys.readouterr()
+        return Done(int(left.value.code or 0), out, err)
 
     return run

@@ -15,7 +15,15 @@ def test_the_overview_has_every_table(zoo):
     content = json.loads(zoo("list", "--json").stdout)
     assert content["recipes"] == where.names()
     assert content["normalizers"] == TABLES["normalizers"].names()
-    assert set(content) == {"recipes", *TABLES}
+    assert content["studies"] == where.studies()
+    assert set(content) == {"recipes", "studies", *TABLES}
+
+
+def test_studies_are_listed_with_their_forms(zoo):
+    """Each study with its description, and whether it has a quick form."""
+    rows = {row["name"]: row for row in json.loads(zoo("list", "studies", "--json").stdout)}
+    assert rows["depth"]["forms"] == ["full", "quick"]
+    assert rows["depth"]["description"]
 
 
 @pytest.mark.parametrize("table", sorted(TABLES))

@@ -100,6 +100,23 @@ def test_edge_add_gathers_both_ends(edges: Any) -> None:
     same(g.edge_add(left, right), left[src] + right[dst], [left, right])
 
 
+@pytest.mark.parametrize("edges", GRAPHS.values(), ids=GRAPHS)
+def test_edge_sum_adds_up_in_edges(edges: Any) -> None:
+    """edge_sum equals index_add over destinations, with its gradient, for any trailing shape."""
+    g = graph(edges)
+    values = random(g.edges, 2, 3)
+    dst = g.dgl.edges(order="eid")[1]
+    same(g.edge_sum(values), torch.zeros(NODES, 2, 3, dtype=torch.float64).index_add(0, dst, values), [values])
+
+
+@pytest.mark.parametrize("edges", GRAPHS.values(), ids=GRAPHS)
+def test_neighbours_are_in_edges_without_loops(edges: Any) -> None:
+    """The in-degree less the loops, several edges counted each."""
+    g = graph(edges)
+    expected = adjacency(g).fill_diagonal_(0).sum(1).long()
+    assert torch.equal(g.neighbours, expected)
+
+
 def test_edge_softmax_is_dgls() -> None:
     """edge_softmax equals DGL's, also for scores that overflow without a shift."""
     g = graph()
@@ -253,3 +270,43 @@ def test_cuda_equals_cpu() -> None:
     expected = cpu.attend(cpu.propagate(x), cpu.edge_softmax(scores))
     found = cuda.attend(cuda.propagate(x.cuda()), cuda.edge_softmax(scores.cuda())).cpu()
     same(found, expected, [x, scores])
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_thinned_graph_is_the_graph_of_the_kept_edges(kernel: KernelName, share: float) -> None:
+    """Every operator, both directions, heads and DGL's graph are those of a graph made anew of the kept edges."""
+    whole = graph(kernel=kernel)
+    keep = torch.rand(whole.edges, generator=torch.Generator().manual_seed(5)) < share
+    thin = whole.thinned(keep)
+    src, dst = (end[keep].tolist() for end in (whole.structure.src, whole.structure.dst))
+    fresh = graph((src, dst))
+    assert (thin.nodes, thin.edges, len(thin.neighbours)) == (NODES, len(src), NODES)
+    assert torch.equal(thin.neighbours, fresh.neighbours)
+    assert torch.equal(torch.stack(thin.dgl.edges(order="eid")).long(), torch.tensor([src, dst]))
+    x, scores = random(NODES, 2, 3), random(len(src), 2)
+    for norm in ("both", "right", "left", "sum"):
+        same(thin.propagate(x, norm), fresh.propagate(x, norm), [x])
+    ours, theirs = (g.attend(x, g.edge_softmax(scores + g.edge_add(x, x).sum(-1))) for g in (thin, fresh))
+    same(ours, theirs, [x, scores])
+
+
+def test_a_thinned_graph_keeps_the_whole_ones_subspaces() -> None:
+    """What counts as smooth is one and the same for all graphs thinned from one, also at second hand."""
+    whole = graph((AWKWARD[0] + AWKWARD[1], AWKWARD[1] + AWKWARD[0]))
+    thin = whole.thinned(torch.arange(whole.edges) % 2 == 0)
+    thinner = thin.thinned(torch.arange(thin.edges) % 2 == 0)
+    assert whole.whole is whole
+    assert thinner.whole is thin.whole is whole
+    for g in (thin, thinner):
+        assert g.subspace("limit") is whole.subspace("limit")
+    assert (thinner.edges, whole.edges) == (7, 28)
+
+
+def test_a_block_is_thinned_as_well() -> None:
+    """Of a sampled block the destinations stay, and the kept edges are summed over."""
+    block = Graph(dgl.create_block((torch.tensor([0, 1, 2, 3]), torch.tensor([0, 0, 1, 1])), 4, 2))
+    thin = block.thinned(torch.tensor([True, False, True, True]))
+    x = random(4, 3)
+    same(thin.propagate(x, "sum"), torch.stack([x[0], x[2] + x[3]]), [x])
+    assert (thin.nodes, thin.sources, thin.dgl.num_edges()) == (2, 4, 3)

@@ -70,6 +70,22 @@ def compare() -> Compare:
     return check
 
 
+@pytest.fixture
+def compare_as_is() -> Compare:
+    """The same for weights that both have as [in, out], square ones too: no gradient is reshaped."""
+
+    def check(ours: Tensor, theirs: Tensor, pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+        incoming = torch.randn(*theirs.shape, dtype=theirs.dtype, generator=torch.Generator().manual_seed(7))
+        got = torch.autograd.grad(ours, [mine for mine, _ in pairs], incoming)
+        wanted = torch.autograd.grad(theirs, [other for _, other in pairs], incoming)
+        for mine, other in zip(got, wanted, strict=True):
+            torch.testing.assert_close(mine, other, rtol=0, atol=1e-10)
+            assert mine.abs().sum() > 0
+
+    return check
+
+
 def as_ours(theirs: Tensor, shape: Sequence[int]) -> Tensor:
     """Weights [out, in] of `torch.nn.Linear` as [in, out] or [heads, in, out per head]; not for square ones."""
     if theirs.dim() == 2 and len(shape) == 2 and tuple(theirs.shape) == tuple(shape[::-1]):

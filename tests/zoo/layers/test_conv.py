@@ -9,7 +9,15 @@ from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
 from zoo.layers.conv import head_width, weight_matrices
 
-PROPAGATION = {"gcn": "both", "gat": "right", "gatv2": "right", "sage": "right", "gin": "sum", "mlp": None}
+PROPAGATION = {
+    "gcn": "both",
+    "gat": "right",
+    "lipschitz-gat": "right",
+    "gatv2": "right",
+    "sage": "right",
+    "gin": "sum",
+    "mlp": None,
+}
 
 
 def test_the_width_is_split_evenly():

@@ -1,5 +1,6 @@
 """Network and Block: order of parts, the matrices it names, and weight normalisation for one call."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from zoo.dgl_backend import dgl
 from zoo.graphs import Graph
+from zoo.initializers import Initializer
 from zoo.layers.conv import Conv
 from zoo.layers.foreign import dgl_conv
 from zoo.layers.gat import GATConv, GATv2Conv
@@ -17,6 +19,7 @@ from zoo.layers.gin import GINConv
 from zoo.layers.network import Block, Network
 from zoo.layers.residual import AddSkip, InitialSkip, JumpingKnowledge, NoSkip
 from zoo.layers.sage import SAGEConv
+from zoo.regularizers import Regularizer
 
 
 class Times(nn.Module):
@@ -99,6 +102,33 @@ def test_jumping_reads_every_block(graph: Graph):
     jump = JumpingKnowledge()
     network = Network(nn.Identity(), [Block(Times(2), residual=jump) for _ in range(3)], nn.Identity(), readout=jump)
     assert network(graph, torch.zeros(graph.nodes, 1))[0].tolist() == [1, 3, 7]
+
+
+def test_a_readout_may_read_x0_as_well(graph: Graph):
+    """Where the readout asks for it, the encoder's output comes before the blocks'."""
+
+    class All(JumpingKnowledge):
+        reads_first = True
+
+    network = Network(Times(4), [Block(Times(2), residual=NoSkip())], nn.Identity(), readout=All())
+    assert network(graph, torch.zeros(graph.nodes, 1))[0].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("make", [lambda: GCNConv(4, 4), lambda: dgl_conv("GATConv")(4, 4, num_heads=2)])
+def test_a_shared_convolution_is_normalised_once_for_all_its_blocks(make: Any, graph: Graph):
+    """Its matrices are listed once, stand in in every block for the call, and the parameter itself is back after it."""
+    conv, x = make(), torch.randn(graph.nodes, 4)
+    network = Network(nn.Identity(), [Block(conv, residual=AddSkip()) for _ in range(3)], nn.Identity())
+    ((name, weight),) = network.block_matrices().items()
+    assert name.startswith("blocks.0.conv.")
+    network.normalize_with(Scaled(0.25))
+    for _ in range(2):  # what an earlier call left behind would show in the next
+        got = network(graph, x)
+        assert network.block_matrices()[name] is weight and isinstance(weight, nn.Parameter)
+    network.normalize_with(None)
+    with torch.no_grad():
+        weight.mul_(0.25)
+    torch.testing.assert_close(got, network(graph, x))
 
 
 def test_hooks_on_blocks_see_the_representations(graph: Graph):
@@ -201,3 +231,141 @@ def test_runs_on_blocks_with_fewer_destinations():
     block = Block(Times(0), residual=AddSkip())
     block.conv.forward = lambda graph, x: graph.propagate(x, "sum")  # type: ignore[method-assign]
     assert torch.allclose(block(graph, x), x[:2] + torch.stack([x[0] + x[1], x[2] + x[3]]))
+
+
+def test_norms_that_read_the_input_get_it(graph: Graph):
+    """A norm that says so is called with the block's input besides, at every position; others as ever."""
+
+    class Reads(nn.Module):
+        reads_input = True
+
+        def forward(self, graph: Graph, x: Tensor, before: Tensor) -> Tensor:
+            """The sum, with the input ten times."""
+            assert before.shape == x.shape
+            return x + 10 * before
+
+    x = torch.ones(graph.nodes, 1)
+    for position, expected in (("pre", 2 * 11 + 1), ("inner", 2 * 1 + 1 + 10), ("post", 2 * 1 + 1 + 10)):
+        block = Block(Times(2), residual=NoSkip(), norms=[Reads()], norm_position=position)  # type: ignore[arg-type]
+        assert torch.equal(block(graph, x), torch.full_like(x, expected))
+
+
+def test_a_norm_that_reads_the_input_gets_the_destinations_rows():
+    """On a sampled block there are as many rows as the norm acts on."""
+
+    class Reads(nn.Module):
+        reads_input = True
+
+        def forward(self, graph: Graph, x: Tensor, before: Tensor) -> Tensor:
+            """The input alone."""
+            assert len(before) == len(x)
+            return before
+
+    graph = Graph(dgl.create_block((torch.tensor([0, 1, 2]), torch.tensor([0, 0, 1])), 4, 2))
+    x = torch.randn(4, 3)
+    for position in ("pre", "inner", "post"):
+        block = Block(GCNConv(3, 3), residual=AddSkip(), norms=[Reads()], norm_position=position)  # type: ignore[arg-type]
+        assert block(graph, x).shape == (2, 3)
+
+
+class Recorder(Regularizer):
+    """Notes what it is asked for, and changes something each time."""
+
+    def __init__(self, per_block: bool = False) -> None:
+        super().__init__()
+        self.per_block = per_block
+        self.calls: list[str] = []
+
+    def thin(self, graph: Any) -> Any:
+        """The graph without its first edge."""
+        self.calls.append("thin")
+        return graph.thinned(torch.arange(graph.edges) > 0)
+
+    def features(self, graph: Any, x: Tensor) -> Tensor:
+        """One more."""
+        self.calls.append("features")
+        return x + 1
+
+    def mix(self, graph: Any, before: Tensor, after: Tensor) -> Tensor:
+        """Both."""
+        self.calls.append(f"mix {graph.edges}")
+        return before + after
+
+
+@pytest.mark.parametrize("per_block", [False, True])
+def test_regularizers_act_in_training_only(graph: Graph, per_block: bool):
+    """Features at the input, the graph once or for each block, mixing after blocks of one width; in eval nothing."""
+    blocks = [Block(Times(2), residual=NoSkip()) for _ in range(3)]
+    network, recorder = Network(nn.Identity(), blocks, nn.Identity()), Recorder(per_block)
+    x = torch.zeros(graph.nodes, 1)
+    plain = network.eval()(graph, x)
+    network.regularize_with([recorder])
+    assert torch.equal(network(graph, x), plain) and not recorder.calls
+    y = torch.ones_like(x)
+    for _ in blocks:
+        y = y + (2 * y + 1)
+    assert torch.equal(network.train()(graph, x), y)
+    mixes = [f"mix {graph.edges - 1}"]
+    expected = ["thin", *mixes] * 3 if per_block else ["thin", *mixes * 3]
+    assert recorder.calls == ["features", *expected]
+
+
+def test_a_copy_of_a_regularized_network_stands_for_itself(graph: Graph):
+    """The copy's blocks are mixed by the copy's regulariser, according to the copy's mode."""
+    network, recorder = Network(nn.Identity(), [Block(Times(2), residual=NoSkip())], nn.Identity()), Recorder()
+    network.regularize_with([recorder])
+    twin = copy.deepcopy(network)
+    network.eval()
+    assert torch.equal(twin.train()(graph, torch.zeros(graph.nodes, 1)), torch.full((graph.nodes, 1), 1.0 + 3.0))
+    assert not recorder.calls
+
+
+def test_penalties_of_blocks_and_regularizers_add_up(graph: Graph):
+    """Those that have one count; without any there is none."""
+
+    class Costly(Block):
+        def penalty(self) -> Tensor:
+            """Three."""
+            return torch.tensor(3.0)
+
+    class Costs(Regularizer):
+        def penalty(self, network: Any) -> Tensor:
+            """The number of blocks."""
+            return torch.tensor(float(len(network.blocks)))
+
+    blocks = [kind(Times(2), residual=NoSkip()) for kind in (Block, Costly, Costly)]
+    network = Network(nn.Identity(), blocks, nn.Identity())
+    assert Network(nn.Identity(), blocks[:1], nn.Identity()).penalty() is None
+    assert float(network.penalty()) == 6  # type: ignore[arg-type]
+    network.regularize_with([Costs(), Recorder()])
+    assert float(network.penalty()) == 9  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("conv", "expected"),
+    [
+        (GCNConv(3, 5), [(3, "both")]),
+        (GATConv(3, 4, heads=2), [(3, "right")]),
+        (SAGEConv(3, 5, aggregator="sum"), [(3, "sum"), (3, "sum")]),
+        (GINConv(3, 5, activation=nn.ReLU), [(3, "sum"), (5, "sum")]),
+        (dgl_conv("GATConv")(3, 4, num_heads=2), [(3, "right")]),
+        (dgl_conv("GraphConv")(3, 5), [(3, "both")]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_initializer_fills_each_matrix_of_the_blocks(graph: Graph, conv: Conv, expected: list[Any]):
+    """It is told fan-in, whichever way a third party stores its weights, and propagation; the ends are not drawn."""
+    told: list[Any] = []
+
+    class Ones(Initializer):
+        def fill(self, weight: Tensor, graph: Any, *, fan_in: int, propagation: str | None) -> None:
+            """Note and fill."""
+            told.append((fan_in, propagation))
+            weight.fill_(1)
+
+    network = Network(nn.Linear(3, 3), [Block(conv, residual=NoSkip())], nn.Linear(4, 2))
+    ends = [network.encoder.weight.clone(), network.head.weight.clone()]  # type: ignore[operator]
+    network.initialize_with(Ones(), graph)
+    assert told == expected
+    assert all((weight == 1).all() and weight.requires_grad for weight in network.block_matrices().values())
+    assert torch.equal(ends[0], network.encoder.weight) and torch.equal(ends[1], network.head.weight)  # type: ignore[arg-type]

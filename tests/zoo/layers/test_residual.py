@@ -1,8 +1,13 @@
 """Residual connections in closed form."""
 
+import importlib
+import warnings
+from typing import Any
+
 import pytest
 import torch
 
+from zoo.errors import BuildError
 from zoo.layers.residual import AddSkip, InitialSkip, JumpingKnowledge, NoSkip, Residual
 
 X, UPDATE, FIRST = torch.tensor([[1.0, 2.0]]), torch.tensor([[10.0, -20.0]]), torch.tensor([[100.0, 200.0]])
@@ -37,6 +42,40 @@ def test_jumping_reads_all_blocks(merge, expected: list[list[float]], width: int
     jumping = JumpingKnowledge(merge=merge)
     torch.testing.assert_close(jumping.readout([X, UPDATE]), torch.tensor(expected))
     assert jumping.collects and jumping.readout_width(2, 2) == width
+
+
+def test_jumping_by_lstm_is_pygs():
+    """With PyG's width of the LSTM and its weights, the readout and all gradients are those of PyG, to 1e-12."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what PyG's import warns of concerns PyG alone
+        pyg: Any = importlib.import_module("torch_geometric.nn")
+    blocks, width = 3, 4
+    theirs = pyg.JumpingKnowledge("lstm", width, blocks).double()
+    jumping = JumpingKnowledge(merge="lstm", lstm_width=blocks * width // 2)
+    jumping.build_readout(width, blocks)
+    jumping.double()
+    assert jumping.lstm is not None and jumping.score is not None and jumping.score.bias is not None
+    jumping.lstm.load_state_dict(theirs.lstm.state_dict())
+    jumping.score.weight.data.copy_(theirs.att.weight.data.T)
+    jumping.score.bias.data.copy_(theirs.att.bias.data)
+
+    outputs = [torch.randn(5, width, dtype=torch.float64, requires_grad=True) for _ in range(blocks)]
+    got, expected = jumping.readout(outputs), theirs(outputs)
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-12)
+    mine = torch.autograd.grad(got.square().sum(), [*outputs, *jumping.lstm.parameters()])
+    wanted = torch.autograd.grad(expected.square().sum(), [*outputs, *theirs.lstm.parameters()])
+    for one, other in zip(mine, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+
+def test_only_the_readout_has_an_lstm():
+    """Instances that stand in blocks have no parameters; the LSTM is as wide as the blocks unless asked otherwise."""
+    assert not list(JumpingKnowledge(merge="lstm").parameters())
+    jumping = JumpingKnowledge(merge="lstm")
+    jumping.build_readout(6, 3)
+    assert jumping.lstm is not None and jumping.lstm.hidden_size == 6 and jumping.readout_width(6, 3) == 6
+    with pytest.raises(BuildError, match=r"lstm_width .* merge=lstm"):
+        JumpingKnowledge(merge="max", lstm_width=8)
 
 
 def test_the_others_read_the_last_block():

@@ -1,13 +1,16 @@
 """Stack: every depth, both kinds of ends, every residual."""
 
+import copy
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
+import zoo
 from zoo.dgl_backend import dgl
 from zoo.errors import BuildError
 from zoo.graphs import Graph
@@ -16,6 +19,9 @@ from zoo.layers.gcn import GCNConv
 from zoo.layers.mlp import MLPConv
 from zoo.layers.residual import AddSkip, InitialSkip, JumpingKnowledge, NoSkip
 from zoo.models.stack import Stack
+from zoo.probes.constraint import NormalizerBound
+from zoo.probes.tap import Tap
+from zoo.probes.weights import UpdateRatio, WeightNorms, WeightSpectrum
 
 NODES = 6
 stack = partial(Stack, conv=GCNConv, residual=NoSkip, activation=nn.ReLU, width=4)
@@ -110,7 +116,7 @@ def test_every_residual_fits_both_ends(graph: Graph, residual: Any, ends: Any):
     assert stack(5, 3, [], depth=3, residual=residual, ends=ends)(graph, torch.randn(NODES, 5)).shape == (NODES, 3)
 
 
-@pytest.mark.parametrize(("merge", "width"), [("concat", 12), ("max", 4), ("mean", 4)])
+@pytest.mark.parametrize(("merge", "width"), [("concat", 12), ("max", 4), ("mean", 4), ("lstm", 4)])
 def test_jumping_widens_the_head(graph: Graph, merge: Any, width: int):
     """The head reads what jumping knowledge gives; without a head it is refused."""
     network: Any = stack(5, 3, [], depth=3, residual=partial(JumpingKnowledge, merge=merge))
@@ -118,6 +124,89 @@ def test_jumping_widens_the_head(graph: Graph, merge: Any, width: int):
     assert network(graph, torch.randn(NODES, 5)).shape == (NODES, 3)
     with pytest.raises(BuildError, match="ends=linear"):
         stack(5, 3, [], ends="conv", residual=partial(JumpingKnowledge, merge=merge))
+
+
+def test_jumping_by_lstm_trains_its_readout(graph: Graph):
+    """The LSTM's parameters are the network's, once, and all get a gradient."""
+    network = stack(5, 3, [], depth=3, residual=partial(JumpingKnowledge, merge="lstm"))
+    network(graph, torch.randn(NODES, 5)).square().sum().backward()
+    names = [name for name, _ in network.named_parameters() if "lstm" in name]
+    assert names and all(name.startswith("readout.lstm.") for name in names)
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("conv", [GCNConv, partial(GATConv, heads=2)])
+def test_shared_weights_are_an_unrolled_recurrence(graph: Graph, conv: Any):
+    """Output and gradients in float64 are those of one convolution applied again and again, to 1e-12."""
+    network: Any = stack(5, 3, [], conv=conv, residual=AddSkip, depth=6, share_weights=True).double()
+    x = torch.randn(NODES, 5, dtype=torch.float64)
+    one = copy.deepcopy(network.blocks[0].conv)
+    h = torch.relu(network.encoder.linear(x))
+    for _ in range(6):
+        h = h + torch.relu(one(graph, h))
+    expected, got = network.head.linear(h), network(graph, x)
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-12)
+    shared = list(network.blocks[0].conv.parameters())
+    ours = torch.autograd.grad(got.square().sum(), shared)
+    wanted = torch.autograd.grad(expected.square().sum(), list(one.parameters()))
+    for mine, other in zip(ours, wanted, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-12)
+
+
+def test_shared_weights_count_once():
+    """Parameters, matrices and the optimiser have the one convolution once; norms are each block's own."""
+    deep, shallow = (stack(5, 3, [], depth=depth, share_weights=True) for depth in (9, 1))
+    assert sum(p.numel() for p in deep.parameters()) == sum(p.numel() for p in shallow.parameters())
+    assert list(deep.block_matrices()) == ["blocks.0.conv.weight"]
+    normed: Any = stack(5, 3, [Shift], depth=3, share_weights=True)
+    assert len({id(norm) for block in normed.blocks for norm in block.norms}) == 3
+    built = zoo.build("smoke/shared")
+    held = [id(parameter) for group in built.optimizer.param_groups for parameter in group["params"]]
+    assert len(held) == len(set(held)) == len(list(built.network.parameters())) == 6
+
+
+def test_shared_weights_need_linear_ends():
+    """Between conv ends widths differ, and the option is refused."""
+    with pytest.raises(BuildError, match=r"share_weights .* ends=linear"):
+        stack(5, 3, [], ends="conv", share_weights=True)
+
+
+@pytest.mark.parametrize("mode", ["reparametrize", "project"])
+def test_shared_weights_are_normalised_for_every_block(mode: str):
+    """All blocks compute with the one normalised matrix; probes of weights, updates and bounds have every block."""
+    normalizer = {"name": "frobenius", "c": 0.25, "mode": mode}
+    built = zoo.build("smoke/shared", {"normalizer": normalizer})
+    blocks: Any = built.network.blocks
+    weight: Any = blocks[0].conv.weight
+    with Tap(built.network, [WeightNorms(), WeightSpectrum(), NormalizerBound()]) as tap:
+        built.task.loss(built.network, built.split.train)
+    reading = tap.read()
+    with Tap(built.network, [UpdateRatio()]) as updates:
+        built.task.loss(built.network, built.split.train).backward()
+    assert weight is blocks[3].conv.weight and isinstance(weight, nn.Parameter)
+    assert weight.grad is not None and weight.grad.norm() > 0
+    before = weight.detach().clone()
+    built.optimizer.step()
+    assert reading["weights.frobenius"] == pytest.approx([0.25] * 4, rel=1e-6)
+    largest = float(torch.linalg.matrix_norm(0.25 * before / before.norm(), 2))
+    assert reading["weights.spectral"] == pytest.approx([largest] * 4, rel=1e-5)
+    assert updates.read()["updates.ratio"] == pytest.approx(
+        [float((weight.detach() - before).norm() / before.norm())] * 4, rel=1e-5
+    )
+    assert reading["weights.c"][0] == 0.25
+    places, c = built.network.bounds()[0]
+    assert places == [0] and c.shape == (1, 1, 1)
+
+
+def test_a_run_of_shared_weights_is_written_and_read_back(tmp_path):
+    """The file holds the convolution once, and the network that is loaded scores what the run reports."""
+    run = zoo.train("smoke/shared", {"normalizer.c": {"name": "adaptive", "per": "block"}}, runs=tmp_path)
+    with safe_open(run.path / "model.safetensors", "pt") as file:
+        assert [name for name in file.keys() if "conv" in name] == ["blocks.0.conv.bias", "blocks.0.conv.weight"]  # noqa: SIM118
+    network, built = zoo.load(run.path), zoo.build(run.path / "recipe.yaml", seed=run.seed)
+    right = (network(built.graph, built.data.features).argmax(dim=1) == built.data.labels)[built.split.test]
+    assert float(right.double().mean()) == run.test
+    assert network.blocks[0].conv is network.blocks[3].conv
 
 
 def test_dropout_reaches_encoder_blocks_and_head():

@@ -21,6 +21,8 @@ def test_a_minimal_recipe_is_completed():
     """Data set and model are enough; everything else gets its default, nested components too."""
     recipe = check("test", GOOD)
     assert [component.name for component in recipe.normalizer] == ["none"]
+    assert [component.name for component in recipe.regularizer] == ["none"]
+    assert recipe.initializer.name == "default"
     assert (recipe.split.name, recipe.optimizer.name, recipe.seeds) == ("default", "adam", (0,))
     options = recipe.model.options
     assert (options["depth"], options["width"]) == (4, 64)
@@ -67,6 +69,11 @@ def test_seven_mistakes_are_seven_lines():
         ({"dataset": None}, "dataset — missing"),
         ({"normalizer": "frobenus"}, "normalizer — unknown name 'frobenus' in normalizers"),
         ({"normalizer": []}, "normalizer — an empty list"),
+        ({"regularizer": "drop-edg"}, "regularizer — unknown name 'drop-edg' in regularizers"),
+        ({"regularizer": ["none", {"name": "drop-edge", "p": 1}]}, "regularizer.1.p — 1 is not valid — expected less"),
+        ({"regularizer": []}, "regularizer — an empty list"),
+        ({"initializer": ["g-init"]}, "initializer — ['g-init'] is not a component"),
+        ({"initializer": {"name": "critical-variance", "sigma_w2": "crit"}}, "initializer.sigma_w2 — 'crit' is not"),
         ({"normalizer": ["layer", {"c": 1}]}, "normalizer.1 — the component has no name"),
         ({"normalizer": {"name": "frobenius", "c": -1}}, "normalizer.c — -1 is not valid — expected greater than 0"),
         ({"normalizer": {"name": "frobenius", "c": "atuo"}}, "normalizer.c — 'atuo' is not valid"),
@@ -122,6 +129,37 @@ def test_identity_changes_with_what_can_change_the_result_and_nothing_else():
     assert same.identity() == recipe.identity()
     assert check("test", {**GOOD, "model": {"name": "res-gcn", "depth": 5}}).identity() != recipe.identity()
     assert recipe.identity(["zoo 0.1"]) != recipe.identity(["zoo 0.2"])
+
+
+def test_regularizers_and_the_initializer_are_part_of_the_identity():
+    """Written at length or not at all, the defaults are one recipe; anything else is another."""
+    recipe = check("test", GOOD)
+    assert check("test", {**GOOD, "regularizer": ["none"], "initializer": {"name": "default"}}) == recipe
+    others = [
+        check("test", {**GOOD, **change}).identity()
+        for change in (
+            {"regularizer": "drop-edge"},
+            {"regularizer": {"name": "drop-edge", "p": 0.1}},
+            {"regularizer": ["drop-edge", "skip-node"]},
+            {"initializer": "g-init"},
+            {"initializer": "g-init", "regularizer": "drop-edge"},
+        )
+    ]
+    assert len({recipe.identity(), *others}) == 6
+    paths = [path for path, _, _ in check("test", {**GOOD, "regularizer": ["drop-edge", "skip-node"]}).components()]
+    assert paths[-2:] == ["regularizer.0", "regularizer.1"] and "initializer" in paths
+
+
+@pytest.mark.parametrize(
+    ("name", "identity"),
+    [("hello", "1c045b8c8d15"), ("hello-without", "78345e56b30a"), ("smoke/gat", "81a2db3fae12")],
+)
+def test_runs_made_before_a_field_was_added_keep_their_identity(name, identity):
+    """These were computed before there were regularisers and initialisers; new options at their defaults change none.
+
+    A new option of a component that these recipes use is named in `_LATER`, with its default.
+    """
+    assert load(name).identity() == identity
 
 
 def test_a_model_of_a_plugin_is_checked_by_its_own_signature():

@@ -42,3 +42,10 @@ def test_a_duration_reads_back_from_its_text():
     """What the resolved recipe writes is read as the same duration."""
     for length in (Length(10, "epochs"), Length(200, "steps"), Length(2.5, "%")):
         assert TypeAdapter(Duration).validate_python(str(length)) == length
+
+
+def test_long_and_fine_durations_read_back_as_written():
+    """Neither a million epochs nor a tenth of a percent is rounded or put into a form that is not read."""
+    for written in ("1000000 epochs", "1234567 steps", "0.1%", "12.3456789%"):
+        length = TypeAdapter(Duration).validate_python(written)
+        assert TypeAdapter(Duration).validate_python(str(length)) == length

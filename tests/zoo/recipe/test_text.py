@@ -1,6 +1,7 @@
 """Recipe text: numbers as people write them, no surprises, no objects."""
 
 import pytest
+import yaml
 
 from zoo.errors import RecipeError
 from zoo.recipe import text
@@ -63,3 +64,10 @@ def test_writing_reads_back():
     again = text.parse(text.write(tree))
     assert again == tree
     assert list(again) == list(tree)
+
+
+def test_mappings_may_be_merged_by_yamls_own_key():
+    """`<<` lays an anchored mapping beneath, whose keys may be given again; a key given twice besides is refused."""
+    assert text.parse("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}") == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}}
+    with pytest.raises(yaml.YAMLError, match="twice"):
+        text.parse("a: &a {x: 1}\nb: {<<: *a, y: 3, y: 4}")

@@ -13,7 +13,7 @@ from registry import schedules
 from zoo.errors import RunError
 from zoo.recipe.load import load
 from zoo.runs import folder
-from zoo.runs.folder import RunFolder, finite, is_finished, place, write_json
+from zoo.runs.folder import RunFolder, failure_of, finite, is_finished, note_failure, place, write_json
 
 FILES = {"recipe.yaml", "environment.json", "metrics.jsonl", "model.safetensors", "result.json"}
 
@@ -33,6 +33,22 @@ def test_a_finished_run_has_its_five_files(finished):
     assert names(run.path) == FILES
     assert is_finished(run.path)
     assert torch.equal(load_file(run.path / "model.safetensors")["weight"], torch.arange(3.0))
+
+
+def test_weights_of_several_names_are_written_once(tmp_path):
+    """Shared tensors stand under their first name; the same numbers in another shape are kept, empty ones too."""
+    record, shared = RunFolder(tmp_path / "run"), torch.arange(6.0).view(2, 3)
+    weights = {
+        "a": shared,
+        "b": shared.detach(),
+        "turned": shared.T,
+        "none": shared[:0],
+        "no": shared[:0],
+    }
+    record.finish(weights, {})
+    kept = load_file(tmp_path / "run" / "model.safetensors")
+    assert set(kept) == set(weights) - {"b"}
+    assert all(torch.equal(kept[name], weights[name]) for name in kept)
 
 
 def test_weights_in_any_memory_layout_are_kept(tmp_path):
@@ -201,3 +217,57 @@ def test_plugins_are_copied_beside_it(tmp_path):
     copies = ["plugins/mine.py", "plugins/2/mine.py"]
     assert [(tmp_path / "run" / copy).read_text() for copy in copies] == [plugin.read_text() for plugin in plugins]
     assert again.plugins == tuple(str(tmp_path / "run" / copy) for copy in copies)
+
+
+def test_a_failure_is_kept_beside_what_was_measured(tmp_path):
+    """Reason and trace are noted, the rest stays; also where there is no folder yet."""
+    record = RunFolder(tmp_path / "run")
+    record.measured({"epoch": 1})
+    record.close()
+    assert failure_of(tmp_path / "run") is None
+    note_failure(tmp_path / "run", "out of μ", "line 3")
+    assert names(tmp_path / "run") == {"metrics.jsonl", "failure.json"}
+    assert failure_of(tmp_path / "run") == "out of μ"
+    assert json.loads((tmp_path / "run" / "failure.json").read_text()) == {"error": "out of μ", "trace": "line 3"}
+    note_failure(tmp_path / "new" / "run", "no data")
+    assert failure_of(tmp_path / "new" / "run") == "no data"
+    assert not is_finished(tmp_path / "new" / "run")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '"word"'])
+def test_a_failure_that_cannot_be_read_is_one(tmp_path, text):
+    """A broken file still says that something went wrong."""
+    (tmp_path / "failure.json").write_text(text)
+    assert failure_of(tmp_path) == "failure.json cannot be read"
+
+
+def test_a_finished_run_has_not_failed(tmp_path):
+    """A run that went on after a failure, to its end, is finished."""
+    note_failure(tmp_path / "run", "out of luck")
+    record = RunFolder(tmp_path / "run", resume=True)
+    record.finish({}, {})
+    note_failure(tmp_path / "run", "out of luck")
+    assert failure_of(tmp_path / "run") is None
+
+
+def test_a_failed_run_is_moved_aside_as_such(tmp_path):
+    """Its name tells it from runs that were broken off, and its reason is kept."""
+    for error in ("first", "second"):
+        note_failure(tmp_path / "seed-0", error)
+        RunFolder(tmp_path / "seed-0").close()
+    assert names(tmp_path) == {"seed-0", "seed-0.failed-1", "seed-0.failed-2"}
+    assert [failure_of(tmp_path / f"seed-0.failed-{number}") for number in (1, 2)] == ["first", "second"]
+    assert failure_of(tmp_path / "seed-0") is None
+
+
+def test_a_failed_run_may_go_on_from_its_state(tmp_path):
+    """Nothing is moved aside then."""
+    record = RunFolder(tmp_path / "seed-0")
+    record.measured({"step": 1})
+    record.save({"step": 1})
+    record.close()
+    note_failure(tmp_path / "seed-0", "out of memory")
+    again = RunFolder(tmp_path / "seed-0", resume=True)
+    again.close()
+    assert again.state == {"step": 1}
+    assert names(tmp_path) == {"seed-0"}

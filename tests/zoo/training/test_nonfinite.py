@@ -184,3 +184,11 @@ def test_hooks_go_when_the_step_raises():
     with pytest.raises(TypeError):
         found(built)
     assert not any(block._forward_hooks for block in built.network.blocks)
+
+
+def test_a_penalty_that_overflows_is_found():
+    """The loss that is looked at is that of training, penalty included."""
+    built = deep(regularizer={"name": "orthogonality", "weight": 1e37})
+    scale(built, 1e3, 2)
+    assert found(built) == NonFinite(3, "loss", None, DEPTH)
+    assert found(deep()).what == "nothing"

@@ -1,0 +1,105 @@
+"""Studies as files, runs as results, and executors that only pretend: nothing here trains."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from zoo.recipe.check import check
+from zoo.recipe.schema import Recipe
+from zoo.runs.folder import RunFolder
+from zoo.studies.executor import Executor
+from zoo.studies.job import Ended, Job
+
+StudyFile = Callable[..., Path]
+Result = Callable[..., None]
+Act = Callable[[Job], Ended]
+
+
+class Pretend(Executor):
+    """Ends one job each time it is waited for, in the order of their start, as `act` says; remembers all of them."""
+
+    why = "as the test says"
+
+    def __init__(self, act: Act, slots: int = 2) -> None:
+        self.act, self.slots = act, slots
+        self.started: list[Job] = []
+        self.open: list[Job] = []
+
+    def start(self, job: Job) -> None:
+        assert len(self.open) < self.slots
+        self.started.append(job)
+        self.open.append(job)
+
+    def wait(self, seconds: float) -> Sequence[tuple[Job, Ended]]:
+        if not self.open:
+            time.sleep(min(seconds, 0.01))
+            return ()
+        job = self.open.pop(0)
+        return [(job, self.act(job))]
+
+    def close(self) -> None:
+        self.open.clear()
+
+
+@pytest.fixture
+def pretend() -> Callable[..., Pretend]:
+    """Makes an executor that ends its jobs as a function says."""
+    return Pretend
+
+
+@pytest.fixture
+def study_file(tmp_path: Path) -> StudyFile:
+    """Writes a study on `smoke/res-gcn`; keyword arguments are its keys."""
+
+    def write(name: str = "tiny", **keys: Any) -> Path:
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(yaml.safe_dump({"base": "smoke/res-gcn", **keys}, sort_keys=False), encoding="utf-8")
+        return file
+
+    return write
+
+
+@pytest.fixture
+def result() -> Result:
+    """Writes a finished run with the figures that it is given."""
+
+    def write(
+        path: str | Path,
+        recipe: Recipe,
+        seed: int = 0,
+        *,
+        val: float | None = 0.5,
+        test: float | None = 0.5,
+        probes: Sequence[Mapping[str, Any]] = (),
+        **more: Any,
+    ) -> None:
+        record = RunFolder(Path(path))
+        record.describe(recipe, {"zoo": "0"})
+        record.measured({"epoch": 1, "step": 1, "loss": 0.5, "val": val, "best_val": val, "lr": 0.01, "seconds": 0.1})
+        for row in probes:
+            record.probed(row)
+        values = {"recipe": recipe.name, "identity": Path(path).parent.name, "seed": seed, "status": "finished"}
+        values |= {"metric": "accuracy", "higher_is_better": True, "val": val, "test": test, "best_epoch": 1}
+        record.finish({}, {**values, "seconds": 0.1, "seconds_with_setup": 0.2, **more})
+
+    return write
+
+
+@pytest.fixture
+def scored(result: Result) -> Callable[[Callable[[Recipe, int], tuple[float | None, float | None]]], Act]:
+    """What an executor does to finish runs with the (val, test) that a function of recipe and seed gives."""
+
+    def of(figures: Callable[[Recipe, int], tuple[float | None, float | None]]) -> Act:
+        def act(job: Job) -> Ended:
+            recipe = check(job.name, dict(job.tree))
+            val, test = figures(recipe, job.seed)
+            result(job.path, recipe, job.seed, val=val, test=test)
+            return Ended("done")
+
+        return act
+
+    return of

@@ -1,0 +1,236 @@
+"""Finished runs as cells: what is one cell, what tells cells apart, and on what ground they stand."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import zoo
+from zoo.api import identity_of
+from zoo.errors import RunError
+from zoo.recipe.load import load
+from zoo.runs.folder import RunFolder, place
+from zoo.runs.run import Run
+from zoo.studies.cells import Ground
+from zoo.studies.compare import SELECTION, cells_of_runs, ground_of
+
+RANDOM = {"name": "random", "rule": "random, train 0.6, val 0.2, the rest test"}
+DRAWN = {"name": "geom-gcn", "rule": "geom-gcn, number 3 of 10, from the run's seed", "index": 3}
+FIXED = {"name": "geom-gcn", "rule": "geom-gcn, number 3 of 10", "index": 3}
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a finished run of `recipe` with overrides, as training does, and returns its folder."""
+
+    def make(
+        overrides: Any = (),
+        seed: int = 0,
+        recipe: str = "smoke/res-gcn",
+        root: str = "runs",
+        environment: dict[str, Any] | None = None,
+        **result: Any,
+    ) -> Path:
+        resolved = load(recipe, overrides)
+        identity = identity_of(resolved)
+        values = {"recipe": recipe, "identity": identity, "seed": seed, "metric": "accuracy", "status": "finished"}
+        record = RunFolder(place(tmp_path / root, resolved, identity, seed))
+        record.describe(resolved, {"zoo": "0.1", "split": {**RANDOM, "seed": seed}, **(environment or {})})
+        record.finish({"weight": torch.zeros(1)}, {**values, "val": 0.75, "test": 0.5 + seed / 10, **result})
+        return record.path
+
+    return make
+
+
+def axes_of(paths) -> list[dict[str, str]]:
+    return [dict(cell.axes) for cell in cells_of_runs(paths)]
+
+
+def test_trained_runs_are_compared(tmp_path):
+    """Runs as they are trained: a cell for each recipe and change, seeds in order, figures those of the runs."""
+    runs = [
+        zoo.train("smoke/karate", {"model.depth": depth, "training.duration": "2 epochs"}, seed=seed, runs=tmp_path)
+        for seed in (1, 0)
+        for depth in (2, 3)
+    ]
+    assert all(run.result["higher_is_better"] is True for run in runs)
+    shallow, deep = cells_of_runs([tmp_path])
+    shallow, deep = sorted((shallow, deep), key=lambda cell: cell.axes["model.depth"])
+    assert dict(deep.axes) == {"recipe": "smoke/karate", "model.depth": "3"}
+    assert [score.seed for score in shallow.scores] == [0, 1]
+    assert shallow.tests == (runs[2].test, runs[0].test)
+    assert [score.path for score in deep.scores] == [str(runs[3].path), str(runs[1].path)]
+    assert deep.ground is not None
+    assert (deep.ground.metric, deep.ground.selection) == ("accuracy", SELECTION)
+    assert deep.ground.dataset.startswith("karate")
+
+
+def test_folders_and_folders_above_them(finished, tmp_path):
+    """Named themselves or found below, each once, seeds in the order of their numbers."""
+    paths = [finished(seed=seed) for seed in (10, 2)]
+    for given in ([tmp_path], paths, [*paths, tmp_path / "runs", tmp_path], [paths[0].parent]):
+        (cell,) = cells_of_runs(given)
+        assert [(score.seed, score.path) for score in cell.scores] == [(2, str(paths[1])), (10, str(paths[0]))]
+        assert dict(cell.axes) == {"recipe": "smoke/res-gcn"}
+    with pytest.raises(RunError, match=r"compare .*nowhere — no finished run in it or below — expected run folders"):
+        cells_of_runs([tmp_path, tmp_path / "nowhere"])
+
+
+def test_runs_moved_aside_are_passed_over(finished, tmp_path):
+    """A run that was trained again counts once, as it is now; the old one can be named."""
+    old = finished(test=0.1)
+    new = finished(test=0.2)
+    assert new == old
+    (cell,) = cells_of_runs([tmp_path])
+    assert cell.tests == (0.2,)
+    aside = old.with_name("seed-0.previous-1")
+    assert cells_of_runs([aside])[0].tests == (0.1,)
+    assert len(cells_of_runs([aside.parent])[0].scores) == 1
+
+
+def test_a_run_found_twice_is_refused(finished, tmp_path):
+    """A copy would make the spread look smaller than it is."""
+    first, second = finished(seed=1), finished(seed=1, root="copy")
+    with pytest.raises(RunError) as caught:
+        cells_of_runs([first, second])
+    assert f"compare — {first} and {second} are the same run (smoke/res-gcn, identity " in str(caught.value)
+
+
+def test_axes_are_the_fields_that_differ(finished):
+    """Dotted paths as one types them; a component's name stands at its own path; what changes no result is left out."""
+    paths = [
+        finished({"normalizer": "none", "execution.threads": 1, "probes": "none"}),
+        finished({"normalizer": {"name": "frobenius", "c": 0.5}, "training.save": "50%"}, seed=1),
+        finished({"normalizer": {"name": "frobenius", "c": 1.0}}, seed=2),
+    ]
+    assert axes_of(paths) == [
+        {"recipe": "smoke/res-gcn", "normalizer": "none", "normalizer.c": "–"},
+        {"recipe": "smoke/res-gcn", "normalizer": "frobenius", "normalizer.c": "0.5"},
+        {"recipe": "smoke/res-gcn", "normalizer": "frobenius", "normalizer.c": "1.0"},
+    ]
+
+
+def test_recipes_of_several_names(finished):
+    """Each name has the axes that tell its own runs apart."""
+    paths = [
+        finished(recipe="smoke/gcn"),
+        finished({"model.depth": 3}),
+        finished({"model.depth": 5, "optimizer.lr": 0.5}),
+    ]
+    assert axes_of(paths) == [
+        {"recipe": "smoke/gcn"},
+        {"recipe": "smoke/res-gcn", "model.depth": "3", "optimizer.lr": "0.01"},
+        {"recipe": "smoke/res-gcn", "model.depth": "5", "optimizer.lr": "0.5"},
+    ]
+
+
+def test_lists_of_components(finished):
+    """Several normalisers are named together, their options by place."""
+    paths = [
+        finished({"normalizer": ["layer", {"name": "frobenius", "c": c}]}, seed=seed) for seed, c in enumerate((1, 2))
+    ]
+    paths.append(finished({"normalizer": ["batch", "frobenius"]}))
+    assert [axes["normalizer"] for axes in axes_of(paths)] == [
+        "layer + frobenius",
+        "layer + frobenius",
+        "batch + frobenius",
+    ]
+    assert [axes["normalizer.1.c"] for axes in axes_of(paths)][:2] == ["1.0", "2.0"]
+
+
+def test_what_only_some_have_tells_apart_at_last(finished):
+    """An option that one recipe has and the other has not, with nothing else between them."""
+    paths = [finished(), finished({"optimizer.groups": {"head": {"lr": 0.1}}})]
+    assert axes_of(paths)[1]["optimizer.groups.head.lr"] == "0.1"
+
+
+def test_other_versions_and_code_are_other_cells(finished):
+    """The same recipe by another version of the zoo; at last the identity, where nothing else is known."""
+    newer = finished(environment={"zoo": "0.2"}, identity="aaaaaaaaaaaa", root="newer")
+    assert axes_of([finished(), newer]) == [
+        {"recipe": "smoke/res-gcn", "zoo": "0.1"},
+        {"recipe": "smoke/res-gcn", "zoo": "0.2"},
+    ]
+    unknown = finished(identity="bbbbbbbbbbbb", root="unknown")
+    last = axes_of([finished(root="again"), unknown])[1]
+    assert last == {"recipe": "smoke/res-gcn", "identity": "bbbbbbbbbbbb"}
+
+
+def test_numbers_of_a_split_are_keys_of_runs(finished):
+    """Recipes that differ in the number of their split alone are one cell, with runs by split and seed."""
+    paths = [
+        finished({"split": {"name": "geom-gcn", "index": index}}, seed=seed, environment={"split": FIXED})
+        for index in (3, 0)
+        for seed in (1, 0)
+    ]
+    (cell,) = cells_of_runs(paths)
+    assert [(score.split, score.seed) for score in cell.scores] == [(0, 0), (0, 1), (3, 0), (3, 1)]
+    assert dict(cell.axes) == {"recipe": "smoke/res-gcn"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "facts", "rule"),
+    [
+        ({}, RANDOM, "random, train 0.6, val 0.2, the rest test"),
+        (
+            {"split": {"name": "random", "seed": 7}},
+            RANDOM,
+            "random, train 0.6, val 0.2, the rest test, of a fixed number",
+        ),
+        ({"split": "geom-gcn"}, DRAWN, "geom-gcn, one of 10"),
+        ({"split": {"name": "geom-gcn", "index": 3}}, FIXED, "geom-gcn, one of 10, of a fixed number"),
+        ({"split": "default"}, {"name": "mine", "rule": "by year"}, "mine, by year"),
+        ({"split": {"name": "random", "train": 0.5}}, None, "random train=0.5 val=0.2"),
+    ],
+)
+def test_the_split_without_what_the_seed_decides(finished, overrides, facts, rule):
+    """Runs of several seeds share their ground; a number that the recipe fixes makes another one."""
+    run = Run(finished(overrides, environment={"split": facts}))
+    assert ground_of(run).split == rule
+
+
+def test_ground_in_words(finished):
+    """Data set with its options, metric with its direction; older runs are of higher is better."""
+    loss = ground_of(Run(finished(metric="mae", higher_is_better=False)), "tuned")
+    assert (loss.metric, loss.higher_is_better, loss.selection) == ("mae", False, "tuned")
+    assert loss.dataset.startswith("block-model nodes=")
+    assert " seed=0" in loss.dataset
+    assert ground_of(Run(finished(seed=1))).higher_is_better is True
+
+
+def test_runs_of_one_recipe_on_different_ground_are_refused(finished):
+    """As where the default split was another one while files were missing."""
+    paths = [finished(), finished(seed=1, environment={"split": {"name": "public", "rule": "public, number 0 of 1"}})]
+    with pytest.raises(RunError, match="expected one data set, split and metric in the runs of one recipe"):
+        cells_of_runs(paths)
+
+
+def test_runs_without_a_figure_are_scores_without_one(finished):
+    """They are counted, with how they ended."""
+    (cell,) = cells_of_runs([finished(), finished(seed=1, test=None, val=None, status="non-finite")])
+    assert (cell.tests, [score.status for score in cell.scores]) == ((0.5,), ["finished", "non-finite"])
+    assert isinstance(cell.ground, Ground)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("recipe.yaml", "- no mapping\n", "expected the recipe that the run wrote"),
+        ("recipe.yaml", "model: gcn\n", "has no split with a name — expected the recipe that the run wrote"),
+        (
+            "result.json",
+            '{"recipe": "a", "seed": 0}',
+            "has no identity, metric, val, test, status — expected what the run",
+        ),
+        ("environment.json", "{", "cannot be read"),
+    ],
+)
+def test_a_damaged_run_is_named(finished, file, content, message):
+    """What cannot be read is not compared around."""
+    path = finished()
+    (path / file).write_text(content, encoding="utf-8")
+    with pytest.raises(RunError, match=message) as caught:
+        cells_of_runs([path])
+    assert str(path / file) in str(caught.value)

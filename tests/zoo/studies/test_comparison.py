@@ -1,0 +1,73 @@
+"""Baselines: which cell is compared with which, and how p values are adjusted."""
+
+import pytest
+
+from zoo.errors import RunError
+from zoo.studies.comparison import compare, is_baseline
+from zoo.studies.statistics import paired
+
+
+def test_the_baseline_is_equal_but_for_its_axes(cell):
+    """One for each depth: differences are taken there, and the baselines themselves have none."""
+    cells = [
+        cell([depth / 10 + norm * 0.01 * run for run in range(7)], norm=f"n{norm}", depth=str(depth))
+        for norm in (0, 1, 2)
+        for depth in (2, 4)
+    ]
+    found = compare(cells, {"norm": "n0"})
+    assert found[:2] == [None, None]
+    for index, item in enumerate(found[2:], start=2):
+        assert item is not None
+        assert item.baseline is cells[index % 2]
+        assert item.paired == paired(cells[index].tests, item.baseline.tests)
+        assert item.left_out == 0
+    assert [is_baseline(one, {"norm": "n0"}) for one in cells] == [True, True, False, False, False, False]
+
+
+def test_holm_counts_the_comparisons_of_the_table_for_each_test(cell):
+    """Two that the ranks can test are a family of two, three that t can test a family of three."""
+    base = [0.5 + 0.01 * run for run in range(7)]
+    better = [0.6, 0.63, 0.61, 0.7, 0.66, 0.68, 0.7]
+    cells = [cell(base, m="base"), cell(better, m="a"), cell([value + 0.001 for value in better], m="b")]
+    cells.append(cell([0.55, 0.58, 0.6], m="c"))
+    _, a, b, c = compare(cells, {"m": "base"})
+    assert a and b and c
+    assert a.wilcoxon_holm == b.wilcoxon_holm == 2 * 2 / 2**7
+    assert (c.wilcoxon_holm, c.left_out, c.paired.n) == (None, 4, 3)
+    ps = sorted(item.paired.t_p or 0 for item in (a, b, c))
+    adjusted = sorted(item.t_holm or 0 for item in (a, b, c))
+    assert adjusted == pytest.approx([3 * ps[0], max(3 * ps[0], 2 * ps[1]), max(2 * ps[1], ps[2])])
+
+
+def test_a_cell_without_a_counterpart_is_not_compared(cell):
+    """Nor is one where a side has no finished run."""
+    cells = [cell(m="base", depth="2"), cell(m="a", depth="4"), cell(m="a", depth="2"), cell([], m="base", depth="8")]
+    cells.append(cell(m="a", depth="8"))
+    found = compare(cells, {"m": "base"})
+    assert [item is not None for item in found] == [False, False, True, False, False]
+
+
+def test_a_baseline_on_other_ground_is_refused(cell):
+    """Also where only the selection differs."""
+    with pytest.raises(RunError, match="expected one selection"):
+        compare([cell(m="base", on={"selection": "tuned"}), cell(m="a")], {"m": "base"})
+
+
+@pytest.mark.parametrize(
+    ("baseline", "message"),
+    [
+        ({"norn": "x"}, r"'norn' is no axis — expected one of: norm, depth — did you mean 'norm'\?"),
+        (
+            {"norm": "pear"},
+            r"baseline norm — no cell is 'pear' there — expected one of: none, pair — did you mean 'pair'",
+        ),
+        (
+            {"norm": "pair", "depth": "2"},
+            r"baseline — no cell is norm=pair, depth=2 — expected labels that one cell has",
+        ),
+    ],
+)
+def test_an_unknown_baseline_is_named(cell, baseline, message):
+    """With what there is, and the nearest spelling."""
+    with pytest.raises(RunError, match=message):
+        compare([cell(norm="none", depth="2"), cell(norm="pair", depth="4")], baseline)

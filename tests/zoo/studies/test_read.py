@@ -1,0 +1,207 @@
+"""A study file: what is laid over what, relative to where, and every mistake at once."""
+
+from pathlib import Path
+
+import pytest
+
+from zoo.errors import RecipeError, ZooError
+from zoo.recipe import where
+from zoo.studies.plan import Plan
+from zoo.studies.read import read
+
+PLAN = [(study, quick) for study in where.studies() for quick in (False, True)]
+
+
+@pytest.mark.parametrize(("study", "quick"), PLAN, ids=[f"{study}{' quick' * quick}" for study, quick in PLAN])
+def test_shipped_studies_are_right(study, quick, tmp_path):
+    """Every shipped study can be planned as it stands, in both its forms, and each of its cells has runs."""
+    try:
+        plan = Plan(read(study, quick=quick), tmp_path)
+    except ZooError as error:
+        if "no quick form" in str(error) or "need optuna" in str(error):
+            pytest.skip(str(error))
+        raise
+    assert plan.arms
+    assert all(arm.runs for arm in plan.arms)
+    assert plan.study.description
+
+
+def problems_of(file: Path, **how) -> dict[str, str]:
+    with pytest.raises(RecipeError) as caught:
+        Plan(read(file, **how), file.parent / "runs")
+    return {problem.path: problem.text for problem in caught.value.problems}
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"vry": {}}, {"vry": "did you mean 'vary'"}),
+        ({"base": None}, {"base": "missing"}),
+        ({"base": "smoke/res-gc"}, {"": "did you mean 'smoke/res-gcn'"}),
+        ({"tune": {"methd": "tpe"}}, {"tune.methd": "did you mean 'method'"}),
+        ({"tune": {"method": "ranom"}}, {"tune.method": "did you mean 'random'"}),
+        (
+            {"tune": {"space": {"optimizer.lr": {"low": 1, "high": 2, "lg": 1}}}},
+            {"tune.space.optimizer.lr.lg": "'log'"},
+        ),
+        ({"tune": {"space": {"optimizer.lr": {"low": 2, "high": 1}}}}, {"tune.space.optimizer.lr": "low below high"}),
+        ({"tune": {"space": {"optimizer.lr": 3}}}, {"tune.space.optimizer.lr": "a list of values, or {low"}),
+        ({"tune": {"space": {"optimzer.lr": [1]}, "method": "grid"}}, {"optimzer": "did you mean 'optimizer'"}),
+        ({"tune": {"space": {"model.dropout": [0, "0"]}, "method": "grid"}}, {"tune.space.model.dropout": "same"}),
+        ({"report": {"rows": ["model.dept"]}, "vary": {"model.depth": [2]}}, {"report.rows": "mean 'model.depth'"}),
+        ({"report": {"x": "depth"}}, {"report.x": "no axis"}),
+        ({"report": {"rws": []}}, {"report.rws": "did you mean 'rows'"}),
+        ({"report": {"predict_at": "bst"}}, {"report.predict_at": "did you mean 'best'"}),
+        ({"report": {"baseline": {"m": "B"}}, "vary": {"m": {"A": {}}}}, {"report.baseline.m": "expected one of: A"}),
+        ({"report": {"rows": ["m"], "columns": ["m"]}, "vary": {"m": {"A": {}}}}, {"report.columns": "named twice"}),
+        (
+            {"report": {"rows": ["a"], "columns": ["b"]}, "vary": {a: {"A": {}, "B": {"seeds": [1]}} for a in "abc"}},
+            {"report": "'c' is neither in rows nor in columns"},
+        ),
+        ({"vary": 3}, {"vary": "a mapping of axes, or a list of cells"}),
+        ({"vary": {"m": {}}}, {"vary.m": "at least one"}),
+        ({"vary": {"m": 3}}, {"vary.m": "a list of values, or a mapping of named alternatives"}),
+        ({"vary": {"m": {"A": 3}}}, {"vary.m.A": "a mapping"}),
+        ({"vary": {"m": {"A": {"space": {"a": 3}}}}}, {"vary.m.A.space.a": "a list of values"}),
+        ({"vary": {"space": [1]}}, {"vary.space": "a recipe path, or a name of your own"}),
+        ({"vary": {"model.depth": [2, 2]}}, {"vary": "two cells are model.depth: 2"}),
+        ({"vary": {"m": {"A": {"model.dpth": 3}}}}, {"m: A · model.dpth": "did you mean 'depth'"}),
+        ({"vary": {"m": {"A": {"base": "smoke/res-gc"}}}}, {"m: A": "did you mean 'smoke/res-gcn'"}),
+        ({"vary": {"m": {"A": {"space": {"optimizer.lr": [1]}}}}}, {"m: A · space": "there is no search"}),
+        ({"seeds": [0, 0]}, {"seeds": "each number once"}),
+        ({"splits": [-1]}, {"splits.0": "greater than or equal to 0"}),
+        ({"splits": [0], "change": {"split": "default"}}, {"split": "has no number"}),
+        ({"change": ["a"]}, {"change": "a mapping"}),
+        ({"report": 3}, {"report": "a mapping"}),
+        ({"plugins": "mine.py"}, {"plugins": "a list"}),
+    ],
+    ids=str,
+)
+def test_a_mistake_is_named_with_its_place(keys, said, study_file):
+    """Each is found before anything is trained, where it stands, with what was expected or the nearest right thing."""
+    problems = problems_of(study_file(**keys))
+    assert list(problems) == list(said)
+    for place, words in said.items():
+        assert words in problems[place]
+
+
+def test_mistakes_come_at_once(study_file):
+    """Unknown keys, wrong values and unknown axes are in one message, each once."""
+    keys = {"vry": {}, "seeds": [-1], "vary": {"m": {"A": {}}}, "report": {"rows": ["n"], "colums": []}, "tune": 3}
+    assert set(problems_of(study_file(**keys))) == {"vry", "seeds.0", "report.rows", "report.colums", "tune"}
+
+
+def test_mistakes_of_all_cells_come_at_once(study_file):
+    """Every alternative that makes no recipe is named with its label, and what is wrong in all of them for each."""
+    vary = {"m": {"A": {"model.dpth": 3}, "B": {}, "C": {"normalizer": "frobenus"}}, "model.width": [8, -1]}
+    problems = problems_of(study_file(vary=vary))
+    assert list(problems) == [
+        "m: A, model.width: 8 · model.dpth",
+        "m: A, model.width: -1 · model.dpth",
+        "m: A, model.width: -1 · model.width",
+        "m: B, model.width: -1 · model.width",
+        "m: C, model.width: 8 · normalizer",
+        "m: C, model.width: -1 · model.width",
+        "m: C, model.width: -1 · normalizer",
+    ]
+    assert "did you mean 'frobenius'" in problems["m: C, model.width: 8 · normalizer"]
+
+
+@pytest.mark.parametrize("name", ["helo", "studies/helo", "helo.yaml"])
+def test_an_unknown_study_suggests_the_nearest(name):
+    """Names and paths that are not there are refused with a name that is near."""
+    with pytest.raises(RecipeError, match=r"no such study — .*did you mean 'hello'"):
+        read(name)
+
+
+def test_yaml_that_is_none_is_told_by_line(tmp_path):
+    """A file that cannot be read is named with the place."""
+    (tmp_path / "bad.yaml").write_text("base: hello\nvary: [\n")
+    with pytest.raises(RecipeError, match="line 3, column 1 — not valid YAML"):
+        read(tmp_path / "bad.yaml")
+
+
+def test_quick_is_laid_over(study_file):
+    """Axes, seeds and splits replace; other mappings merge; other values replace."""
+    file = study_file(
+        change={"training": {"duration": "5 epochs", "patience": "3 epochs"}, "model.width": 8},
+        vary={"model.depth": [2, 4, 8], "normalizer": ["none", "layer"]},
+        seeds=[0, 1, 2],
+        splits=[0, 1],
+        tune={"trials": 8, "method": "grid", "space": {"optimizer.lr": [0.1], "model.dropout": [0, 0.5]}},
+        report={"rows": ["model.depth"]},
+        quick={
+            "change": {"training": {"duration": "2 epochs"}},
+            "vary": {"model.depth": [2]},
+            "seeds": [7],
+            "splits": [3],
+            "tune": {"trials": 2, "space": {"optimizer.lr": [0.01]}},
+        },
+    )
+    full, quick = read(file), read(file, quick=True)
+    assert (full.name, quick.name) == ("tiny", "tiny-quick")
+    assert full.seeds == (0, 1, 2)
+    assert dict(full.vary) == {"model.depth": (2, 4, 8), "normalizer": ("none", "layer")}
+    assert quick.change == {"training": {"duration": "2 epochs", "patience": "3 epochs"}, "model.width": 8}
+    assert dict(quick.vary) == {"model.depth": (2,)}
+    assert (quick.seeds, quick.splits) == ((7,), (3,))
+    assert quick.tune is not None
+    assert (quick.tune.trials, quick.tune.method) == (2, "grid")
+    assert dict(quick.tune.space) == {"optimizer.lr": (0.01,), "model.dropout": (0, 0.5)}
+    assert quick.report == full.report
+
+
+@pytest.mark.parametrize("quick", [{}, {"quick": None}, {"quick": [1]}, {"quick": {1: 2}}], ids=str)
+def test_without_a_quick_form_there_is_none(quick, study_file):
+    """Asked for what a study has not, the command does not run the long form instead."""
+    assert "no quick form" in problems_of(study_file(**quick), quick=True)["quick"]
+
+
+def test_quick_may_end_a_search(study_file):
+    """`tune: null` in the quick form leaves the search out."""
+    file = study_file(tune={"method": "grid", "space": {"optimizer.lr": [0.1]}}, quick={"tune": None})
+    assert read(file).tune is not None
+    assert read(file, quick=True).tune is None
+
+
+def test_typed_changes_come_last(study_file):
+    """What is typed is in every cell, after the study's own changes; seeds replace."""
+    file = study_file(change={"model.depth": 2, "model": {"name": "gcn", "width": 8}}, seeds=[0])
+    study = read(file, changes={"model.depth": 3, "seeds": [4, 5]})
+    assert list(study.change) == ["model", "model.depth"]
+    assert study.seeds == (4, 5)
+    assert Plan(study, "none").arms[0].variant.recipe.model.options["depth"] == 3
+
+
+def test_an_axis_is_not_changed_by_typing(study_file):
+    """A change that the study would undo in every cell is refused, not ignored."""
+    file = study_file(vary={"model.depth": [2, 4]})
+    assert "is an axis of the study" in problems_of(file, changes={"model.depth": 8})["model.depth"]
+
+
+PLUGIN = """
+from registry import schedules
+from zoo.training.schedule import Constant
+
+@schedules.register("mine")
+class Mine(Constant):
+    '''A schedule of one's own.'''
+"""
+
+
+def test_paths_are_relative_to_the_study(study_file, tmp_path, monkeypatch):
+    """Recipes, also those of alternatives, and plug-ins beside a study are found from anywhere."""
+    for name, depth in (("mine", 3), ("other", 5)):
+        (tmp_path / f"{name}.yaml").write_text(f"extends: smoke/res-gcn\nmodel: {{depth: {depth}}}\n")
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    vary = {"m": {"own": {}, "beside": {"base": "other.yaml"}, "shipped": {"base": "smoke/gcn"}}}
+    file = study_file(base="mine.yaml", plugins=["mine.py"], vary=vary, change={"schedule": "mine"})
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    recipes = [arm.variant.recipe for arm in Plan(read("../tiny.yaml"), "runs").arms]
+    assert [recipe.model.options["depth"] for recipe in recipes[:2]] == [3, 5]
+    assert [recipe.name for recipe in recipes] == ["mine", "other", "smoke/gcn"]
+    assert all(recipe.plugins == (str(file.parent / "mine.py"),) for recipe in recipes)
+    cells = [{"base": "other.yaml"}, {"base": "mine.yaml"}]
+    study = read(study_file("cells", vary=cells, change={"schedule": "mine"}, plugins=["mine.py"]))
+    assert [arm.variant.recipe.name for arm in Plan(study, "runs").arms] == ["other", "mine"]

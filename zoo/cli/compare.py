@@ -1,0 +1,63 @@
+"""`zoo compare`: finished runs and studies in one table."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.cli.study import Format, Interval, Quick, Runs, Values
+
+What = Annotated[
+    list[str], typer.Argument(metavar="RUN_OR_STUDY…", help="run folders, folders above some, or studies by name")
+]
+
+
+def compare(
+    what: What,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="NAME", help="a label, or axis=label, to compare with")
+    ] = None,
+    runs: Runs = Path("runs"),
+    quick: Quick = False,
+    form: Format = "rich",
+    interval: Interval = "t",
+    values: Values = False,
+) -> None:
+    """Compare finished runs: mean ± sd over seeds, intervals, and paired differences to a baseline.
+
+    Runs of one recipe and identity are one row. Figures of different metrics, splits or selections are not mixed.
+
+    Examples:
+        zoo compare runs/hello runs/hello-without --baseline hello-without
+
+        zoo compare depth alternatives --quick --format markdown
+
+    """
+    from registry.errors import did_you_mean
+    from zoo.cli.tables import interval_of, print_table
+    from zoo.errors import RunError
+    from zoo.recipe import where
+    from zoo.studies.compare import cells_of_runs
+    from zoo.studies.plan import Plan
+    from zoo.studies.read import read
+    from zoo.studies.report import baseline_named, cells, joined
+    from zoo.studies.table import long_table
+
+    kind = interval_of(interval)
+    named = list(dict.fromkeys(what))
+    folders = [name for name in named if Path(name).is_dir()]
+    studies = [name for name in named if name not in folders]
+    for name in studies:
+        if name not in where.studies() and not name.endswith((".yaml", ".yml")):
+            raise RunError(
+                f"compare {name} — is neither a folder nor a study — expected run folders, folders above some, or "
+                f"names from 'zoo list studies'{did_you_mean(name, where.studies())}"
+            )
+    sources = [(name, cells(Plan(read(name, quick=quick), runs))) for name in studies]
+    if folders:
+        sources.append(("runs", cells_of_runs(folders)))
+    found = [cell for cell in joined(sources) if cell.ground is not None]
+    if not found:
+        raise RunError(f"compare {' '.join(named)} — no run is finished — expected runs to compare: zoo study run …")
+    base = baseline_named(found, baseline) if baseline else None
+    print_table(long_table(found, baseline=base, interval=kind, values=values), form)

@@ -1,0 +1,175 @@
+"""`zoo study`: whole experiments, run, looked at and reported."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zoo.cli.arguments import parse_seeds
+
+if TYPE_CHECKING:
+    from zoo.studies.plan import Plan
+
+study = typer.Typer(
+    no_args_is_help=True,
+    help="Whole experiments from one file: a grid of recipes, run once each, and the tables and pictures of them.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Words = Annotated[
+    list[str], typer.Argument(metavar="STUDY [a.b=c]…", help="a study by name or path, then changes to its recipes")
+]
+Quick = Annotated[bool, typer.Option("--quick", help="the study's short form")]
+Seeds = Annotated[str | None, typer.Option(help="0..4, 3 or 0,2,5; the study's own if not given")]
+Runs = Annotated[Path, typer.Option(metavar="DIR", help="where run folders are")]
+Format = Annotated[str, typer.Option("--format", help="rich, markdown, csv or latex")]
+Interval = Annotated[str, typer.Option(help="t or bootstrap: how the 95 % intervals are made")]
+Values = Annotated[bool, typer.Option("--values", help="show the figure of every single run")]
+Flat = Annotated[bool, typer.Option("--flat", help="one row for each cell, whatever layout the study asks for")]
+
+
+@study.command()
+def run(
+    words: Words,
+    quick: Quick = False,
+    seeds: Seeds = None,
+    runs: Runs = Path("runs"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
+    workers: Annotated[int | None, typer.Option(min=1, help="runs at a time; by the machine if not given")] = None,
+    executor: Annotated[str, typer.Option(help="processes, or ray")] = "processes",
+    address: Annotated[str | None, typer.Option(help="of a Ray cluster; unset: a local one")] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="try runs again that failed before")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only the table")] = False,
+) -> None:
+    """Train what is missing of a study, several runs at a time, and print its table.
+
+    Finished runs are never run again; Ctrl-C loses nothing, and the same command goes on. Several of these commands may
+    work on one study at once.
+
+    Examples:
+        zoo study run hello
+
+        zoo study run cora-depth --quick --workers 2
+
+        zoo study run my-study.yaml --executor ray --address ray://head:10001
+
+    """
+    from zoo.cli.study_progress import StudyProgress
+    from zoo.studies.executors import make_executor
+    from zoo.studies.run import run_study
+
+    plan = _plan(words, quick, seeds, runs)
+    executing = make_executor(executor, device=device, workers=workers, address=address)
+    try:
+        with StudyProgress(plan, executing, enabled=not quiet) as progress:
+            run_study(plan, executing, retry=retry, watcher=progress)
+    finally:
+        executing.close()
+    _print_tables(plan, "rich", "t", values=False, flat=False)
+
+
+@study.command()
+def status(words: Words, quick: Quick = False, seeds: Seeds = None, runs: Runs = Path("runs")) -> None:
+    """How far a study is: what is finished, running, waiting, and what failed with its reason."""
+    from collections import Counter
+
+    from rich.console import Console
+
+    plan = _plan(words, quick, seeds, runs)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    states = [(planned, planned.state) for planned in plan.runs()]
+    counts = Counter(state for _, state in states)
+    unknown = sum(arm.still_unknown for arm in plan.arms)
+    counted = ", ".join(f"{counts[state]} {state}" for state in ("finished", "running", "waiting", "failed"))
+    console.print(f"study {plan.study.name}: {counted}" + (f", up to {unknown} not chosen yet" if unknown else ""))
+    for planned, state in states:
+        if state == "running":
+            console.print(f"running  {planned.title} → {planned.path}")
+    for planned, state in states:
+        if state == "failed":
+            console.print(f"failed   {planned.title} → {planned.path}\n         {planned.failure}")
+    if counts["failed"]:
+        console.print("'zoo study run … --retry' tries failed runs again")
+
+
+@study.command()
+def table(
+    words: Words,
+    quick: Quick = False,
+    seeds: Seeds = None,
+    runs: Runs = Path("runs"),
+    form: Format = "rich",
+    interval: Interval = "t",
+    values: Values = False,
+    flat: Flat = False,
+) -> None:
+    """Print a study's table from the runs that are finished.
+
+    Test figures at the best validation epoch, mean ± sample standard deviation; differences to the baseline paired by
+    seed and split, with Holm's correction. Figures of different metrics, splits or selections are not mixed.
+
+    Examples:
+        zoo study table hello
+
+        zoo study table hello --flat --values --format csv > hello.csv
+
+    """
+    _print_tables(_plan(words, quick, seeds, runs), form, interval, values=values, flat=flat)
+
+
+@study.command()
+def plot(
+    words: Words,
+    quick: Quick = False,
+    seeds: Seeds = None,
+    runs: Runs = Path("runs"),
+    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="where to write; unset: here")] = None,
+    form: Annotated[str, typer.Option("--format", metavar="LIST", help="png, svg, pdf, or several")] = "png",
+) -> None:
+    """Draw a study: the test figure along its numeric axis, a line for each other cell, a panel for each data set."""
+    from zoo.cli.plot import formats_of
+    from zoo.plots import save
+    from zoo.studies.picture import pictures
+
+    wanted = formats_of(form)
+    plan = _plan(words, quick, seeds, runs)
+    for name, figure in pictures(plan).items():
+        for file in save(figure, (to or Path()) / f"{plan.study.name}-{name}", wanted):
+            print(file)
+
+
+def _plan(words: list[str], quick: bool, seeds: str | None, runs: Path) -> "Plan":
+    from zoo.studies.plan import Plan
+    from zoo.studies.read import read
+
+    named = [word for word in words if "=" not in word]
+    if len(named) != 1:
+        raise typer.BadParameter(f"{' '.join(words)!r} — expected one study, then changes such as training.duration=20")
+    return Plan(read(named[0], quick=quick, changes=_changes(words, seeds)), runs)
+
+
+def _changes(words: list[str], seeds: str | None) -> dict[str, Any]:
+    import yaml
+
+    from zoo.recipe import text
+
+    changes: dict[str, Any] = {}
+    for word in words:
+        path, given, value = word.partition("=")
+        try:
+            if given:
+                changes[path] = text.parse(value)
+        except yaml.YAMLError as error:
+            raise typer.BadParameter(
+                f"{path} — {value!r} is not a YAML value — expected e.g. 0.5, relu, [1, 2] or {{name: x}}"
+            ) from error
+    return {**changes, **({"seeds": parse_seeds(seeds)} if seeds else {})}
+
+
+def _print_tables(plan: "Plan", form: str, interval: str, *, values: bool, flat: bool) -> None:
+    from zoo.cli.tables import interval_of, print_table
+    from zoo.studies.report import tables
+
+    every = flat or form == "csv"  # the numbers of all cells, once: the layout is for the eye
+    for made in tables(plan, interval=interval_of(interval), values=values, flat=every):
+        print_table(made, form)

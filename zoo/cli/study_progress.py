@@ -1,0 +1,133 @@
+"""What is seen while a study runs: one bar for the whole with the time left, and a line for each run under way."""
+
+import json
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from zoo.runs import folder
+
+if TYPE_CHECKING:
+    from zoo.studies.executor import Executor
+    from zoo.studies.job import Ended
+    from zoo.studies.plan import Plan, Planned
+
+_TAIL = 2048  # bytes of metrics.jsonl that surely hold its last line
+
+
+class StudyProgress:
+    """A live display on standard error where that is a terminal; a line for each run that ends everywhere."""
+
+    def __init__(self, plan: "Plan", executor: "Executor", *, enabled: bool) -> None:
+        self.plan, self.executor, self.enabled = plan, executor, enabled
+        self.console = Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}", markup=False),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+            disable=not (enabled and self.console.is_terminal),
+        )
+        self._whole = self._bars.add_task(plan.study.name, total=None, figures="")
+        self._lines: dict[Path, Any] = {}
+        self._looked = 0.0
+        self._load_done = self._seconds_done = 0.0
+
+    def __enter__(self) -> "StudyProgress":
+        runs = list(self.plan.runs())
+        finished = sum(run.finished for run in runs)
+        failed = sum(run.failure is not None for run in runs)
+        said = f"{len(runs)} runs, {finished} of them finished before" + (f", {failed} failed" if failed else "")
+        self._say(f"study {self.plan.study.name}: {said}")
+        self._say(f"{self.executor.slots} at a time: {self.executor.why}", style="dim")
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bars.stop()
+
+    def started(self, run: "Planned") -> None:
+        """Show a line for the run."""
+        total = _epochs(run)
+        self._lines[run.path] = self._bars.add_task(f"  {run.title}", total=total, figures="getting ready")
+
+    def ended(self, run: "Planned", ended: "Ended") -> None:
+        """Say how it ended."""
+        line = self._lines.pop(run.path, None)
+        if line is not None:
+            self._bars.remove_task(line)
+        if ended.how != "done":
+            self._say(f"{run.title}: {ended.how} — {ended.reason}", style="bold")
+            return
+        result = json.loads((run.path / folder.RESULT).read_text(encoding="utf-8"))
+        self._load_done += _load(run)
+        self._seconds_done += result["seconds_with_setup"]
+        figures = ", ".join(f"{part} {result[part]:.3f}" for part in ("val", "test") if result[part] is not None)
+        self._say(f"{run.title}: {result['status']}, {figures or 'no figure'} ({result['seconds']:.0f} s)")
+
+    def beat(self, plan: "Plan", under_way: Collection["Planned"]) -> None:
+        """Move the bars."""
+        if self._bars.disable or time.monotonic() - self._looked < 0.5:
+            return
+        self._looked = time.monotonic()
+        runs = list(plan.runs())
+        over = [run for run in runs if run.finished or run.failure is not None]
+        unknown = sum(arm.still_unknown for arm in plan.arms)
+        self._bars.update(
+            self._whole, total=len(runs) + unknown, completed=len(over), figures=self._left(runs, under_way, unknown)
+        )
+        for run in under_way:
+            row = _last_row(run.path / folder.METRICS)
+            if row and run.path in self._lines:
+                known = {"val": row["val"], "best": row["best_val"]}
+                figures = " · ".join(f"{name} {value:.3f}" for name, value in known.items() if value is not None)
+                self._bars.update(self._lines[run.path], completed=row["epoch"], figures=figures)
+
+    def _left(self, runs: list["Planned"], under_way: Collection["Planned"], unknown: int) -> str:
+        """Time left, by what the runs so far took for each epoch and block."""
+        waiting = [run for run in runs if not run.finished and run.failure is None]
+        if not self._load_done or not waiting:
+            return ""
+        load = sum(map(_load, waiting)) * (1 + unknown / len(waiting))
+        done = sum(_load(run) * _share(run) for run in under_way)
+        seconds = max(0.0, load - done) * self._seconds_done / self._load_done / self.executor.slots
+        minutes, seconds = divmod(round(seconds), 60)
+        return f"about {minutes // 60}:{minutes % 60:02}:{seconds:02} left"
+
+    def _say(self, line: str, style: str | None = None) -> None:
+        if self.enabled:
+            self.console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def _epochs(run: "Planned") -> int | None:
+    duration = run.recipe.training.duration
+    return int(duration.amount) if duration.unit == "epochs" else None
+
+
+def _load(run: "Planned") -> float:
+    """How much work a run is, roughly: epochs times blocks."""
+    depth = run.recipe.model.options.get("depth", 1)
+    return float(run.recipe.training.duration.amount) * (3 + (depth if isinstance(depth, int) else 1))
+
+
+def _share(run: "Planned") -> float:
+    """How much of it is done."""
+    row, total = _last_row(run.path / folder.METRICS), _epochs(run)
+    return min(1.0, row["epoch"] / total) if row and total else 0.0
+
+
+def _last_row(file: Path) -> dict[str, Any] | None:
+    try:
+        with file.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, 2) - _TAIL))
+            lines = stream.read().splitlines()
+        return json.loads(lines[-1])
+    except (OSError, ValueError, IndexError):
+        return None

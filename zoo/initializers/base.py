@@ -1,0 +1,26 @@
+"""The interface of an initialiser."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import Tensor
+
+
+class Initializer(ABC):
+    """Draws the weight matrices of a network's blocks; encoder, head and biases (zeros) are left alone.
+
+    It acts once, after the network is made and before weights are normalised, and draws from PyTorch's generator, which
+    the run's seed has set.
+    """
+
+    @abstractmethod
+    def fill(self, weight: Tensor, graph: Any, *, fan_in: int, propagation: str | None) -> None:
+        """Write new values into one matrix, [in, out] or [heads, in, out per head], in place; no gradient is recorded.
+
+        graph: the `Graph` that the network will run on. fan_in: how many products each output is the sum of.
+        propagation: by which of `Graph.propagate`'s weights the block spreads features; None if by none.
+        """
+
+    def chosen(self) -> tuple[str, str] | None:
+        """What was chosen from the graph, and why, to be recorded with a run; None, the default, if nothing was."""
+        return None

@@ -1,0 +1,132 @@
+"""Weights at the transition between networks that oversmooth and networks that do not."""
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from scipy.optimize import brentq
+from scipy.sparse.linalg import LinearOperator, eigsh
+from torch import Tensor
+
+from zoo.errors import BuildError
+from zoo.initializers.base import Initializer
+from zoo.recipe.fields import Positive
+
+# Up to so many nodes a dense matrix costs less than the Lanczos iteration; beyond, so many Lanczos vectors.
+_DENSE, _LANCZOS = 256, 64
+_SMALLEST = 1e-3
+
+
+class CriticalVariance(Initializer):
+    """W ~ N(0, σ_w²/fan_in), with σ_w² where differences between nodes neither die out nor grow; biases are zero.
+
+    In wide GCNs at initialisation the covariance K of the nodes follows K ← σ_w² Â C(K) Âᵀ, C being the activation's
+    kernel. Linearised where all nodes are equal, a difference along an eigenvector of Â is multiplied by σ_w² χ λ² in
+    each block, with λ the eigenvalue and χ the kernel's slope: below σ_w² = 1/(χλ²) for the largest |λ| < 1 the nodes
+    become equal, above they do not. χ is 1/2 for relu, hence σ_w² = 2/λ²; for erf(√π x/2), which is much like tanh, it
+    is 1/√(1+πk) at the fixed point k = σ_w² (2/π) arcsin(k/(2/π + k)).
+
+    With relu nothing saturates: absolute differences last, and their share of K falls as λ² each block for any σ_w².
+
+    Options: sigma_w2: σ_w², a number or "critical"; activation: which kernel the critical value is for. λ is taken off
+    the limit subspace of the block's propagation, per component; it is 1 without propagation. For norm "sum", whose
+    rows do not add up to 1, the value for erf is not meant.
+    Raises: BuildError for "critical" on a directed graph, or where one propagation step makes all nodes equal.
+    Source: Epping, René, Helias & Schaub, NeurIPS 2024 (arXiv 2406.02269), for erf and a doubly stochastic Â; λ per
+    component, relu, and the closed form for erf are worked out here.
+    """
+
+    def __init__(
+        self, *, sigma_w2: Positive | Literal["critical"] = "critical", activation: Literal["relu", "erf"] = "relu"
+    ) -> None:
+        self.sigma_w2: float | Literal["critical"] = sigma_w2
+        self.activation: Literal["relu", "erf"] = activation
+        self._found: dict[str | None, tuple[float, float]] = {}
+
+    def fill(self, weight: Tensor, graph: Any, *, fan_in: int, propagation: str | None) -> None:
+        """Draw from the normal distribution."""
+        weight.normal_(0.0, math.sqrt(self._variance(graph, propagation) / fan_in))
+
+    def chosen(self) -> tuple[str, str] | None:
+        """The critical values, with λ."""
+        if not self._found:
+            return None
+        values, eigenvalues = zip(*self._found.values(), strict=True)
+        why = ", ".join(f"critical for {self.activation} at λ = {eigenvalue:.6g}" for eigenvalue in eigenvalues)
+        return ", ".join(f"σ_w² = {value:.6g}" for value in values), why
+
+    def _variance(self, graph: Any, propagation: str | None) -> float:
+        if self.sigma_w2 != "critical":
+            return self.sigma_w2
+        if propagation not in self._found:
+            eigenvalue = largest_eigenvalue(graph, propagation)
+            if eigenvalue < _SMALLEST:
+                raise BuildError(
+                    "initializer.critical-variance — one propagation step makes all nodes of a component equal, and no "
+                    "variance undoes it — expected sigma_w2 as a number"
+                )
+            self._found[propagation] = critical_variance(eigenvalue, self.activation), eigenvalue
+        return self._found[propagation][0]
+
+
+def critical_variance(eigenvalue: float, activation: Literal["relu", "erf"]) -> float:
+    """σ_w² at which a difference along an eigenvector with that |eigenvalue|, in (0, 1], keeps its size."""
+    square = eigenvalue**2
+    if activation == "relu":
+        return 2 / square
+    if square == 1:
+        return 1.0
+
+    def excess(log_k: float) -> float:
+        k = math.exp(log_k)
+        return _erf_kernel(k) * math.sqrt(1 + math.pi * k) / k - square
+
+    k = math.exp(float(brentq(excess, -30.0, 2 * math.log(4 / square))))  # pyright: ignore[reportArgumentType]
+    return math.sqrt(1 + math.pi * k) / square
+
+
+def _erf_kernel(k: float) -> float:
+    """E[φ(h)²] for h ~ N(0, k) and φ(h) = erf(√π h/2)."""
+    return 2 / math.pi * math.asin(k / (2 / math.pi + k))
+
+
+def largest_eigenvalue(graph: Any, propagation: str | None) -> float:
+    """Largest |eigenvalue| of the propagation off its limit subspace; 1 without propagation.
+
+    Raises: BuildError on a directed graph, whose propagation has no such basis of eigenvectors.
+    """
+    if propagation is None:
+        return 1.0
+    # Means, D⁻¹A, have the eigenvalues of D^(-1/2) A D^(-1/2), to which they are similar.
+    symmetric = "sum" if propagation == "sum" else "both"
+    operator = _matrix(graph, symmetric)
+    subspace = graph.subspace("limit", symmetric)
+
+    def off(x: np.ndarray) -> np.ndarray:
+        columns = torch.from_numpy(np.array(x, dtype=np.float64).reshape(graph.nodes, -1)).to(graph.device)
+        return subspace.split(columns)[0].cpu().numpy().reshape(x.shape)
+
+    if graph.nodes <= _DENSE:
+        within = off(off(operator.toarray()).T)
+        return float(np.abs(np.linalg.eigvalsh((within + within.T) / 2)).max(initial=0.0))
+    deflated = LinearOperator(operator.shape, matvec=lambda x: off(operator @ off(x)), dtype=np.float64)  # pyright: ignore[reportCallIssue]
+    start = off(np.random.default_rng(0).standard_normal(graph.nodes))
+    found = eigsh(deflated, k=1, which="LM", v0=start, ncv=_LANCZOS, return_eigenvectors=False)
+    return float(np.abs(found).max())
+
+
+def _matrix(graph: Any, propagation: str) -> Any:
+    """The propagation as a sparse symmetric matrix."""
+    ends = graph.structure.dst.cpu().numpy(), graph.structure.src.cpu().numpy()
+    adjacency = sp.coo_matrix((np.ones(graph.edges), ends), shape=(graph.nodes, graph.nodes)).tocsr()
+    if (adjacency != adjacency.T).nnz:
+        raise BuildError(
+            "initializer.critical-variance — the graph is directed — expected an undirected one, or sigma_w2 as a "
+            "number — prepare.direction=both"
+        )
+    if propagation == "sum":
+        return adjacency
+    scale = sp.diags(np.maximum(np.asarray(adjacency.sum(axis=1)).ravel(), 1) ** -0.5)
+    return scale @ adjacency @ scale

@@ -1,0 +1,29 @@
+"""What stands before and after the blocks of a network: linear maps with dropout."""
+
+from collections import OrderedDict
+
+from torch import nn
+
+from zoo.layers.linear import Linear
+
+
+def linear_end(
+    in_width: int, out_width: int, *, dropout: float, activation: nn.Module | None = None, bias: bool = True
+) -> nn.Sequential:
+    """Chain dropout → linear → activation, if there is one; from [nodes, in_width] to [nodes, out_width]."""
+    parts: list[tuple[str, nn.Module]] = [
+        ("dropout", nn.Dropout(dropout)),
+        ("linear", Linear(in_width, out_width, bias=bias)),
+    ]
+    if activation is not None:
+        parts.append(("activation", activation))
+    return nn.Sequential(OrderedDict(parts))
+
+
+def perceptron(in_width: int, width: int, out_width: int, *, dropout: float, activation: nn.Module) -> nn.Sequential:
+    """Chain dropout → linear → activation → dropout → linear, as parts `hidden` and `output`.
+
+    From [nodes, in_width] over [nodes, width] to [nodes, out_width].
+    """
+    hidden = linear_end(in_width, width, dropout=dropout, activation=activation)
+    return nn.Sequential(OrderedDict(hidden=hidden, output=linear_end(width, out_width, dropout=dropout)))

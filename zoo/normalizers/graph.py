@@ -1,0 +1,33 @@
+"""GraphNorm: instance normalisation that learns how much of the mean to take away."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.normalizers.base import FeatureNormalizer
+from zoo.recipe.fields import Positive
+
+
+class GraphNorm(FeatureNormalizer):
+    """γ·(x − α·mean)/sqrt(mean((x − α·mean)²) + eps) + β, for each channel over the nodes of the graph.
+
+    α, γ and β are learned, [width] each, and start at 1, 1 and 0: that is instance normalisation. There are no running
+    statistics. A batch of graphs is treated as one graph. Bounds no Lipschitz constant: it divides by a statistic that
+    may be small.
+
+    Options: eps: added to the mean of the squares.
+    Source: Cai et al., ICML 2021 (arXiv 2009.03294).
+    """
+
+    def __init__(self, width: int, *, eps: Positive = 1e-5) -> None:
+        super().__init__(width)
+        self.alpha = nn.Parameter(torch.ones(width))
+        self.gamma = nn.Parameter(torch.ones(width))
+        self.beta = nn.Parameter(torch.zeros(width))
+        self.eps = eps
+
+    def forward(self, graph: Any, x: Tensor) -> Tensor:
+        """Return the normalised features; `x` and the result are [nodes, width]."""
+        shifted = x - self.alpha * x.mean(dim=0)
+        return self.gamma * shifted / (shifted.square().mean(dim=0) + self.eps).sqrt() + self.beta

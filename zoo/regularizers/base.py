@@ -1,0 +1,34 @@
+"""The interface of a regulariser."""
+
+from abc import ABC
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class Regularizer(nn.Module, ABC):
+    """Acts on a network while it is trained; the network calls it in training mode only.
+
+    What it draws at random comes from PyTorch's generator on the CPU, whatever the device, so that a resumed training
+    draws what an uninterrupted one draws. Nothing may be changed in place. The graph is a `Graph`.
+
+    per_block: whether `thin` is called for each block anew, rather than once for each forward pass.
+    """
+
+    per_block: bool = False
+
+    def thin(self, graph: Any) -> Any:
+        """The graph that blocks run on; the default is the graph itself."""
+        return graph
+
+    def features(self, graph: Any, x: Tensor) -> Tensor:
+        """The input features that the network sees, [nodes, in]; the default is x itself."""
+        return x
+
+    def mix(self, graph: Any, before: Tensor, after: Tensor) -> Tensor:
+        """X_l of a block whose input and output have one shape [nodes, width]; the default is its output, `after`."""
+        return after
+
+    def penalty(self, network: Any) -> Tensor | None:
+        """What is added to the loss, a scalar, for a network with `block_matrices`; None, the default, is nothing."""
+        return None

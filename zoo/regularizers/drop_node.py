@@ -1,0 +1,51 @@
+"""DropNode: whole nodes are left out."""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from zoo.recipe.fields import Probability
+from zoo.regularizers.base import Regularizer
+
+
+class DropNode(Regularizer):
+    """Each training pass leaves out each node with probability p.
+
+    kind "features": x_i ← ε_i/(1−p)·x_i with ε_i ~ Bernoulli(1−p), at the network's input. The expectation is x, and
+    evaluation takes x as it is. "edges": nodes keep their features and lose all edges but self-loops, so that those
+    which stay run on the graph that they induce.
+
+    "features" is the default: it is what was published under this name, keeps the expectation, and leaves alone the
+    propagation that is studied here. The authors add a consistency loss over several draws, which is not part of it.
+
+    Options: p: the probability; kind.
+    Source: "features" is Feng et al., NeurIPS 2020 (GRAND, arXiv 2005.11079), §3; "edges" is the node sampling that
+    Huang et al. 2020 (arXiv 2008.09864) compare with DropEdge.
+    """
+
+    def __init__(self, *, p: Probability = 0.5, kind: Literal["features", "edges"] = "features") -> None:
+        super().__init__()
+        self.p = p
+        self.kind: Literal["features", "edges"] = kind
+
+    def features(self, graph: Any, x: Tensor) -> Tensor:
+        """The features with rows of zeros, for kind "features"."""
+        if self.kind == "edges":
+            return x
+        return x * (self._kept(len(x), x.device).to(x.dtype) / (1 - self.p))[:, None]
+
+    def thin(self, graph: Any) -> Any:
+        """The graph without the edges of dropped nodes, for kind "edges"; sources and destinations are one node set."""
+        if self.kind == "features":
+            return graph
+        src, dst = graph.structure.src, graph.structure.dst
+        kept = self._kept(graph.sources, src.device)
+        return graph.thinned(kept.index_select(0, src) & kept.index_select(0, dst) | (src == dst))
+
+    def extra_repr(self) -> str:
+        """Return the options, for `print`."""
+        return f"p={self.p:g}, kind={self.kind}"
+
+    def _kept(self, nodes: int, device: torch.device) -> Tensor:
+        return (torch.rand(nodes) >= self.p).to(device)

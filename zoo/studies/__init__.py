@@ -1,0 +1,1 @@
+"""Studies: a grid of recipes, run once each, and the statistics to compare them."""

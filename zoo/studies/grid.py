@@ -1,0 +1,108 @@
+"""From a study to its cells: the recipes that it trains, each with its place on every axis."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from zoo.errors import Problem, RecipeError
+from zoo.recipe.load import load
+from zoo.recipe.options import options_of
+from zoo.recipe.schema import Recipe
+from zoo.studies.schema import Alternative, Axis, Changes, Space, Study
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One cell's recipe. axes: axis → label; space: what is tuned in it."""
+
+    axes: Mapping[str, str]
+    recipe: Recipe
+    space: Space
+
+
+def variants(study: Study) -> list[Variant]:
+    """Every cell's recipe, checked; the last axis changes fastest.
+
+    Raises: RecipeError with the problems of all cells.
+    """
+    found: list[Variant] = []
+    problems: list[Problem] = []
+    places: set[tuple[str, ...]] = set()
+    for axes, alternatives in _cells(study):
+        place = ", ".join(f"{axis}: {name}" for axis, name in axes.items())
+        space = dict(study.tune.space) if study.tune else {}
+        base, changes = study.base, {}
+        for alternative in alternatives:
+            base = alternative.base or base
+            space.update(alternative.space)
+            changes.update(alternative.changes)
+        if tuple(axes.values()) in places:
+            problems.append(Problem("vary", f"two cells are {place} — expected labels that tell them apart"))
+        places.add(tuple(axes.values()))
+        if space and study.tune is None:
+            problems.append(Problem(f"{place} · space", "there is no search — expected 'tune:' in the study"))
+        for path, values in space.items():
+            if isinstance(values, tuple) and len(set(map(label, values))) < len(values):
+                problems.append(Problem(f"tune.space.{path}", "two values look the same — expected each once"))
+        before = {path: value for path, value in study.change.items() if path not in changes}
+        try:
+            found.append(Variant(axes, load(base, {**before, **outermost_first(changes)}, study.plugins), space))
+        except RecipeError as error:
+            problems += [
+                Problem(" · ".join(part for part in (place, problem.path) if part), problem.text)
+                for problem in error.problems
+            ]
+    if problems:
+        raise RecipeError(study.name, list(dict.fromkeys(problems)))
+    return found
+
+
+def outermost_first(changes: Changes) -> Changes:
+    """Changes in an order in which none undoes another: `model` before `model.depth`."""
+    return {path: changes[path] for path in sorted(changes, key=lambda path: path.count("."))}
+
+
+def placed(recipe: Recipe, split: int | None) -> Recipe:
+    """The recipe on the split of that number, whichever option of its split holds it.
+
+    Raises: RecipeError if its split has none.
+    """
+    if split is None:
+        return recipe
+    from registry import TABLES
+
+    options = options_of(TABLES["splits"].get(recipe.split.name))
+    option = next((name for name in ("index", "seed") if name in options), None)
+    if option is None:
+        said = f"{recipe.split.name!r} has no number — expected public, geom-gcn, random or balanced for 'splits'"
+        raise RecipeError(recipe.name, [Problem("split", said)])
+    return load(recipe, {f"split.{option}": split})
+
+
+def label(value: Any) -> str:
+    """A value of an axis in a few words: `frobenius c=auto`, `64`."""
+    if isinstance(value, Mapping):
+        named = [str(value["name"])] if "name" in value else []
+        return " ".join([*named, *(f"{key}={label(item)}" for key, item in value.items() if key != "name")])
+    if isinstance(value, list | tuple):
+        return " + ".join(map(label, value))
+    return "none" if value is None else str(value)
+
+
+def _cells(study: Study) -> Iterator[tuple[dict[str, str], tuple[Alternative, ...]]]:
+    if isinstance(study.vary, tuple):
+        for cell in study.vary:
+            written = cell.model_dump(exclude_unset=True)
+            name = str(written.pop("name")) if "name" in written else label(written)
+            yield {"variant": name}, (Alternative(**written),)
+        return
+    axes = list(study.vary)
+    for chosen in product(*(_alternatives(axis, values) for axis, values in study.vary.items())):
+        yield {axis: name for axis, (name, _) in zip(axes, chosen, strict=True)}, tuple(cell for _, cell in chosen)
+
+
+def _alternatives(axis: str, values: Axis) -> list[tuple[str, Alternative]]:
+    if isinstance(values, Mapping):
+        return list(values.items())
+    return [(label(value), Alternative(**{axis: value})) for value in values]

@@ -1,0 +1,43 @@
+"""A run folder as bytes, for machines that share no file system."""
+
+import shutil
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+from zoo.errors import RunError
+from zoo.runs import folder
+from zoo.runs.claim import claim
+
+
+def pack(path: Path) -> bytes:
+    """All files of a run folder."""
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(path.rglob("*")):
+            archive.write(file, file.relative_to(path))
+    return stream.getvalue()
+
+
+def unpack(parcel: bytes, path: Path) -> None:
+    """Make the run folder that was packed, all of it at once: nobody sees half of it.
+
+    A finished run that is there already is left as it is; anything else is moved aside.
+    Raises: RunBusy while another process trains that run; RunError if the folder cannot be made.
+    """
+    with claim(path):
+        if folder.is_finished(path):
+            return
+        draft = path.with_name(f".{path.name}.arriving")
+        try:
+            if draft.exists():  # left by a process that died here
+                shutil.rmtree(draft)
+            draft.mkdir()
+            with zipfile.ZipFile(BytesIO(parcel)) as archive:
+                archive.extractall(draft)
+            folder.move_aside(path)
+            draft.rename(path)
+        except OSError as error:
+            raise RunError(
+                f"run folder {path} — cannot be made: {error.strerror} — expected a folder to write to (--runs DIR)"
+            ) from error

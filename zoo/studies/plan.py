@@ -1,0 +1,231 @@
+"""What a study has to train, as far as the runs that are finished tell."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+from zoo import api
+from zoo.errors import RecipeError
+from zoo.recipe.load import load
+from zoo.recipe.schema import Recipe
+from zoo.runs import folder
+from zoo.runs.claim import is_claimed
+from zoo.runs.run import Run
+from zoo.studies.grid import Variant, label, outermost_first, placed, variants
+from zoo.studies.schema import Study
+from zoo.studies.tune import Setting, Trial, best, settings
+
+State = Literal["finished", "failed", "running", "waiting"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of a study. path: its folder, where it is or will be; title: its place in the study, in words."""
+
+    title: str
+    recipe: Recipe
+    seed: int
+    split: int | None
+    path: Path
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has its result."""
+        return folder.is_finished(self.path)
+
+    @property
+    def failure(self) -> str | None:
+        """The error that ended it, if one did."""
+        return folder.failure_of(self.path)
+
+    @property
+    def state(self) -> State:
+        """How it stands at this moment, whoever trains it."""
+        if self.finished:
+            return "finished"
+        if is_claimed(self.path):
+            return "running"
+        return "failed" if self.failure is not None else "waiting"
+
+
+class Arm:
+    """One cell of a study: the trials of its search, if it has one, and the runs that are reported.
+
+    `trials`: those that are complete. `final`: the runs that are reported, None while the search goes on or if none of
+    its trials has a value. `setting`: what was chosen.
+    """
+
+    def __init__(self, plan: "Plan", variant: Variant) -> None:
+        self.variant = variant
+        self.trials: list[Trial] = []
+        self.final: list[Planned] | None = None
+        self.setting: Setting = {}
+        self._plan, self._study = plan, plan.study
+        self._open: list[tuple[Setting, list[Planned]]] = []
+        self._tried: list[Planned] = []
+        self.advance()
+
+    @property
+    def runs(self) -> list[Planned]:
+        """Every run that is known to be needed, trials first."""
+        return [*self._tried, *(self.final or [])]
+
+    @property
+    def still_unknown(self) -> int:
+        """How many runs will be needed besides those, at most."""
+        tuning = self._study.tune
+        if self.final is not None or tuning is None or self.is_hopeless:
+            return 0
+        per_trial = len(tuning.seeds) * len(self._trial_splits())
+        open_or_done = len(self.trials) + len(self._open)
+        trials = tuning.trials if self.variant.space and tuning.method != "grid" else open_or_done
+        return (trials - open_or_done) * per_trial + self.reported
+
+    @property
+    def reported(self) -> int:
+        """How many runs are reported, chosen yet or not."""
+        return len(self._study.seeds) * len(self._splits())
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether the search is over and no trial of it has a value."""
+        return self.final is None and not self._open
+
+    def advance(self) -> None:
+        """Take note of what has finished, and plan what follows from it."""
+        tuning = self._study.tune
+        if self.final is not None:
+            return
+        if tuning is None:
+            self.final = self._runs({}, self._study.seeds, self._splits(), "")
+            return
+        while True:
+            while self._open and (trial := self._complete(*self._open[0])) is not None:
+                self.trials.append(trial)
+                self._open.pop(0)
+            if self._open:
+                return
+            following = settings(
+                self._study.name, tuning, self.variant.space, self.trials, maximize=self._plan.higher_is_better
+            )
+            if not following:
+                break
+            for setting in following:
+                runs = self._runs(setting, tuning.seeds, self._trial_splits(), "trial: ")
+                self._open.append((setting, runs))
+                self._tried += [run for run in runs if run not in self._tried]
+        chosen = best(self.trials, maximize=self._plan.higher_is_better)
+        if chosen is not None:
+            self.setting = chosen.setting
+            self.final = self._runs(chosen.setting, self._study.seeds, self._splits(), "")
+
+    def _complete(self, setting: Setting, runs: Sequence[Planned]) -> Trial | None:
+        """The trial with its mean validation, once none of its runs is to be waited for."""
+        if not all(map(self._plan.is_over, runs)):
+            return None
+        values = [Run(run.path).val if run.finished else None for run in runs]
+        known = [value for value in values if value is not None]
+        return Trial(setting, sum(known) / len(known) if len(known) == len(values) else None)
+
+    def _runs(
+        self, setting: Setting, seeds: Sequence[int], splits: Sequence[int | None], purpose: str
+    ) -> list[Planned]:
+        recipe = load(self.variant.recipe, outermost_first(setting))
+        words = [f"{axis} {name}" for axis, name in self.variant.axes.items()]
+        words += [f"{path}={label(value)}" for path, value in setting.items()]
+        return [
+            self._plan.planned(placed(recipe, split), seed, split, purpose + ", ".join(words))
+            for split, seed in product(splits, seeds)
+        ]
+
+    def _splits(self) -> Sequence[int | None]:
+        return self._study.splits or (None,)
+
+    def _trial_splits(self) -> Sequence[int | None]:
+        tuning = self._study.tune
+        return (tuning.splits if tuning else None) or self._splits()[:1]
+
+
+class Plan:
+    """All arms of a study over the run folders below `runs`; nothing is trained here.
+
+    Raises: RecipeError with the problems of all arms; ZooError where a search needs optuna, and it is not installed.
+    """
+
+    def __init__(self, study: Study, runs: str | Path) -> None:
+        self.study = study
+        self.root = Path(runs)
+        self._elsewhere = _finished_below(self.root)
+        self._known: dict[tuple[str, int], Planned] = {}
+        self._retrying = False
+        self._tried: set[Path] = set()
+        self.arms = self._begun(variants(study))
+
+    @property
+    def higher_is_better(self) -> bool:
+        """The direction of the metric, by the first finished run."""
+        for planned in self._known.values():
+            if planned.finished:
+                return bool(Run(planned.path).result.get("higher_is_better", True))
+        return True
+
+    def retry(self) -> None:
+        """Count runs that failed before as still to be trained; searches begin anew."""
+        self._retrying = True
+        self.arms = self._begun([arm.variant for arm in self.arms])
+
+    def tried(self, run: Planned) -> None:
+        """Take note that the run has had its turn, whatever came of it."""
+        self._tried.add(run.path)
+
+    def is_over(self, run: Planned) -> bool:
+        """Whether nothing more is to be expected of a run."""
+        return run.finished or run.path in self._tried or (run.failure is not None and not self._retrying)
+
+    def _begun(self, wanted: Sequence[Variant]) -> list[Arm]:
+        arms, problems = [], []
+        for variant in wanted:
+            try:
+                arms.append(Arm(self, variant))
+            except RecipeError as error:
+                problems += error.problems
+        if problems:
+            raise RecipeError(self.study.name, list(dict.fromkeys(problems)))
+        return arms
+
+    def runs(self) -> Iterator[Planned]:
+        """Every run that is known to be needed, each once, in the order to train them."""
+        seen: set[Path] = set()
+        for arm in self.arms:
+            arm.advance()
+            for run in arm.runs:
+                if run.path not in seen:
+                    seen.add(run.path)
+                    yield run
+
+    def planned(self, recipe: Recipe, seed: int, split: int | None, title: str) -> Planned:
+        """The run of a recipe with a seed: one for all recipes of equal identity, in this plan or trained before."""
+        key = api.identity_of(recipe), seed
+        known = self._known.get(key)
+        if known is None:
+            own = folder.place(self.root, recipe, *key)
+            path = own if folder.is_finished(own) else self._elsewhere.get(key, own)
+            known = self._known[key] = Planned(title, recipe, seed, split, path)
+        said = f"{title or known.recipe.name}, seed {seed}" + ("" if split is None else f", split {split}")
+        return replace(known, title=said, split=split)
+
+
+def _finished_below(root: Path) -> dict[tuple[str, int], Path]:
+    """Finished runs by identity and seed, wherever they lie below a folder."""
+    found: dict[tuple[str, int], Path] = {}
+    for place, folders, files in os.walk(root):
+        if folder.RESULT in files:
+            path = Path(place)
+            folders.clear()
+            word, _, seed = path.name.partition("-")
+            if word == "seed" and seed.isdigit():
+                found.setdefault((path.parent.name, int(seed)), path)
+    return found

@@ -1,0 +1,122 @@
+"""Which probed quantity tells how well a network will do: rank correlation with the test figure over many runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from registry.errors import did_you_mean
+from zoo.errors import RunError
+from zoo.runs.run import Run
+from zoo.studies import figures
+from zoo.studies.cells import Cell, Ground, is_figure
+from zoo.studies.statistics import Correlation, correlation, holm
+from zoo.studies.table import Table
+
+_ENDS = ("first", "last", "growth")
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """One quantity over the runs on one ground: x its values, y the test figures, in the order of the runs."""
+
+    name: str
+    ground: Ground
+    x: tuple[float | None, ...]
+    y: tuple[float, ...]
+    labels: tuple[str, ...]
+    correlation: Correlation
+
+
+def predictors(cells: Sequence[Cell], names: Sequence[str], at: str = "start") -> list[Predictor]:
+    """Correlate quantities with test figures, over all runs of all cells, each ground by itself.
+
+    names: quantities as in probes.jsonl. Of one with a value for each block that of the first block counts for
+    gradients (the last that back-propagation reaches) and of the last block for others; `name@first`, `name@last` and
+    `name@growth` (first over last) choose. at: start, the reading of the first step, or best, the last one of the
+    quantity up to the best validation. Runs without a test figure are left out.
+    Raises: RunError if a quantity was not measured in any run.
+    """
+    by_ground: dict[Ground, list[tuple[Cell, str, float]]] = {}
+    for cell in cells:
+        for score in cell.scores:
+            if cell.ground and score.test is not None and is_figure(score.test):
+                by_ground.setdefault(cell.ground, []).append((cell, score.path, score.test))
+    found = []
+    for ground, members in by_ground.items():
+        readings = [_reading(Run(Path(path)), at) for _, path, _ in members]
+        for name in names:
+            if not any(name.split("@")[0] in reading for reading in readings):
+                known = sorted({key for reading in readings for key in reading} - {"step", "epoch"})
+                raise RunError(
+                    f"report.predictors — {name} was measured in no run on {ground.dataset} — expected one of: "
+                    f"{', '.join(known) or 'none, the runs have no probes'}{did_you_mean(name, known)}"
+                )
+            x = tuple(_number(reading, name) for reading in readings)
+            y = tuple(test for *_, test in members)
+            labels = tuple(str(cell) for cell, *_ in members)
+            found.append(Predictor(name, ground, x, y, labels, correlation(x, y)))
+    return found
+
+
+def predictor_table(found: Sequence[Predictor], at: str = "start") -> Table:
+    """A row for each quantity and ground: Spearman's ρ, interval, p with Holm's correction, runs; best |ρ| first."""
+    order = list(dict.fromkeys(item.ground for item in found))
+    ranked = sorted(found, key=lambda item: (order.index(item.ground), -abs(item.correlation.rho or 0.0)))
+    adjusted = holm([item.correlation.p for item in ranked])
+    rows = [
+        (
+            item.ground.dataset,
+            item.name,
+            figures.signed(item.correlation.rho, 2),
+            figures.NONE
+            if item.correlation.low is None
+            else figures.signed_interval(item.correlation.low, item.correlation.high, 2),
+            figures.p_value(p),
+            str(item.correlation.n) + (f" ({item.correlation.dropped} not finite)" if item.correlation.dropped else ""),
+        )
+        for item, p in zip(ranked, adjusted, strict=True)
+    ]
+    when = "before the first step" if at == "start" else "at the best validation"
+    return Table(
+        title=f"Spearman's ρ of probed quantities, read {when}, with the test figure",
+        head=("data", "quantity", "ρ", "95% interval", "p (Holm)", "runs"),
+        rows=tuple(rows),
+        align=("left", "left", "right", "right", "right", "right"),
+        notes=(
+            "Over runs of all cells; of gradients the value at the first block, of representations at the last, if not "
+            "said otherwise; growth: first block over last.",
+            "Interval: BCa bootstrap over runs. Runs of one cell are alike, so it is too narrow as a statement on new "
+            "cells.",
+        ),
+        fields=("dataset", "quantity", "rho", "low", "high", "p", "p_holm", "n", "dropped"),
+        records=tuple(
+            (
+                *(item.ground.dataset, item.name, item.correlation.rho, item.correlation.low, item.correlation.high),
+                *(item.correlation.p, p, item.correlation.n, item.correlation.dropped),
+            )
+            for item, p in zip(ranked, adjusted, strict=True)
+        ),
+    )
+
+
+def _reading(run: Run, at: str) -> dict[str, Any]:
+    """The values that count, by quantity; empty if nothing was measured."""
+    rows = run.probes
+    if at == "start":
+        return rows[0] if rows else {}
+    until = [row for row in rows if row["epoch"] <= run.result["best_epoch"]]
+    return {quantity: value for row in until for quantity, value in row.items()}  # not every row has all of them
+
+
+def _number(reading: dict[str, Any], name: str) -> float | None:
+    quantity, _, end = name.partition("@")
+    value = reading.get(quantity)
+    if not isinstance(value, list):
+        return value
+    end = end or ("first" if quantity.startswith("gradients.") else "last")
+    if end not in _ENDS:
+        raise RunError(f"report.predictors — {name} — expected {quantity}@ and one of: {', '.join(_ENDS)}")
+    if end == "growth":
+        return value[0] / value[-1] if value[0] is not None and value[-1] else None
+    return value[0] if end == "first" else value[-1]

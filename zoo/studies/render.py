@@ -1,0 +1,168 @@
+"""A table for the terminal, for Markdown, for other programs, and for a paper."""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import Literal, overload
+
+import rich.table
+from rich.cells import cell_len
+from rich.markup import escape
+
+from zoo.errors import RunError
+from zoo.studies.figures import MINUS
+from zoo.studies.table import Table
+
+Format = Literal["rich", "markdown", "csv", "latex"]
+FORMATS: tuple[Format, ...] = ("rich", "markdown", "csv", "latex")
+
+
+@overload
+def render(table: Table, to: Literal["rich"]) -> rich.table.Table: ...
+@overload
+def render(table: Table, to: Literal["markdown", "csv", "latex"]) -> str: ...
+@overload
+def render(table: Table, to: Format) -> str | rich.table.Table: ...
+def render(table: Table, to: Format) -> str | rich.table.Table:
+    r"""The table in a format.
+
+    rich: to be printed by a rich console. markdown: a GitHub table, padded, with the notes below. csv: the numbers
+    behind the table at full precision, those of every run included; the text if there are none. latex: a floating
+    table with booktabs' rules (needs `\usepackage{booktabs}`), the notes below it.
+    Raises: RunError for another format.
+    """
+    formats: dict[str, Callable[[Table], str | rich.table.Table]] = {
+        "rich": _rich,
+        "markdown": _markdown,
+        "csv": _csv,
+        "latex": _latex,
+    }
+    if to not in formats:
+        raise RunError(f"table — no format {to!r} — expected one of: {', '.join(formats)}")
+    return formats[to](table)
+
+
+def _rich(table: Table) -> rich.table.Table:
+    drawn = rich.table.Table(title=escape(table.title) or None, title_justify="left", caption_justify="left")
+    for head, side in zip(table.head, table.align, strict=True):
+        drawn.add_column(escape(head), justify=side, overflow="fold")
+    for index, row in enumerate(table.rows):
+        drawn.add_row(*_texts(table, index, row, escape, "[bold]{}[/bold]"))
+    drawn.caption = escape("\n".join(table.notes)) or None
+    return drawn
+
+
+def _markdown(table: Table) -> str:
+    rows = [_texts(table, index, row, _for_markdown, "**{}**") for index, row in enumerate(table.rows)]
+    head = [_for_markdown(text) for text in table.head]
+    widths = [max(3, *map(cell_len, column)) for column in zip(head, *rows, strict=True)]
+    rule = [
+        "-" * (width - 1) + ":" if side == "right" else "-" * width
+        for width, side in zip(widths, table.align, strict=True)
+    ]
+    lines = [_padded(head, widths, table.align), f"| {' | '.join(rule)} |"]
+    lines += [_padded(row, widths, table.align) for row in rows]
+    parts = [
+        *([f"**{_for_markdown(table.title)}**"] if table.title else []),
+        "\n".join(lines),
+        *(["\n".join(f"- {_for_markdown(note)}" for note in table.notes)] if table.notes else []),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _csv(table: Table) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(table.fields or table.head)
+    writer.writerows(table.records if table.fields else table.rows)
+    return stream.getvalue()
+
+
+def _latex(table: Table) -> str:
+    rows = [_texts(table, index, row, _for_latex, r"\textbf{{\boldmath {}}}") for index, row in enumerate(table.rows)]
+    columns = "".join("r" if side == "right" else "l" for side in table.align)
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        *([rf"\caption{{{_for_latex(table.title)}}}"] if table.title else []),
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        rf"{' & '.join(map(_for_latex, table.head))} \\",
+        r"\midrule",
+        *(rf"{' & '.join(row)} \\" for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        *([r"\par\smallskip\footnotesize"] if table.notes else []),
+        *(rf"{_for_latex(note)}\par" for note in table.notes),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _texts(table: Table, index: int, row: Sequence[str], mask: Callable[[str], str], bold: str) -> list[str]:
+    """A row's entries, masked for a format, some of them bold."""
+    return [bold.format(mask(text)) if (index, column) in table.bold else mask(text) for column, text in enumerate(row)]
+
+
+def _padded(row: Sequence[str], widths: Sequence[int], align: Sequence[str]) -> str:
+    texts = []
+    for text, width, side in zip(row, widths, align, strict=True):
+        gap = " " * (width - cell_len(text))
+        texts.append(gap + text if side == "right" else text + gap)
+    return f"| {' | '.join(texts)} |"
+
+
+# What Markdown would read as markup: an underscore within a word is safe, and so is a < before a number.
+_MARKUP = re.compile(r"[\\|*`~]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|\[(?=[^\]]*\]\()")
+
+
+def _for_markdown(text: str) -> str:
+    return _MARKUP.sub(lambda found: "\\" + found[0], " ".join(text.splitlines()))
+
+
+_PLAIN = re.compile(r"\d+(?:\.\d+)?")
+_SIGNED = rf"[+{MINUS}<]{_PLAIN.pattern}"
+_NUMBER = rf"[+{MINUS}]?{_PLAIN.pattern}"
+_MATH = re.compile(rf"(?<![\w.])(?:{_NUMBER} ± {_NUMBER}|{_SIGNED})|\[{_NUMBER}, {_NUMBER}\]")
+_SYMBOLS = {
+    "\\": r"\textbackslash{}",
+    "[": "{[}",  # a row that begins with one would be taken for the option of \\\\
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "|": r"\textbar{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "–": "--",
+    "…": r"\ldots{}",
+    MINUS: r"$-$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "→": r"$\rightarrow$",
+    "·": r"$\cdot$",
+    "Δ": r"$\Delta$",
+    "μ": r"$\mu$",
+    "σ": r"$\sigma$",
+    "λ": r"$\lambda$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    "ρ": r"$\rho$",
+}
+
+
+def _for_latex(text: str) -> str:
+    r"""Text with LaTeX's own characters masked, and figures set as formulas: `$0.823 \pm 0.007$`."""
+    if _PLAIN.fullmatch(text):
+        return f"${text}$"
+    parts: list[str] = []
+    end = 0
+    for found in _MATH.finditer(text):
+        formula = found[0].replace("±", r"\pm").replace(MINUS, "-")
+        parts += [_masked(text[end : found.start()]), f"${formula}$"]
+        end = found.end()
+    return "".join([*parts, _masked(text[end:])])
+
+
+def _masked(text: str) -> str:
+    return "".join(_SYMBOLS.get(sign, sign) for sign in text.replace("\n", " "))

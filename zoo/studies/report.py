@@ -1,0 +1,106 @@
+"""A study's cells and tables, from the runs that are finished."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from registry.errors import did_you_mean
+from zoo.errors import RunError
+from zoo.runs.run import Run
+from zoo.studies.cells import Cell, Ground, Score
+from zoo.studies.compare import SELECTION, ground_of
+from zoo.studies.grid import label
+from zoo.studies.plan import Arm, Plan
+from zoo.studies.predictors import predictor_table, predictors
+from zoo.studies.schema import Study
+from zoo.studies.statistics import Interval
+from zoo.studies.table import Table, grid_table, long_table
+
+
+def cells(plan: Plan) -> list[Cell]:
+    """One cell for each arm of the study, with the scores of its reported runs."""
+    return [_cell(arm, selection_of(plan.study)) for arm in plan.arms]
+
+
+def selection_of(study: Study) -> str:
+    """How a figure of the study was chosen, in words: what has to be equal for two figures to be compared."""
+    tuning = study.tune
+    if tuning is None:
+        return SELECTION
+    return f"{SELECTION}; settings by validation, {tuning.trials} trials ({tuning.method})"
+
+
+def joined(sources: Sequence[tuple[str, Sequence[Cell]]]) -> list[Cell]:
+    """The cells of several sources under one set of axes: `from` where there is more than one, then all of theirs."""
+    axes = dict.fromkeys(axis for _, found in sources for cell in found for axis in cell.axes)
+    several = len(sources) > 1
+    return [
+        replace(cell, axes={**({"from": name} if several else {}), **{axis: cell.axes.get(axis, "–") for axis in axes}})
+        for name, found in sources
+        for cell in found
+    ]
+
+
+def baseline_named(found: Sequence[Cell], name: str) -> dict[str, str]:
+    """The axis and label that a name stands for: `label`, or `axis=label` where several axes have that label.
+
+    Raises: RunError if there is none, or more than one.
+    """
+    places = {(axis, label) for cell in found for axis, label in cell.axes.items()}
+    fitting = sorted((axis, label) for axis, label in places if name in (label, f"{axis}={label}"))
+    if len(fitting) == 1:
+        return dict(fitting)
+    labels = [label for _, label in sorted(places)]
+    if fitting:
+        said = ", ".join(f"{axis}={label}" for axis, label in fitting)
+        raise RunError(f"baseline {name!r} — is a label of several axes — expected one of: {said}")
+    raise RunError(
+        f"baseline {name!r} — no cell has that label — expected one of: {', '.join(dict.fromkeys(labels))}"
+        f"{did_you_mean(name, labels)}"
+    )
+
+
+def tables(plan: Plan, *, interval: Interval = "t", values: bool = False, flat: bool = False) -> list[Table]:
+    """The tables that the study asks for: its layout, if it has one, and the comparison with its baseline.
+
+    Raises: RunError where figures of different metrics, splits or selections would stand in one column.
+    """
+    report = plan.study.report
+    found = cells(plan)
+    made: list[Table] = []
+    if report.columns and not flat:
+        made.append(grid_table(found, report.rows or _others(found, report.columns), report.columns))
+    if report.baseline or flat or not made or values:
+        baseline = {axis: label(value) for axis, value in report.baseline.items()} or None
+        made.append(long_table(found, baseline=baseline, interval=interval, values=values))
+    if report.predictors and any(cell.tests for cell in found):
+        made.append(predictor_table(predictors(found, report.predictors, report.predict_at), report.predict_at))
+    return made
+
+
+def _cell(arm: Arm, selection: str) -> Cell:
+    scores: list[Score] = []
+    ground: Ground | None = None
+    for planned in arm.final or ():
+        if not planned.finished:
+            continue
+        run = Run(planned.path)
+        own = ground_of(run, selection)
+        if ground is not None and own != ground:
+            raise RunError(
+                f"{planned.path} — differs in what it measures from the other runs of its cell: {own}, {ground}"
+            )
+        ground = own
+        scores.append(Score(run.seed, planned.split, run.test, run.val, run.status, str(run.path)))
+    waited_for = [planned for planned in arm.final or () if not planned.finished]
+    failed = sum(planned.failure is not None for planned in waited_for)
+    missing = len(waited_for) - failed
+    if arm.final is None and arm.is_hopeless:
+        failed = arm.reported  # no trial has a value, so that there is no setting to report
+    elif arm.final is None:
+        missing = arm.reported
+    scores.sort(key=lambda score: score.key)
+    return Cell(dict(arm.variant.axes), ground, tuple(scores), failed, missing)
+
+
+def _others(found: Sequence[Cell], columns: Sequence[str]) -> tuple[str, ...]:
+    return tuple(axis for axis in (found[0].axes if found else ()) if axis not in columns)

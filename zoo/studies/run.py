@@ -1,0 +1,77 @@
+"""Training a study: what is wanted goes to the executor, until nothing is wanted any more."""
+
+import time
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+from typing import Protocol
+
+from zoo.runs import folder
+from zoo.studies.executor import Executor
+from zoo.studies.job import Ended, Job
+from zoo.studies.plan import Plan, Planned
+
+DEATHS = 3  # a run whose process died so often is given up
+LOOK_AGAIN = 5.0  # seconds until a run that another process holds is looked at again
+BEAT = 0.5  # seconds between two looks at what is under way
+
+
+class StudyWatcher(Protocol):
+    """Sees a study pass by, as a progress bar does."""
+
+    def started(self, run: Planned) -> None:
+        """A run has been handed to the executor."""
+        ...
+
+    def ended(self, run: Planned, ended: Ended) -> None:
+        """A run has ended."""
+        ...
+
+    def beat(self, plan: Plan, under_way: Collection[Planned]) -> None:
+        """Called several times a second, and after every change."""
+        ...
+
+
+def run_study(plan: Plan, executor: Executor, *, retry: bool = False, watcher: StudyWatcher | None = None) -> None:
+    """Train every run of a plan that is not finished.
+
+    Runs that failed stay failed; with `retry` each is tried once more, from the start. Several processes may work on
+    one plan: a run that another one trains is left to it and waited for. A run whose process dies is begun again from
+    its saved state, twice at most. The caller closes the executor.
+    """
+    under_way: dict[str, Planned] = {}
+    busy_until: dict[Path, float] = {}
+    deaths: Counter[Path] = Counter()
+    if retry:
+        plan.retry()
+    while True:
+        wanted = [run for run in plan.runs() if not plan.is_over(run)]
+        if not wanted and not under_way:
+            break
+        now = time.monotonic()
+        for run in wanted:
+            if len(under_way) >= executor.slots:
+                break
+            job = Job.of(run.recipe, run.seed, plan.root, again=run.failure is not None)
+            if job.path in under_way or busy_until.get(run.path, 0.0) > now:
+                continue
+            under_way[job.path] = run
+            executor.start(job)
+            if watcher:
+                watcher.started(run)
+        if watcher:
+            watcher.beat(plan, under_way.values())
+        for job, ended in executor.wait(BEAT):
+            run = under_way.pop(job.path)
+            if ended.how == "busy":
+                busy_until[run.path] = time.monotonic() + LOOK_AGAIN
+                continue
+            if ended.how == "died":
+                deaths[run.path] += 1
+                if deaths[run.path] == DEATHS:
+                    ended = Ended("failed", f"{ended.reason}, {DEATHS} times in a row")
+                    folder.note_failure(run.path, ended.reason)
+            if ended.how != "died":
+                plan.tried(run)
+            if watcher:
+                watcher.ended(run, ended)
