@@ -95,7 +95,7 @@ def _cells(study: Study) -> Iterator[tuple[dict[str, str], tuple[Alternative, ..
         for cell in study.vary:
             written = cell.model_dump(exclude_unset=True)
             name = str(written.pop("name")) if "name" in written else label(written)
-            yield {"variant": name}, (Alternative(**written),)
+            yield {"variant": name}, (Alternative.model_validate(written),)
         return
     axes = list(study.vary)
     for chosen in product(*(_alternatives(axis, values) for axis, values in study.vary.items())):
@@ -105,4 +105,4 @@ def _cells(study: Study) -> Iterator[tuple[dict[str, str], tuple[Alternative, ..
 def _alternatives(axis: str, values: Axis) -> list[tuple[str, Alternative]]:
     if isinstance(values, Mapping):
         return list(values.items())
-    return [(label(value), Alternative(**{axis: value})) for value in values]
+    return [(label(value), Alternative.model_validate({axis: value})) for value in values]

@@ -72,9 +72,23 @@ def tables(plan: Plan, *, interval: Interval = "t", values: bool = False, flat: 
     if report.baseline or flat or not made or values:
         baseline = {axis: label(value) for axis, value in report.baseline.items()} or None
         made.append(long_table(found, baseline=baseline, interval=interval, values=values))
+    made[-1] = replace(made[-1], notes=(*made[-1].notes, *_chosen(plan)))
     if report.predictors and any(cell.tests for cell in found):
         made.append(predictor_table(predictors(found, report.predictors, report.predict_at), report.predict_at))
     return made
+
+
+def _chosen(plan: Plan) -> list[str]:
+    """The settings that searches chose, in words."""
+    said = []
+    for arm in plan.arms if plan.study.tune else ():
+        if arm.final is not None:
+            cell = ", ".join(arm.variant.axes.values())
+            setting = ", ".join(f"{path}={label(value)}" for path, value in arm.setting.items())
+            said.append(
+                f"{cell}: {setting or 'nothing to tune'}, chosen by validation out of {len(arm.trials)} trials."
+            )
+    return said
 
 
 def _cell(arm: Arm, selection: str) -> Cell:

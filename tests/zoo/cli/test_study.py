@@ -289,7 +289,7 @@ def test_a_study_killed_three_times_ends_as_if_it_had_not_been(study_file, tmp_p
         assert now.items() >= before.items()  # no finished run was begun again
         before = now
     with begun(tmp_path, file, "--workers", 1, "--runs", "killed") as process:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert f"study killed: 12 runs, {len(before)} of them finished before" in err
     now = finished(tmp_path / "killed")
@@ -306,7 +306,7 @@ def test_two_processes_share_a_study(study_file, tmp_path):
     """Each run is trained once in all, by one of them, and both print the same table."""
     file = study_file("shared", change=ACCEPTANCE["change"], vary={"model.depth": [2, 4]})
     with begun(tmp_path, file, "--workers", 1) as first, begun(tmp_path, file, "--workers", 1) as second:
-        ended = [process.communicate(timeout=120) for process in (first, second)]
+        ended = [process.communicate(timeout=300) for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), ended
     assert ended[0][0] == ended[1][0] != ""
     runs = [path for path in (tmp_path / "runs").rglob("seed-*") if path.is_dir()]
@@ -322,7 +322,7 @@ def test_ctrl_c_is_no_loss(study_file, tmp_path, inline, zoo_here):
     with begun(tmp_path, file, "--workers", 1) as process:
         wait_for(process, tmp_path / "runs", 1)
         os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     before = finished(tmp_path / "runs")

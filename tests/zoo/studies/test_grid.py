@@ -9,7 +9,7 @@ from zoo.studies.schema import Range, Study, Tuning
 
 
 def study(**keys) -> Study:
-    return Study(**{"name": "s", "base": "smoke/res-gcn", **keys})
+    return Study.model_validate({"name": "s", "base": "smoke/res-gcn", **keys})
 
 
 def test_the_last_axis_changes_fastest():

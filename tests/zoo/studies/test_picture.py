@@ -15,7 +15,7 @@ def filled(tmp_path, result):
     """A plan whose runs have figures and readings: test = depth/100 + seed/1000, and q = test."""
 
     def fill(**keys) -> Plan:
-        plan = Plan(Study(**{"name": "s", "base": "smoke/res-gcn", "seeds": (0, 1), **keys}), tmp_path)
+        plan = Plan(Study.model_validate({"name": "s", "base": "smoke/res-gcn", "seeds": (0, 1), **keys}), tmp_path)
         for run in plan.runs():
             test = run.recipe.model.options["depth"] / 100 + run.seed / 1000
             readings = [{"step": 0, "epoch": 0, "q": test, "gradients.norm": [test, 1.0]}]
@@ -89,10 +89,10 @@ def test_predictors_are_drawn_run_by_run(filled):
     made = pictures(plan)
     assert set(made) == {"sweep", "predictor-block-model-q"}
     (axes,) = made["predictor-block-model-q"].axes
-    points = [item for item in axes.collections if isinstance(item, PathCollection) and len(item.get_offsets())]
-    assert sorted(len(item.get_offsets()) for item in points) == [4, 4]
-    for item in points:
-        offsets = np.asarray(item.get_offsets())
+    drawn = [np.asarray(item.get_offsets()) for item in axes.collections if isinstance(item, PathCollection)]
+    points = [offsets for offsets in drawn if len(offsets)]
+    assert [len(offsets) for offsets in points] == [4, 4]
+    for offsets in points:
         np.testing.assert_allclose(offsets[:, 0], offsets[:, 1])
         np.testing.assert_allclose(sorted(offsets[:, 1]), [0.02, 0.021, 0.04, 0.041])
     assert "ρ = 1.00" in axes.get_title("left")

@@ -9,13 +9,13 @@ from zoo.recipe.load import load
 from zoo.runs import folder
 from zoo.runs.claim import claim
 from zoo.studies.plan import Plan, Planned
-from zoo.studies.schema import Study, Tuning
+from zoo.studies.schema import Range, Space, Study, Tuning
 
 LR = {"optimizer.lr": (0.1, 0.01, 0.001)}
 
 
 def study(**keys) -> Study:
-    return Study(**{"name": "s", "base": "smoke/res-gcn", "seeds": (0, 1), **keys})
+    return Study.model_validate({"name": "s", "base": "smoke/res-gcn", "seeds": (0, 1), **keys})
 
 
 def lr(run: Planned) -> float:
@@ -178,7 +178,7 @@ def test_a_search_without_any_value_is_hopeless(tmp_path):
 def test_rounds_follow_rounds(tmp_path, finish):
     """A search in rounds plans the next when the last run of one is over, and a new plan over the folders the same."""
     pytest.importorskip("optuna")
-    space = {"optimizer.lr": {"low": 0.001, "high": 0.1, "log": True}}
+    space: Space = {"optimizer.lr": Range(low=0.001, high=0.1, log=True)}
     tuned = study(tune=Tuning(trials=5, round=2, space=space), seeds=(0, 9))
     plan = Plan(tuned, tmp_path)
     (arm,) = plan.arms

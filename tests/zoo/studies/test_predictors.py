@@ -162,7 +162,7 @@ def test_the_table_has_the_strongest_first(cells):
     made = cells(lambda test: at_start(weak=swapped[ranks[test]], strong=-test))
     table = predictor_table(predictors(made, ["weak", "strong"]))
     assert [row[1:3] for row in table.rows] == [("strong", "−1.00"), ("weak", "+0.89")]
-    p = [row[table.fields.index("p")] for row in table.records]
+    p = [float(row[table.fields.index("p")] or 0) for row in table.records]
     assert p[0] == pytest.approx(2 / math.factorial(6))  # of all orders, this one and its reverse
     adjusted = [row[table.fields.index("p_holm")] for row in table.records]
     assert adjusted == pytest.approx([2 * p[0], max(2 * p[0], p[1])])

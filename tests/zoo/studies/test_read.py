@@ -141,9 +141,9 @@ def test_quick_is_laid_over(study_file):
     full, quick = read(file), read(file, quick=True)
     assert (full.name, quick.name) == ("tiny", "tiny-quick")
     assert full.seeds == (0, 1, 2)
-    assert dict(full.vary) == {"model.depth": (2, 4, 8), "normalizer": ("none", "layer")}
+    assert full.vary == {"model.depth": (2, 4, 8), "normalizer": ("none", "layer")}
     assert quick.change == {"training": {"duration": "2 epochs", "patience": "3 epochs"}, "model.width": 8}
-    assert dict(quick.vary) == {"model.depth": (2,)}
+    assert quick.vary == {"model.depth": (2,)}
     assert (quick.seeds, quick.splits) == ((7,), (3,))
     assert quick.tune is not None
     assert (quick.tune.trials, quick.tune.method) == (2, "grid")

@@ -20,7 +20,7 @@ T3 = 4.302652729911275  # Student's t, 97.5 %, two degrees of freedom: any table
 
 
 def study(**keys) -> Study:
-    return Study(**{"name": "s", "base": "smoke/res-gcn", "vary": {"model.depth": (2, 3)}, **keys})
+    return Study.model_validate({"name": "s", "base": "smoke/res-gcn", "vary": {"model.depth": (2, 3)}, **keys})
 
 
 @pytest.fixture

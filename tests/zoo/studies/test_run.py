@@ -17,7 +17,9 @@ from zoo.studies.schema import Study, Tuning
 
 
 def study(**keys) -> Study:
-    return Study(**{"name": "s", "base": "smoke/res-gcn", "vary": {"model.depth": (2, 3)}, "seeds": (0, 1), **keys})
+    return Study.model_validate(
+        {"name": "s", "base": "smoke/res-gcn", "vary": {"model.depth": (2, 3)}, "seeds": (0, 1), **keys}
+    )
 
 
 def inline(job: Job) -> Ended:
