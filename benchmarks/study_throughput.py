@@ -31,9 +31,8 @@ def main() -> None:
         alone, together = sequential(options, cores), study(options)
         ratios.append(alone / together)
         print(f"| {number} | {alone:.1f} s | {together:.1f} s | {ratios[-1]:.2f} |", flush=True)
-    print(
-        f"\nmedian ratio {statistics.median(ratios):.2f} ({options.seeds} runs of {options.recipe}, {options.epochs} epochs)"
-    )
+    runs = f"{options.seeds} runs of {options.recipe}, {options.epochs} epochs"
+    print(f"\nmedian ratio {statistics.median(ratios):.2f} ({runs})")
 
 
 def sequential(options: argparse.Namespace, cores: int) -> float:
