@@ -10,9 +10,11 @@ import pytest
 import zoo
 from registry import load_plugin
 from zoo.recipe.load import load
+from zoo.studies.grid import variants
+from zoo.studies.read import read
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 PLUGIN_TEXT = re.compile(r"```python\n(# (\w+\.py)\n.*?)```", re.DOTALL)
 PLUGINS = [
     pytest.param(name, text, id=f"{document.name}:{name}")
@@ -32,21 +34,32 @@ def test_every_plug_in_shown_trains(name, text, tmp_path):
         "normalizers": {"normalizer": entry},
         "probes": {"probes": entry},
         "controllers": {"normalizer": {"name": "frobenius", "c": entry}},
+        "regularizers": {"regularizer": entry},
+        "initializers": {"initializer": entry},
     }[table]
     run = zoo.train("smoke/res-gcn", use, plugins=[file], runs=tmp_path)
     assert run.status == "finished"
     assert run.metrics["loss"].notna().all()
 
 
-def commands() -> list[str]:
+def commands(verb: str) -> list[str]:
     found = []
     for document in DOCUMENTS:
         for block in re.findall(r"```bash\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL):
-            found += [line.split("#")[0].strip() for line in block.splitlines() if line.startswith("zoo train")]
+            found += [line.split("#")[0].strip() for line in block.splitlines() if line.startswith(f"zoo {verb}")]
     return sorted(set(found))
 
 
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize("command", commands("study"))
+def test_every_study_shown_is_right(command):
+    """Studies in `zoo study …` lines are shipped and pass the check, in the form shown."""
+    words = shlex.split(command)[3:]
+    if words[0].endswith(".yaml"):
+        pytest.skip("the reader's own file")
+    variants(read(words[0], quick="--quick" in words))
+
+
+@pytest.mark.parametrize("command", commands("train"))
 def test_every_command_shown_is_right(command):
     """Recipes and overrides in `zoo train …` lines pass the check; plug-ins and own files are the reader's."""
     words = shlex.split(command)[2:]

@@ -207,8 +207,9 @@ def _rule(facts: Any, split: Mapping[str, Any]) -> str:
 
 def _words(component: Mapping[str, Any]) -> str:
     """A component as `block-model nodes=200 classes=3`."""
-    options = (f"{path}={value}" for path, value in _flat({k: v for k, v in component.items() if k != "name"}))
-    return " ".join([str(component["name"]), *options])
+    options = {key: value for key, value in component.items() if key != "name"}
+    words = [f"{path}={value}" for path, value in _flat(options)] if options else []
+    return " ".join([str(component["name"]), *words])
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

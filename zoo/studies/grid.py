@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from registry import TABLES
 from zoo.errors import Problem, RecipeError
 from zoo.recipe.load import load
 from zoo.recipe.options import options_of
@@ -70,8 +71,6 @@ def placed(recipe: Recipe, split: int | None) -> Recipe:
     """
     if split is None:
         return recipe
-    from registry import TABLES
-
     options = options_of(TABLES["splits"].get(recipe.split.name))
     option = next((name for name in ("index", "seed") if name in options), None)
     if option is None:

@@ -64,7 +64,7 @@ def test_trained_runs_are_compared(tmp_path):
     assert [score.path for score in deep.scores] == [str(runs[3].path), str(runs[1].path)]
     assert deep.ground is not None
     assert (deep.ground.metric, deep.ground.selection) == ("accuracy", SELECTION)
-    assert deep.ground.dataset.startswith("karate")
+    assert deep.ground.dataset == "karate"  # a data set without options is its name
 
 
 def test_folders_and_folders_above_them(finished, tmp_path):
