@@ -1,5 +1,6 @@
 """Which probed quantity tells how well a network will do: rank correlation with the test figure over many runs."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from zoo.studies.cells import Cell, Ground, is_figure
 from zoo.studies.statistics import Correlation, correlation, holm
 from zoo.studies.table import Table
 
-_ENDS = ("first", "last", "growth")
+_ENDS = ("first", "last", "growth", "imbalance")
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,9 @@ def predictors(cells: Sequence[Cell], names: Sequence[str], at: str = "start") -
     """Correlate quantities with test figures, over all runs of all cells, each ground by itself.
 
     names: quantities as in probes.jsonl. Of one with a value for each block that of the first block counts for
-    gradients (the last that back-propagation reaches) and of the last block for others; `name@first`, `name@last` and
-    `name@growth` (first over last) choose. at: start, the reading of the first step, or best, the last one of the
+    gradients (the last that back-propagation reaches) and of the last block for others; `name@first`, `name@last`,
+    `name@growth` (first over last) and `name@imbalance` (|ln growth|, as a gradient that vanishes is no better than one
+    that explodes) choose. at: start, the reading of the first step, or best, the last one of the
     quantity up to the best validation. Runs without a test figure are left out.
     Raises: RunError if a quantity was not measured in any run.
     """
@@ -85,7 +87,7 @@ def predictor_table(found: Sequence[Predictor], at: str = "start") -> Table:
         align=("left", "left", "right", "right", "right", "right"),
         notes=(
             "Over runs of all cells; of gradients the value at the first block, of representations at the last, if not "
-            "said otherwise; growth: first block over last.",
+            "said otherwise; growth: first block over last; imbalance: |ln growth|.",
             "Interval: BCa bootstrap over runs. Runs of one cell are alike, so it is too narrow as a statement on new "
             "cells.",
         ),
@@ -117,6 +119,9 @@ def _number(reading: dict[str, Any], name: str) -> float | None:
     end = end or ("first" if quantity.startswith("gradients.") else "last")
     if end not in _ENDS:
         raise RunError(f"report.predictors — {name} — expected {quantity}@ and one of: {', '.join(_ENDS)}")
-    if end == "growth":
-        return value[0] / value[-1] if value[0] is not None and value[-1] else None
+    if end in ("growth", "imbalance"):
+        growth = value[0] / value[-1] if value[0] is not None and value[-1] else None
+        if end == "growth" or growth is None:
+            return growth
+        return abs(math.log(growth)) if growth else math.inf
     return value[0] if end == "first" else value[-1]

@@ -67,16 +67,25 @@ def test_values_stand_beside_their_runs(cells):
         ("gradients.norm@first", 2),
         ("gradients.norm@last", 8),
         ("gradients.norm@growth", 0.25),
+        ("gradients.norm@imbalance", 1.3862943611198906),
         ("representations.norm@first", 2),
         ("scalar", 5),
     ],
 )
 def test_which_block_counts(name, value, cells):
     """The first block of gradients, the last of representations, or the one named; growth is first over last."""
-    blocks = [2, 4, 8]
+    blocks = [2, 4, 8]  # ln 4 = 1.386…
     made = cells(lambda test: at_start(**{"gradients.norm": blocks, "representations.norm": blocks, "scalar": 5}))
     (found,) = predictors(made, [name])
     assert set(found.x) == {value}
+
+
+def test_vanishing_is_as_much_out_of_balance_as_exploding(cells):
+    """|ln(first/last)| is that of the inverse, and infinite where the gradient has gone to 0."""
+    growths = iter([[4.0, 1.0], [1.0, 4.0], [0.0, 1.0]] * 2)
+    made = cells(lambda test: at_start(**{"gradients.norm": next(growths)}))
+    (found,) = predictors(made, ["gradients.norm@imbalance"])
+    assert sorted(found.x) == pytest.approx([1.3862943611198906] * 4 + [float("inf")] * 2)
 
 
 def test_an_end_that_there_is_not_is_refused(cells):
