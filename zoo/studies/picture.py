@@ -27,7 +27,7 @@ def pictures(plan: Plan) -> dict[str, Any]:
         measure = item.correlation
         groups: dict[str, tuple[list[float | None], list[float]]] = {}
         for label, x, y in zip(item.labels, item.x, item.y, strict=True):
-            xs, ys = groups.setdefault(label.split(", ")[0], ([], []))
+            xs, ys = groups.setdefault(label, ([], []))
             xs.append(x)
             ys.append(y)
         grounds = list(dict.fromkeys(cell.ground for cell in found))

@@ -19,7 +19,10 @@ _ENDS = ("first", "last", "growth", "imbalance")
 
 @dataclass(frozen=True)
 class Predictor:
-    """One quantity over the runs on one ground: x its values, y the test figures, in the order of the runs."""
+    """One quantity over the runs on one ground: x its values, y the test figures, in the order of the runs.
+
+    labels: of each run's cell, on the first axis on which the cells differ.
+    """
 
     name: str
     ground: Ground
@@ -56,7 +59,7 @@ def predictors(cells: Sequence[Cell], names: Sequence[str], at: str = "start") -
                 )
             x = tuple(_number(reading, name) for reading in readings)
             y = tuple(test for *_, test in members)
-            labels = tuple(str(cell) for cell, *_ in members)
+            labels = tuple(_group(cell, [other for other, *_ in members]) for cell, *_ in members)
             found.append(Predictor(name, ground, x, y, labels, correlation(x, y)))
     return found
 
@@ -100,6 +103,12 @@ def predictor_table(found: Sequence[Predictor], at: str = "start") -> Table:
             for item, p in zip(ranked, adjusted, strict=True)
         ),
     )
+
+
+def _group(cell: Cell, among: Sequence[Cell]) -> str:
+    """The cell's label on the first axis on which cells differ."""
+    axes = (axis for axis in cell.axes if len({other.axes.get(axis) for other in among}) > 1)
+    return next((f"{axis}={cell.axes[axis]}" for axis in axes), str(cell))
 
 
 def _reading(run: Run, at: str) -> dict[str, Any]:
