@@ -76,7 +76,7 @@ def _sweep(found: Sequence[Cell], axis: str, title: str) -> Any:
         )
     metrics = {cell.ground.metric for cell in found if cell.ground}
     places = sorted({x for line in drawn for x in line.x})
-    log = len(places) > 2 and places[0] > 0 and places[-1] / places[0] >= 8
+    log = len(places) > 2 and places[0] > 0 and places[-1] / places[0] >= 16
     return sweep(drawn, x_label=axis, y_label=f"test {' or '.join(sorted(metrics))}", log_x=log, title=title)
 
 
