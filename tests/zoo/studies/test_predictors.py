@@ -85,7 +85,7 @@ def test_vanishing_is_as_much_out_of_balance_as_exploding(cells):
     growths = iter([[4.0, 1.0], [1.0, 4.0], [0.0, 1.0]] * 2)
     made = cells(lambda test: at_start(**{"gradients.norm": next(growths)}))
     (found,) = predictors(made, ["gradients.norm@imbalance"])
-    assert sorted(found.x) == pytest.approx([1.3862943611198906] * 4 + [float("inf")] * 2)
+    assert sorted(x for x in found.x if x is not None) == pytest.approx([1.3862943611198906] * 4 + [float("inf")] * 2)
 
 
 def test_an_end_that_there_is_not_is_refused(cells):
