@@ -251,8 +251,17 @@ def begun(folder_: Path, *words: object) -> "subprocess.Popen[str]":
     """`zoo study run …` as the leader of a process group of its own."""
     command = [str(Path(sys.executable).with_name("zoo")), "study", "run", *map(str, words)]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=folder_, env=env, start_new_session=True, **pipes)
+    # What is started in the background of a script ignores SIGINT, and so would all its children.
+    return subprocess.Popen(
+        command,
+        cwd=folder_,
+        env=env,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def finished(runs: Path) -> dict[Path, tuple[int, int]]:
