@@ -24,7 +24,7 @@ from zoo.graphs.subspace import limit_subspace
 from zoo.layers.gcn import GCNConv
 from zoo.layers.residual import NoSkip
 from zoo.models.stack import Stack
-from zoo.probes.bounds import bounds, second_eigenvalue
+from zoo.probes.bounds import bounds
 from zoo.probes.reading import Reading
 from zoo.probes.similarity import Similarity
 from zoo.probes.snapshot import snapshot
@@ -99,7 +99,7 @@ def draw_bounds() -> None:
     for column, (title, (residual, normalizer, variance)) in enumerate(NETWORKS.items()):
         for seed in range(3):
             read, graph, last = linear_network(residual, normalizer, seed)
-            eigenvalue = second_eigenvalue(graph)
+            eigenvalue = graph.second_eigenvalue()
             mu, spectral = read["gradients.mu.limit"], read["weights.spectral"]
             lower, upper = bounds(mu[-1], list(spectral[1:]), eigenvalue, residual=residual == "add")
             assert (lower * (1 - 1e-9) <= mu).all() and (mu <= upper * (1 + 1e-9)).all()
@@ -158,7 +158,7 @@ def draw_sizes() -> None:
                 )
                 del built
             assert graph is not None
-            rows["λ"].append(second_eigenvalue(graph))
+            rows["λ"].append(graph.second_eigenvalue())
         for name, row in rows.items():
             found[name].append(row)
         print(f"| {nodes:,} | " + " | ".join(spread(rows[name]) for name in found) + " |", flush=True)
@@ -206,7 +206,7 @@ def draw_toys() -> None:
         x, cotangent = torch.randn(2, nodes, 8, dtype=torch.float64)
         read = snapshot(network, PROBES, lambda_loss(network, graph, x, cotangent))
         plain, limit = read["gradients.ratio.plain"], read["gradients.ratio.limit"]
-        eigenvalue, place = second_eigenvalue(graph), np.arange(1, BLOCKS + 1)
+        eigenvalue, place = graph.second_eigenvalue(), np.arange(1, BLOCKS + 1)
         print(
             f"| {title} | {abs(eigenvalue):.4f} | {limit_subspace(graph.structure, 'both', backward=True).count} "
             f"| {plain[-1]:.3f} → {plain[0]:.3f} | {limit[-1]:.3f} → {limit[-2]:.2g} → {limit[0]:.2g} |"

@@ -49,7 +49,7 @@ def run(
     Examples:
         zoo study run hello
 
-        zoo study run cora-depth --quick --workers 2
+        zoo study run depth --quick --workers 2
 
         zoo study run my-study.yaml --executor ray --address ray://head:10001
 

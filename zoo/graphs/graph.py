@@ -10,6 +10,7 @@ from torch import Tensor
 from zoo.dgl_backend import dgl, has_cuda
 from zoo.errors import BuildError
 from zoo.graphs.dgl_kernel import DGLKernel
+from zoo.graphs.eigenvalue import second_eigenvalue
 from zoo.graphs.kernel import Kernel, KernelName, Norm, Structure, SubspaceName
 from zoo.graphs.operators import EdgeAdd, EdgeSoftmax, EdgeSum, NeighbourSum, WeightedSum
 from zoo.graphs.rows import Rows
@@ -166,6 +167,13 @@ class Graph:
         x = _computed(values)
         y: Any = WeightedSum.apply(x, weights.to(x.dtype), self._kernel, False)
         return y.to(values.dtype)
+
+    def second_eigenvalue(self, norm: Norm = "both") -> float:
+        """λ, the largest |eigenvalue| of the propagation off its limit subspace; see `zoo.graphs.eigenvalue`.
+
+        Raises: BuildError if the propagation is not symmetric.
+        """
+        return second_eigenvalue(self, norm)
 
     def subspace(self, name: SubspaceName, norm: Norm | None = "both", *, backward: bool = False) -> Subspace:
         """The features that count as smooth: "plain" equal at all nodes, "degree" proportional to √d, "limit" where

@@ -3,19 +3,13 @@
 import math
 from typing import Any, Literal
 
-import numpy as np
-import scipy.sparse as sp
-import torch
 from scipy.optimize import brentq
-from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
 from zoo.errors import BuildError
 from zoo.initializers.base import Initializer
 from zoo.recipe.fields import Positive
 
-# Up to so many nodes a dense matrix costs less than the Lanczos iteration; beyond, so many Lanczos vectors.
-_DENSE, _LANCZOS = 256, 64
 _SMALLEST = 1e-3
 
 
@@ -101,32 +95,7 @@ def largest_eigenvalue(graph: Any, propagation: str | None) -> float:
         return 1.0
     # Means, D⁻¹A, have the eigenvalues of D^(-1/2) A D^(-1/2), to which they are similar.
     symmetric = "sum" if propagation == "sum" else "both"
-    operator = _matrix(graph, symmetric)
-    subspace = graph.subspace("limit", symmetric)
-
-    def off(x: np.ndarray) -> np.ndarray:
-        columns = torch.from_numpy(np.array(x, dtype=np.float64).reshape(graph.nodes, -1)).to(graph.device)
-        return subspace.split(columns)[0].cpu().numpy().reshape(x.shape)
-
-    if graph.nodes <= _DENSE:
-        within = off(off(operator.toarray()).T)
-        return float(np.abs(np.linalg.eigvalsh((within + within.T) / 2)).max(initial=0.0))
-    deflated = LinearOperator(operator.shape, matvec=lambda x: off(operator @ off(x)), dtype=np.float64)  # pyright: ignore[reportCallIssue]
-    start = off(np.random.default_rng(0).standard_normal(graph.nodes))
-    found = eigsh(deflated, k=1, which="LM", v0=start, ncv=_LANCZOS, return_eigenvectors=False)
-    return float(np.abs(found).max())
-
-
-def _matrix(graph: Any, propagation: str) -> Any:
-    """The propagation as a sparse symmetric matrix."""
-    ends = graph.structure.dst.cpu().numpy(), graph.structure.src.cpu().numpy()
-    adjacency = sp.coo_matrix((np.ones(graph.edges), ends), shape=(graph.nodes, graph.nodes)).tocsr()
-    if (adjacency != adjacency.T).nnz:
-        raise BuildError(
-            "initializer.critical-variance — the graph is directed — expected an undirected one, or sigma_w2 as a "
-            "number — prepare.direction=both"
-        )
-    if propagation == "sum":
-        return adjacency
-    scale = sp.diags(np.maximum(np.asarray(adjacency.sum(axis=1)).ravel(), 1) ** -0.5)
-    return scale @ adjacency @ scale
+    try:
+        return graph.second_eigenvalue(symmetric)
+    except BuildError as error:
+        raise BuildError(f"initializer.critical-variance — {error}, or sigma_w2 as a number") from error

@@ -9,13 +9,12 @@ from torch import nn
 from torch.nn import functional as F
 
 import zoo
-from zoo.errors import BuildError
 from zoo.graphs import Graph
 from zoo.layers.gcn import GCNConv
 from zoo.layers.network import Network
 from zoo.layers.residual import AddSkip, NoSkip
 from zoo.models.stack import Stack
-from zoo.probes.bounds import bounds, second_eigenvalue
+from zoo.probes.bounds import bounds
 from zoo.probes.presets import deep
 from zoo.probes.reading import Reading
 from zoo.probes.similarity import Similarity
@@ -90,44 +89,6 @@ def set_weights(network: Network, w: float) -> None:
             matrix.copy_(w * torch.eye(len(matrix), dtype=torch.float64))
         head = dict(network.head.named_parameters())["linear.weight"]
         head.copy_(torch.eye(len(head)))
-
-
-@given(st.integers(2, 30), st.floats(0, 1), st.booleans(), st.integers(0, 2**31 - 1))
-def test_second_eigenvalue_is_that_of_the_dense_matrix(nodes, density, loops, seed):
-    """On random graphs, connected or not, λ is the largest |eigenvalue| below 1."""
-    upper = np.argwhere(np.triu(np.random.default_rng(seed).random((nodes, nodes)) < density, k=1))
-    if not loops and not len(upper):
-        return
-    graph = graph_of([(int(i), int(j)) for i, j in upper], nodes, loops=loops)
-    assert second_eigenvalue(graph) == pytest.approx(off_limit(graph), abs=1e-12)
-
-
-@pytest.mark.parametrize("loops", ["add", "remove"])
-def test_second_eigenvalue_of_a_graph_too_large_for_the_dense_way(loops):
-    """The Lanczos iteration agrees with the dense matrix, on a graph of many components."""
-    built = zoo.build("smoke/gcn", {"dataset.nodes": 700, "dataset.degree": 3.0, "prepare.self_loops": loops})
-    assert second_eigenvalue(built.graph) == pytest.approx(off_limit(built.graph), abs=1e-10)
-
-
-@pytest.mark.parametrize("nodes", [5, 300])
-def test_second_eigenvalue_where_nothing_is_left_off_the_limit(nodes):
-    """A complete graph with self-loops has λ = 0, the dense and the iterative way."""
-    assert second_eigenvalue(cliques([nodes], loops=True)) == pytest.approx(0, abs=1e-12)
-
-
-def test_second_eigenvalue_without_degree_weights():
-    """Norm "sum": the adjacency matrix of a ring with self-loops has 1 + 2cos(2π/n) beside 3."""
-    found = second_eigenvalue(ring(12, loops=True), "sum")
-    assert found == pytest.approx(1 + 2 * np.cos(2 * np.pi / 12), abs=1e-9)
-
-
-def test_asymmetric_propagation_is_refused():
-    """Where Â and the projection need not commute there is no bound to give."""
-    directed = Graph.from_edges(torch.tensor([0, 1]), torch.tensor([1, 2]), 3)
-    with pytest.raises(BuildError, match="not symmetric"):
-        second_eigenvalue(directed)
-    with pytest.raises(BuildError, match="right"):
-        second_eigenvalue(ring(5, loops=True), "right")
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -225,7 +186,7 @@ def test_a_complete_graph_smooths_at_once():
 )
 def test_bipartite_contrast_survives(graph, eigenvalue):
     """Eigenvalue −1 keeps the two colour classes apart: plain μ stays, what lies off the two-group subspace goes."""
-    assert second_eigenvalue(graph) == pytest.approx(eigenvalue, abs=1e-12)
+    assert graph.second_eigenvalue() == pytest.approx(eigenvalue, abs=1e-12)
     assert np.linalg.eigvalsh(dense(graph))[0] == pytest.approx(-1)
     network = linear(200, 3, residual=False)
     set_weights(network, 1.0)
@@ -242,6 +203,6 @@ def test_disconnected_cliques_stay_apart():
     network = linear(60, 3, residual=False)
     set_weights(network, 1.0)
     read = gradients(network, graph, noise(10, 3))
-    assert second_eigenvalue(graph) == pytest.approx(0.25)
+    assert graph.second_eigenvalue() == pytest.approx(0.25)
     assert read["gradients.ratio.plain"][0] > 0.3
     assert read["gradients.ratio.limit"][0] < 1e-14
