@@ -1,14 +1,12 @@
-"""The block of EGNN: Dirichlet energy held between two bounds (Zhou et al., NeurIPS 2021)."""
+"""The convolution and the activation of EGNN: Dirichlet energy held between two bounds (Zhou et al., NeurIPS 2021)."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from zoo.graphs.graph import Graph
 from zoo.graphs.kernel import Norm
-from zoo.layers.feature_norms import apply_norms
 
 
 class EGNNConv(nn.Module):
@@ -62,26 +60,3 @@ class SReLU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return max(x, b); x and the result are [nodes, width]."""
         return torch.relu(x - self.shift) + self.shift
-
-
-class EGNNBlock(nn.Module):
-    """dropout → EGNNConv, which reads X_0 → norms → SReLU; with a penalty for the training loss."""
-
-    def __init__(
-        self, conv: EGNNConv, *, norms: Sequence[nn.Module] = (), activation: SReLU, dropout: float = 0.0
-    ) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.conv = conv
-        self.norms = nn.ModuleList(norms)
-        self.activation = activation
-
-    def forward(self, graph: Graph, x: Tensor, first: Tensor | None = None) -> Tensor:
-        """x, first: [nodes, width], the block's input and X_0; the result is [nodes, width]."""
-        assert first is not None, "the network's encoder gives X_0"
-        update = self.conv(graph, self.dropout(x), first)
-        return self.activation(apply_norms(self.norms, graph, update, graph.at_destinations(x)))
-
-    def penalty(self) -> Tensor:
-        """What this block adds to the training loss, a scalar."""
-        return self.conv.penalty()

@@ -1,14 +1,12 @@
-"""The block of GCNII: initial residual and identity mapping (Chen et al., ICML 2020)."""
+"""The convolution of GCNII: initial residual and identity mapping (Chen et al., ICML 2020)."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from zoo.graphs.graph import Graph
 from zoo.graphs.kernel import Norm
-from zoo.layers.feature_norms import apply_norms
 
 
 class GCNIIConv(nn.Module):
@@ -48,25 +46,6 @@ class GCNIIConv(nn.Module):
 
     def _near_identity(self, x: Tensor, weight: Tensor) -> Tensor:
         return torch.addmm(x, x, weight, beta=1 - self.beta, alpha=self.beta)
-
-
-class GCNIIBlock(nn.Module):
-    """dropout → GCNIIConv, which reads X_0 → norms → activation."""
-
-    def __init__(
-        self, conv: GCNIIConv, *, norms: Sequence[nn.Module] = (), activation: nn.Module, dropout: float = 0.0
-    ) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.conv = conv
-        self.norms = nn.ModuleList(norms)
-        self.activation = activation
-
-    def forward(self, graph: Graph, x: Tensor, first: Tensor | None = None) -> Tensor:
-        """x, first: [nodes, width], the block's input and X_0; the result is [nodes, width]."""
-        assert first is not None, "the network's encoder gives X_0"
-        update = self.conv(graph, self.dropout(x), first)
-        return self.activation(apply_norms(self.norms, graph, update, graph.at_destinations(x)))
 
 
 def _uniform(width: int) -> nn.Parameter:

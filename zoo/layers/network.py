@@ -140,10 +140,9 @@ class Network(nn.Module):
                 initializer.fill(weight, graph, fan_in=fan_in, propagation=getattr(conv, "propagation", "both"))
 
     def penalty(self) -> Tensor | None:
-        """What is added to the task's loss in training: the penalties of blocks and regularisers; None without any."""
-        terms: list[Tensor | None] = [
-            block.penalty() for block in cast(Iterable[Any], self.blocks) if hasattr(block, "penalty")
-        ]
+        """What is added to the task's loss in training, by convolutions and regularisers; None without any."""
+        convs: list[Any] = [getattr(block, "conv", None) for block in self.blocks]
+        terms: list[Tensor | None] = [conv.penalty() for conv in convs if hasattr(conv, "penalty")]
         terms += [regularizer.penalty(self) for regularizer in self._regularizers()]
         found = [term for term in terms if term is not None]
         return stack(found).sum() if found else None

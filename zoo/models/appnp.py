@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from zoo.layers.activation import make_activation
-from zoo.layers.network import Block, Network
-from zoo.layers.propagation import Propagation
+from zoo.layers.network import Network
 from zoo.layers.residual import InitialSkip
 from zoo.models.ends import perceptron
+from zoo.models.steps import steps
 from zoo.recipe.fields import Activation, Count, Depth, Probability, Share
 
 
@@ -31,14 +31,6 @@ def APPNP(  # noqa: N802
     alpha: α, the teleport probability. dropout: before both layers of the MLP. feature_norms act after each step.
     Source: Gasteiger et al., ICLR 2019 (arXiv 1810.05997).
     """
-    blocks = [
-        Block(
-            Propagation(out_width),
-            residual=InitialSkip(alpha=alpha),
-            norms=[norm(out_width) for norm in feature_norms],
-            norm_position="post",
-        )
-        for _ in range(depth)
-    ]
+    blocks = steps(depth, out_width, feature_norms, lambda: InitialSkip(alpha=alpha))
     encoder = perceptron(in_width, width, out_width, dropout=dropout, activation=make_activation(activation))
     return Network(encoder, blocks, nn.Identity())

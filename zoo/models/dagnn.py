@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from zoo.layers.activation import make_activation
-from zoo.layers.network import Block, Network
-from zoo.layers.propagation import Propagation
+from zoo.layers.network import Network
 from zoo.layers.readout import AdaptiveReadout
 from zoo.layers.residual import NoSkip
 from zoo.models.ends import perceptron
+from zoo.models.steps import steps
 from zoo.recipe.fields import Activation, Count, Depth, Probability
 
 
@@ -31,14 +31,6 @@ def DAGNN(  # noqa: N802
     dropout: before both layers of the MLP. feature_norms act after each step.
     Source: Liu et al., KDD 2020 (arXiv 2007.09296), and their code, whose projection has a bias.
     """
-    blocks = [
-        Block(
-            Propagation(out_width),
-            residual=NoSkip(),
-            norms=[norm(out_width) for norm in feature_norms],
-            norm_position="post",
-        )
-        for _ in range(depth)
-    ]
+    blocks = steps(depth, out_width, feature_norms, NoSkip)
     encoder = perceptron(in_width, width, out_width, dropout=dropout, activation=make_activation(activation))
     return Network(encoder, blocks, nn.Identity(), readout=AdaptiveReadout(out_width))

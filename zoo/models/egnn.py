@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from zoo.errors import BuildError
-from zoo.layers.egnn import EGNNBlock, EGNNConv, SReLU
+from zoo.layers.egnn import EGNNConv, SReLU
+from zoo.layers.initial_block import InitialBlock
 from zoo.layers.network import Network
 from zoo.models.ends import linear_end
 from zoo.recipe.fields import Count, Depth, NonNegative, Positive, Probability, Share
@@ -29,8 +30,8 @@ def EGNN(  # noqa: N802
     """EGNN: X_l = SReLU(((1−c_min) Â X_{l−1} + (c_min−β) X_{l−1} + β X_0) W_l), between two linear maps.
 
     W_1 starts at √c_max·I and all others at I; each adds penalty·‖W_l − W_l at the start‖_F to the training loss, by
-    `penalty()` of its block. SReLU is max(x, b), b trainable for each channel. X_0 is the first linear map's output
-    after its relu. Defaults are the authors' for Cora (c_min 0.15 from 32 blocks on), who do not train the last b.
+    `penalty()` of its convolution. SReLU is max(x, b), b trainable for each channel. X_0 is the first linear map's
+    output after its relu. Defaults are the authors' for Cora (c_min 0.15 from 32 blocks on), who do not train the last b.
 
     c_min, c_max: the bounds of the energy's change from block to block. beta: the share of X_0, at most c_min. shift:
     where each b starts. output_dropout: before the last linear map. feature_norms act before each block's SReLU.
@@ -43,7 +44,7 @@ def EGNN(  # noqa: N802
             f"expected 0 to {c_min:g} — beta={c_min:g}, or a larger c_min"
         )
     blocks = [
-        EGNNBlock(
+        InitialBlock(
             EGNNConv(width, c_min=c_min, c_max=c_max if place == 0 else 1.0, beta=beta, penalty_weight=penalty),
             norms=[norm(width) for norm in feature_norms],
             activation=SReLU(width, shift=shift),

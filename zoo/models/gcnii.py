@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from zoo.layers.activation import make_activation
-from zoo.layers.gcnii import GCNIIBlock, GCNIIConv
+from zoo.layers.gcnii import GCNIIConv
+from zoo.layers.initial_block import InitialBlock
 from zoo.layers.network import Network
 from zoo.models.ends import linear_end
 from zoo.recipe.fields import Activation, Count, Depth, Positive, Probability, Share
@@ -33,7 +34,7 @@ def GCNII(  # noqa: N802
     Source: Chen et al., ICML 2020 (arXiv 2007.02133), eq. 5; GCNII* is theirs, too.
     """
     blocks = [
-        GCNIIBlock(
+        InitialBlock(
             GCNIIConv(width, block, alpha=alpha, theta=theta, variant=variant),
             norms=[norm(width) for norm in feature_norms],
             activation=make_activation(activation),

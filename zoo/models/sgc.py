@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from zoo.layers.linear import zeros
-from zoo.layers.network import Block, Network
-from zoo.layers.propagation import Propagation
+from zoo.layers.network import Network
 from zoo.layers.residual import NoSkip
 from zoo.models.ends import linear_end
+from zoo.models.steps import steps
 from zoo.recipe.fields import Depth, Probability
 
 
@@ -40,13 +40,5 @@ def SGC(  # noqa: N802
     dropout: of the features. feature_norms act after each step; with one that is not linear, the order counts.
     Source: Wu et al., ICML 2019 (arXiv 1902.07153).
     """
-    blocks = [
-        Block(
-            Propagation(out_width),
-            residual=NoSkip(),
-            norms=[norm(out_width) for norm in feature_norms],
-            norm_position="post",
-        )
-        for _ in range(depth)
-    ]
+    blocks = steps(depth, out_width, feature_norms, NoSkip)
     return Network(linear_end(in_width, out_width, dropout=dropout, bias=False), blocks, Bias(out_width))

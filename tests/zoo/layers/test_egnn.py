@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from zoo.dgl_backend import dgl
-from zoo.layers.egnn import EGNNBlock, EGNNConv, SReLU
+from zoo.layers.egnn import EGNNConv, SReLU
+from zoo.layers.initial_block import InitialBlock
 
 WIDTH = 4
 
@@ -49,7 +50,7 @@ def test_srelu_is_the_larger_of_x_and_its_shift():
 def test_the_penalty_is_the_distance_from_the_start(conv: EGNNConv):
     """20·‖W − √c_max·I‖_F by numpy, and its gradient, 20·(W − √c_max·I)/‖·‖; nothing at the start."""
     away = conv.weight.detach().numpy() - math.sqrt(1.2) * np.eye(WIDTH)
-    penalty = EGNNBlock(conv, activation=SReLU(WIDTH, shift=-10.0)).penalty()
+    penalty = conv.penalty()
     assert penalty.shape == () and float(penalty.detach()) == pytest.approx(20 * np.linalg.norm(away), rel=1e-12)
     (gradient,) = torch.autograd.grad(penalty, conv.weight)
     np.testing.assert_allclose(gradient.numpy(), 20 * away / np.linalg.norm(away), rtol=1e-10)
@@ -62,7 +63,7 @@ def test_the_penalty_is_the_distance_from_the_start(conv: EGNNConv):
 def test_a_block_runs_its_parts_in_order(undirected: Any, features: Any, conv: EGNNConv):
     """Dropout → convolution with X_0 as it is → SReLU."""
     x, first = features(WIDTH), features(WIDTH + 1)[:, :WIDTH]
-    block = EGNNBlock(conv, activation=SReLU(WIDTH, shift=-0.5), dropout=0.5)
+    block = InitialBlock(conv, activation=SReLU(WIDTH, shift=-0.5), dropout=0.5)
     torch.manual_seed(3)
     got = block(undirected, x, first)
     torch.manual_seed(3)

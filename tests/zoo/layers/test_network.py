@@ -320,10 +320,10 @@ def test_a_copy_of_a_regularized_network_stands_for_itself(graph: Graph):
     assert not recorder.calls
 
 
-def test_penalties_of_blocks_and_regularizers_add_up(graph: Graph):
+def test_penalties_of_convolutions_and_regularizers_add_up(graph: Graph):
     """Those that have one count; without any there is none."""
 
-    class Costly(Block):
+    class Costly(Times):
         def penalty(self) -> Tensor:
             """Three."""
             return torch.tensor(3.0)
@@ -333,7 +333,7 @@ def test_penalties_of_blocks_and_regularizers_add_up(graph: Graph):
             """The number of blocks."""
             return torch.tensor(float(len(network.blocks)))
 
-    blocks = [kind(Times(2), residual=NoSkip()) for kind in (Block, Costly, Costly)]
+    blocks = [Block(kind(2), residual=NoSkip()) for kind in (Times, Costly, Costly)]
     network = Network(nn.Identity(), blocks, nn.Identity())
     assert Network(nn.Identity(), blocks[:1], nn.Identity()).penalty() is None
     assert float(network.penalty()) == 6  # type: ignore[arg-type]

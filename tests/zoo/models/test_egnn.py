@@ -33,7 +33,7 @@ def test_matrices_start_where_the_penalty_is_0():
     expected = [1.2 * torch.eye(4), torch.eye(4), torch.eye(4)]
     for matrix, start in zip(network.block_matrices().values(), expected, strict=True):
         torch.testing.assert_close(matrix.data, start)
-    total = torch.stack([block.penalty() for block in network.blocks]).sum()
+    total = torch.stack([block.conv.penalty() for block in network.blocks]).sum()
     total.backward()
     assert float(total.detach()) == pytest.approx(0, abs=1e-6)
     assert all(torch.isfinite(matrix.grad).all() for matrix in network.block_matrices().values())
