@@ -38,16 +38,16 @@ class Problem:
 
 
 class RecipeError(ZooError):
-    """A recipe cannot be read or does not hold together; carries all its problems."""
+    """A recipe, or a study of recipes, cannot be read or does not hold together; carries all its problems."""
 
-    def __init__(self, recipe: str, problems: Sequence[Problem]) -> None:
-        self.recipe = recipe
+    def __init__(self, recipe: str, problems: Sequence[Problem], what: str = "recipe") -> None:
+        self.recipe, self.what = recipe, what
         self.problems = tuple(problems)
         count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
-        super().__init__("\n".join([f"recipe {recipe} — {count}:", *(f"  {problem}" for problem in problems)]))
+        super().__init__("\n".join([f"{what} {recipe} — {count}:", *(f"  {problem}" for problem in problems)]))
 
-    def __reduce__(self) -> tuple[type["RecipeError"], tuple[str, Sequence[Problem]]]:
-        return type(self), (self.recipe, self.problems)  # else unpickling would call it with the message
+    def __reduce__(self) -> tuple[type["RecipeError"], tuple[str, Sequence[Problem], str]]:
+        return type(self), (self.recipe, self.problems, self.what)  # else unpickling would call it with the message
 
 
 class DataError(ZooError):

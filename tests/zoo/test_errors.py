@@ -55,6 +55,7 @@ def test_a_recipes_problems_are_all_in_the_message():
     ]
     assert (error.recipe, error.problems) == ("mine.yaml", tuple(problems))
     assert str(RecipeError("mine", problems[:1])).startswith("recipe mine — 1 problem:\n")
+    assert str(RecipeError("mine", problems[:1], "study")).startswith("study mine — 1 problem:\n")
 
 
 @pytest.mark.parametrize("error", [error for error in OWN if error is not RecipeError], ids=lambda e: e.__name__)
@@ -62,3 +63,10 @@ def test_messages_survive_the_way_from_a_worker_process(error):
     """Errors are pickled between processes: type and message stay."""
     again = pickle.loads(pickle.dumps(error("here — wrong — expected right")))
     assert (type(again), str(again)) == (error, "here — wrong — expected right")
+
+
+def test_a_recipes_problems_survive_it_too():
+    """All that it was made of comes back, not its message alone."""
+    error = RecipeError("mine", [Problem("tune.trials", "0 is too few")], "study")
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.problems, str(again)) == (RecipeError, error.problems, str(error))

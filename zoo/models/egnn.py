@@ -31,7 +31,8 @@ def EGNN(  # noqa: N802
 
     W_1 starts at √c_max·I and all others at I; each adds penalty·‖W_l − W_l at the start‖_F to the training loss, by
     `penalty()` of its convolution. SReLU is max(x, b), b trainable for each channel. X_0 is the first linear map's
-    output after its relu. Defaults are the authors' for Cora (c_min 0.15 from 32 blocks on), who do not train the last b.
+    output after its relu. Defaults are the authors' for Cora (c_min 0.15 from 32 blocks on), who do not train the
+    last b.
 
     c_min, c_max: the bounds of the energy's change from block to block. beta: the share of X_0, at most c_min. shift:
     where each b starts. output_dropout: before the last linear map. feature_norms act before each block's SReLU.

@@ -55,7 +55,7 @@ def variants(study: Study) -> list[Variant]:
                 for problem in error.problems
             ]
     if problems:
-        raise RecipeError(study.name, list(dict.fromkeys(problems)))
+        raise RecipeError(study.name, list(dict.fromkeys(problems)), "study")
     return found
 
 

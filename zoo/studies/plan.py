@@ -193,7 +193,7 @@ class Plan:
             except RecipeError as error:
                 problems += error.problems
         if problems:
-            raise RecipeError(self.study.name, list(dict.fromkeys(problems)))
+            raise RecipeError(self.study.name, list(dict.fromkeys(problems)), "study")
         return arms
 
     def runs(self) -> Iterator[Planned]:

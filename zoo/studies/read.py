@@ -31,7 +31,7 @@ def read(study: str | Path, *, quick: bool = False, changes: dict[str, Any] | No
     if quick:
         if not isinstance(short, dict) or not all(isinstance(key, str) for key in short):
             said = "this study has no quick form — expected a mapping of what it changes"
-            raise RecipeError(str(study), [Problem("quick", said)])
+            raise RecipeError(str(study), [Problem("quick", said)], "study")
         tree = {**merge.merge(tree, short), **{key: short[key] for key in ("vary", "seeds", "splits") if key in short}}
     problems = _changed(tree, changes or {})
     tree["name"] = f"{file.stem}-quick" if quick else file.stem
@@ -74,7 +74,7 @@ def _find(study: str) -> Path:
     if not path.is_file():
         near = did_you_mean(path.stem, where.studies())
         said = f"no such study — expected a name from 'zoo list studies' or a .yaml file{near}"
-        raise RecipeError(study, [Problem("", said)])
+        raise RecipeError(study, [Problem("", said)], "study")
     return path.resolve()
 
 
@@ -102,10 +102,10 @@ def _checked(name: str, tree: dict[str, Any], problems: list[Problem]) -> Study:
             if not (item["type"] == "too_short" and item["input"]):  # its items are what is wrong
                 found.setdefault(place, _sentence(item))
         problems += [Problem(place, said) for place, said in found.items()]
-        raise RecipeError(name, [*problems, *_about_axes(known)]) from error
+        raise RecipeError(name, [*problems, *_about_axes(known)], "study") from error
     problems += _about_axes(known)
     if problems:
-        raise RecipeError(name, problems)
+        raise RecipeError(name, problems, "study")
     return study
 
 

@@ -52,12 +52,12 @@ def _grid(name: str, tuning: Tuning, space: Space) -> list[Setting]:
     ranges = [path for path, values in space.items() if isinstance(values, Range)]
     if ranges:
         said = "a grid has no ranges — expected a list of values, or method: random or tpe"
-        raise RecipeError(name, [Problem(f"tune.space.{path}", said) for path in ranges])
+        raise RecipeError(name, [Problem(f"tune.space.{path}", said) for path in ranges], "study")
     values = [choices for choices in space.values() if not isinstance(choices, Range)]
     found: list[Setting] = [dict(zip(space, chosen, strict=True)) for chosen in itertools.product(*values)]
     if len(found) > tuning.trials:
         said = f"the grid has {len(found)} settings, the budget is {tuning.trials} — expected trials: {len(found)}"
-        raise RecipeError(name, [Problem("tune.trials", said)])
+        raise RecipeError(name, [Problem("tune.trials", said)], "study")
     return found
 
 
