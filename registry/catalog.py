@@ -92,6 +92,19 @@ INITIALIZERS = {
     "g-init": "zoo.initializers.g_init:GInit",
 }
 
+# What makes float features of what a data set has, before the network's own encoder.
+EMBEDDINGS = {
+    "auto": "zoo.layers.embedding:auto",
+    "none": "zoo.layers.embedding:NoEmbedding",
+    "category": "zoo.layers.embedding:CategoryEmbedding",
+}
+
+# How the nodes of each graph of a batch become one row.
+POOLINGS = {
+    "sum": "zoo.layers.pooling:SumPooling",
+    "mean": "zoo.layers.pooling:MeanPooling",
+}
+
 PROBES = {
     # sets
     "quick": "zoo.probes.presets:quick",
@@ -151,6 +164,16 @@ SPLITS = {
 
 TASKS = {
     "nodes": "zoo.tasks.nodes:NodeClassification",
+}
+
+METRICS = {
+    "accuracy": "zoo.metrics.classification:Accuracy",
+    "rocauc": "zoo.metrics.classification:ROCAUC",
+}
+
+# What a training step on one large graph computes on.
+SAMPLERS = {
+    "full": "zoo.tasks.full:FullGraph",
 }
 
 OPTIMIZERS = {

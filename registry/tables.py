@@ -10,11 +10,15 @@ activations = Registry("activations", catalog.ACTIVATIONS)
 normalizers = Registry("normalizers", catalog.NORMALIZERS)
 regularizers = Registry("regularizers", catalog.REGULARIZERS)
 initializers = Registry("initializers", catalog.INITIALIZERS)
+embeddings = Registry("embeddings", catalog.EMBEDDINGS)
+poolings = Registry("poolings", catalog.POOLINGS)
 probes = Registry("probes", catalog.PROBES)
 controllers = Registry("controllers", catalog.CONTROLLERS)
 datasets = Registry("datasets", catalog.DATASETS)
 splits = Registry("splits", catalog.SPLITS)
 tasks = Registry("tasks", catalog.TASKS)
+metrics = Registry("metrics", catalog.METRICS)
+samplers = Registry("samplers", catalog.SAMPLERS)
 optimizers = Registry("optimizers", catalog.OPTIMIZERS)
 schedules = Registry("schedules", catalog.SCHEDULES)
 
@@ -28,11 +32,15 @@ TABLES = {
         normalizers,
         regularizers,
         initializers,
+        embeddings,
+        poolings,
         probes,
         controllers,
         datasets,
         splits,
         tasks,
+        metrics,
+        samplers,
         optimizers,
         schedules,
     )

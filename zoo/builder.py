@@ -7,13 +7,14 @@ from typing import Any
 import torch
 
 from registry import TABLES
-from zoo.datasets.base import NodeData, Split
+from zoo.datasets.base import Data
 from zoo.datasets.prepare import prepare
 from zoo.datasets.store import Store
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
 from zoo.initializers.base import Initializer
 from zoo.initializers.default import Default
+from zoo.layers.embedding import Embedding
 from zoo.layers.network import Network
 from zoo.normalizers.attach import WeightNormalization
 from zoo.normalizers.none import NoNormalizer
@@ -28,7 +29,7 @@ from zoo.recipe.options import options_of
 from zoo.recipe.schema import Component, Probing, Recipe
 from zoo.regularizers.base import Regularizer
 from zoo.regularizers.none import NoRegularizer
-from zoo.tasks.base import Task
+from zoo.tasks.base import Setting, Task
 from zoo.training import loss
 from zoo.training.device import Choice, choose_device, choose_threads
 from zoo.training.schedule import Schedule
@@ -40,14 +41,14 @@ from zoo.training.trainer import Saver, Trainer, Watcher
 class Built:
     """Everything that a recipe describes, made for one seed and ready to train.
 
-    `initial` is what `evidence_probes` read before the first step; `choices` are the automatic ones, with reasons.
+    `data` and `split` are of the kind that the task takes. `initial` is what `evidence_probes` read before the first
+    step; `choices` are the automatic ones, with reasons.
     """
 
     recipe: Recipe
     seed: int
-    data: NodeData
-    split: Split
-    graph: Graph
+    data: Any
+    split: Any
     task: Task
     network: Network
     optimizer: torch.optim.Optimizer
@@ -57,6 +58,11 @@ class Built:
     choices: tuple[Choice, ...]
     plan: Plan
     controller: Controller | None
+
+    @property
+    def graph(self) -> Graph:
+        """The graph that is trained on; of many, the first batch."""
+        return self.task.graph
 
     def trainer(self, watchers: tuple[Watcher, ...] = (), saver: Saver | None = None) -> Trainer:
         """A trainer of these objects."""
@@ -83,23 +89,26 @@ def build(recipe: Recipe, seed: int = 0) -> Built:
     """
     device, device_choice = choose_device(recipe.execution.device)
     data = load_data(recipe)
-    threads, threads_choice = choose_threads(recipe.execution.threads, data.nodes)
-    torch.set_num_threads(threads)
     split = factory(recipe.split, "splits")(data, seed)
-    graph = Graph.from_edges(data.src, data.dst, data.nodes, kernel=recipe.execution.kernel).to(device)
-    task: Task = factory(recipe.task, "tasks")(graph, data, split).to(device)
+    setting = Setting(seed=seed, kernel=recipe.execution.kernel)
+    task: Task = factory(recipe.task, "tasks")(data, split, setting).to(device)
+    threads, threads_choice = choose_threads(recipe.execution.threads, task.nodes_per_step)
+    torch.set_num_threads(threads)
 
     seed_everything(seed)
     initializer: Initializer = factory(recipe.initializer, "initializers")()
-    network = _network(recipe, task, graph, initializer).to(device)
+    embedding: Embedding = factory(recipe.embedding, "embeddings")(task.inputs, recipe.model.options.get("width", 64))
+    network = _network(recipe, task, embedding, initializer).to(device)
     drawn = initializer.chosen()
     controller = _controller(recipe)
     choices = [
         device_choice,
-        Choice("kernel", graph.kernel, graph.kernel_reason),
+        Choice("kernel", task.graph.kernel, task.graph.kernel_reason),
         threads_choice,
         Choice("split", split.name, split.facts.get("why", "asked for")),
         Choice("metric", task.metric, task.metric_reason),
+        Choice("embedding", type(embedding).__name__, embedding.reason),
+        *(Choice(*chosen) for chosen in task.choices),
         *([Choice("initializer", *drawn)] if drawn else []),
         *_calibrated(recipe, network, task, controller),
     ]
@@ -115,7 +124,6 @@ def build(recipe: Recipe, seed: int = 0) -> Built:
         seed=seed,
         data=data,
         split=split,
-        graph=graph,
         task=task,
         network=network,
         optimizer=optimizer,
@@ -128,7 +136,7 @@ def build(recipe: Recipe, seed: int = 0) -> Built:
     )
 
 
-def load_data(recipe: Recipe) -> NodeData:
+def load_data(recipe: Recipe) -> Data:
     """The recipe's data set, prepared as it says."""
     data = factory(recipe.dataset, "datasets")(Store())
     return prepare(data, **recipe.prepare.model_dump())
@@ -148,7 +156,7 @@ def factory(component: Component, table: str) -> partial[Any]:
     return partial(target, **options)
 
 
-def _network(recipe: Recipe, task: Task, graph: Graph, initializer: Initializer) -> Network:
+def _network(recipe: Recipe, task: Task, embedding: Embedding, initializer: Initializer) -> Network:
     factories = [factory(component, "normalizers") for component in recipe.normalizer]
     sites = [getattr(made.func, "site", None) for made in factories]
     for component, site in zip(recipe.normalizer, sites, strict=True):
@@ -161,14 +169,16 @@ def _network(recipe: Recipe, task: Task, graph: Graph, initializer: Initializer)
     on_weights = [
         made for made, site in zip(factories, sites, strict=True) if site == "weight" and made.func is not NoNormalizer
     ]
-    network: Network = factory(recipe.model, "models")(task.in_width, task.out_width, on_features)
+    network: Network = factory(recipe.model, "models")(embedding.out_width, task.out_width, on_features)
+    network.embed_with(embedding)
+    task.complete(network)
     if not isinstance(initializer, Default):
         if not network.block_matrices():
             raise BuildError(
                 f"initializer — {recipe.model.name} has no weight matrix inside its blocks to draw — expected a model "
                 "whose blocks have weights, or initializer=default"
             )
-        network.initialize_with(initializer, graph)
+        network.initialize_with(initializer, task.graph)
     if regularizers := _regularizers(recipe):
         network.regularize_with(regularizers)
     if on_weights:
@@ -227,4 +237,4 @@ def _calibrated(recipe: Recipe, network: Network, task: Task, controller: Contro
 def training_loss(network: Network, task: Task) -> torch.Tensor:
     """The loss of the first batch, penalty included, with the network in training."""
     network.train()
-    return loss.training_loss(network, task, next(iter(task.batches())))
+    return loss.training_loss(network, task, next(iter(task.batches(0))))

@@ -53,7 +53,7 @@ def table() -> Iterator[None]:
 
 def loss_of(built: Built) -> torch.Tensor:
     """The loss of one training step."""
-    return built.task.loss(built.network.train(), next(iter(built.task.batches())))
+    return built.task.loss(built.network.train(), next(iter(built.task.batches(0))))
 
 
 def step(built: Built) -> float:

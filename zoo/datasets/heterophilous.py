@@ -7,7 +7,7 @@ Source: Platonov et al., "A Critical Look at the Evaluation of GNNs under Hetero
 import torch
 
 from zoo.datasets.archive import Archive
-from zoo.datasets.base import Masks, Metric, NodeData
+from zoo.datasets.base import Masks, NodeData
 from zoo.datasets.edges import both_directions
 from zoo.datasets.files import source_facts, source_files
 from zoo.datasets.store import Store
@@ -48,7 +48,7 @@ def questions(store: Store) -> NodeData:
     return _heterophilous(store, "questions", "rocauc")
 
 
-def _heterophilous(store: Store, name: str, metric: Metric) -> NodeData:
+def _heterophilous(store: Store, name: str, metric: str) -> NodeData:
     found = store.read(name, source_files(name))
     (content,) = found.values()
     archive = Archive(content)

@@ -1,4 +1,4 @@
-"""Which nodes train, validate and test.
+"""Which nodes, or graphs of many, train, validate and test.
 
 Each split is a function of the data and of the run's seed. Random splits sort the nodes by numbers from PCG64, a stream
 that numpy promises not to change, so that a split stays the same from version to version.
@@ -11,14 +11,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from zoo.datasets.base import Masks, NodeData, Split
+from zoo.datasets.base import GraphData, Masks, NodeData, Split
 from zoo.errors import BuildError, DataError, DataMissing
 from zoo.recipe.fields import Count, Fraction
 
 Index = Annotated[int, Field(ge=0)]
+Labelled = NodeData | GraphData
 
 
-def default(data: NodeData, run_seed: int) -> Split:
+def default(data: Labelled, run_seed: int) -> Split:
     """The public split where the data set ships one, else a random one of 60/20/20 percent."""
     if "public" in data.masks:
         split, why = public(data, run_seed), "the data set ships public splits"
@@ -27,12 +28,12 @@ def default(data: NodeData, run_seed: int) -> Split:
     return Split(split.name, split.train, split.val, split.test, {**split.facts, "why": why})
 
 
-def public(data: NodeData, run_seed: int, *, index: Index | None = None) -> Split:
+def public(data: Labelled, run_seed: int, *, index: Index | None = None) -> Split:
     """A split that the data set's authors published; without an index, the run's seed goes through them in turn."""
     return _shipped(data, "public", run_seed, index)
 
 
-def geom_gcn(data: NodeData, run_seed: int, *, index: Index | None = None) -> Split:
+def geom_gcn(data: Labelled, run_seed: int, *, index: Index | None = None) -> Split:
     """One of the ten splits of Geom-GCN (48/32/20 percent for most); without an index, the run's seed chooses.
 
     Source: Pei et al., "Geom-GCN: Geometric Graph Convolutional Networks", ICLR 2020.
@@ -41,7 +42,7 @@ def geom_gcn(data: NodeData, run_seed: int, *, index: Index | None = None) -> Sp
 
 
 def random(
-    data: NodeData, run_seed: int, *, train: Fraction = 0.6, val: Fraction = 0.2, seed: Index | None = None
+    data: Labelled, run_seed: int, *, train: Fraction = 0.6, val: Fraction = 0.2, seed: Index | None = None
 ) -> Split:
     """A random share of the labelled nodes: train, val, and the rest to test.
 
@@ -61,7 +62,7 @@ def random(
 
 
 def balanced(
-    data: NodeData,
+    data: Labelled,
     run_seed: int,
     *,
     per_class: Count = 20,
@@ -102,7 +103,7 @@ def balanced(
     )
 
 
-def _shipped(data: NodeData, kind: str, run_seed: int, index: int | None) -> Split:
+def _shipped(data: Labelled, kind: str, run_seed: int, index: int | None) -> Split:
     masks = data.masks.get(kind)
     has = ", ".join([*data.masks, "random", "balanced"])
     if masks is None:
@@ -125,26 +126,32 @@ def _indices(masks: Masks, index: int) -> tuple[Tensor, Tensor, Tensor]:
     return tuple(mask[index].nonzero().flatten() for mask in (masks.train, masks.val, masks.test))  # pyright: ignore
 
 
-def _permutation(data: NodeData, seed: int) -> Tensor:
-    """The labelled nodes in an order that only the seed and their number decide."""
-    labelled = (data.labels >= 0).nonzero().flatten()
+def _permutation(data: Labelled, seed: int) -> Tensor:
+    """The labelled nodes or graphs in an order that only the seed and their number decide."""
+    labelled = _known(data).nonzero().flatten()
     keys = np.random.PCG64(seed).random_raw(len(labelled))
     return labelled[torch.from_numpy(np.argsort(keys, kind="stable"))]
 
 
-def _checked(data: NodeData, split: Split, facts: dict[str, Any]) -> Split:
+def _known(data: Labelled) -> Tensor:
+    """Which nodes or graphs have a label, bool; of several, at least one."""
+    return data.labels >= 0 if data.problem == "classes" else ~data.labels.isnan().all(dim=1)
+
+
+def _checked(data: Labelled, split: Split, facts: dict[str, Any]) -> Split:
     """Return the split with its facts, sizes included, if it can be used.
 
     Raises: BuildError if a part is empty, DataError if parts overlap or hold nodes without a label.
     """
     parts = {"train": split.train, "val": split.val, "test": split.test}
+    of, known = "graph" if isinstance(data, GraphData) else "node", _known(data)
     for part, nodes in parts.items():
         if not len(nodes):
-            raise BuildError(f"split {split.name} — no {part} nodes in {data.name} — expected at least one")
-        if (data.labels[nodes] < 0).any():
-            raise DataError(f"split {split.name} — a {part} node of {data.name} has no label — expected labelled nodes")
+            raise BuildError(f"split {split.name} — no {part} {of}s in {data.name} — expected at least one")
+        if not known[nodes].all():
+            raise DataError(f"split {split.name} — a {part} {of} of {data.name} has no label — expected labelled {of}s")
     together = torch.cat(list(parts.values()))
     if len(together.unique()) != len(together):
-        raise DataError(f"split {split.name} — parts of {data.name} share a node — expected parts without overlap")
+        raise DataError(f"split {split.name} — parts of {data.name} share a {of} — expected parts without overlap")
     sizes = {part: len(nodes) for part, nodes in parts.items()}
     return Split(split.name, split.train, split.val, split.test, {**facts, "sizes": sizes})

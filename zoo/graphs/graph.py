@@ -14,6 +14,7 @@ from zoo.graphs.eigenvalue import second_eigenvalue
 from zoo.graphs.kernel import Kernel, KernelName, Norm, Structure, SubspaceName
 from zoo.graphs.operators import EdgeAdd, EdgeSoftmax, EdgeSum, NeighbourSum, WeightedSum
 from zoo.graphs.rows import Rows
+from zoo.graphs.segments import graph_ids, segment_mean, segment_sum
 from zoo.graphs.subspace import Constant, Subspace, degree_subspace, limit_subspace
 from zoo.graphs.torch_kernel import TorchKernel
 
@@ -26,10 +27,20 @@ class Graph:
     is computed in float32 and cast back.
 
     kernel: "dgl", "torch", or "auto" for DGL where it has a kernel for the device and PyTorch elsewhere.
+    edge_features: what the edges carry, [edges, columns] by edge id, or None. sizes: of a batch of graphs whose nodes
+    are numbered through, int64 [graphs], the nodes of each; None for one graph.
     Raises: BuildError for a graph of several node or edge types, or a kernel that the device does not have.
     """
 
-    def __init__(self, graph: Any, *, kernel: KernelName = "auto", device: torch.device | str | None = None) -> None:
+    def __init__(
+        self,
+        graph: Any,
+        *,
+        kernel: KernelName = "auto",
+        device: torch.device | str | None = None,
+        edge_features: Tensor | None = None,
+        sizes: Tensor | None = None,
+    ) -> None:
         if len(graph.canonical_etypes) != 1 or not (graph.is_homogeneous or graph.is_block):
             raise BuildError(
                 f"graph — has node types {graph.ntypes} and edge types {graph.etypes} — expected one of each — "
@@ -41,6 +52,9 @@ class Graph:
         self.nodes: int = graph.num_dst_nodes()
         self.sources: int = graph.num_src_nodes()
         self.edges: int = graph.num_edges()
+        self.edge_features = None if edge_features is None else edge_features.to(self.device)
+        self.sizes = None if sizes is None else sizes.to(self.device)
+        self._made_graph_ids: Tensor | None = None
         self._is_block: bool = graph.is_block
         self.kernel, self.kernel_reason = _choose(kernel, self.device)
         self._asked: KernelName = kernel
@@ -51,10 +65,20 @@ class Graph:
         self._subspaces: dict[tuple[SubspaceName, Norm | None, bool], Subspace] = {}
 
     @classmethod
-    def from_edges(cls, src: Tensor, dst: Tensor, nodes: int, kernel: KernelName = "auto") -> "Graph":
+    def from_edges(
+        cls,
+        src: Tensor,
+        dst: Tensor,
+        nodes: int,
+        kernel: KernelName = "auto",
+        *,
+        edge_features: Tensor | None = None,
+        sizes: Tensor | None = None,
+    ) -> "Graph":
         """The graph with an edge src[i] → dst[i] for each i, as given: nothing is added or merged.
 
-        src, dst: integer [edges], in 0 … nodes−1. Raises: BuildError if they are not.
+        src, dst: integer [edges], in 0 … nodes−1. edge_features, sizes: see `Graph`. Raises: BuildError if src or dst
+        are not.
         """
         if src.shape != dst.shape or src.dim() != 1:
             raise BuildError(
@@ -64,14 +88,15 @@ class Graph:
             low, high = (int(end) for end in torch.cat([src, dst]).aminmax())
             if low < 0 or high >= nodes:
                 raise BuildError(f"graph — edges join nodes {low} … {high} — expected 0 … {nodes - 1} ({nodes} nodes)")
-        return cls(dgl.graph((src, dst), num_nodes=nodes), kernel=kernel)
+        made = dgl.graph((src, dst), num_nodes=nodes)
+        return cls(made, kernel=kernel, edge_features=edge_features, sizes=sizes)
 
     def to(self, device: torch.device | str) -> "Graph":
         """The graph on a device; itself if it is there already."""
         target = torch.device(device)
         if target == self.device or (target.type == self.device.type and target.index is None):
             return self
-        return Graph(self.dgl, kernel=self._asked, device=target)
+        return Graph(self.dgl, kernel=self._asked, device=target, edge_features=self.edge_features, sizes=self.sizes)
 
     def __repr__(self) -> str:
         return f"<Graph: {self.nodes} nodes, {self.edges} edges, {self.kernel} kernel on {self.device}>"
@@ -107,6 +132,7 @@ class Graph:
         thin._made_kernel = TorchKernel(thin._made_structure)  # DGL would sort the edges first
         thin._scales = {}
         thin.edges = thin._made_structure.edges
+        thin.edge_features = None if self.edge_features is None else self.edge_features[keep]
         return thin
 
     @property
@@ -137,6 +163,31 @@ class Graph:
         before, after = self._scaling(norm, flat.dtype)
         y: Any = NeighbourSum.apply(flat, self._kernel, before, after, False)
         return y.reshape(self.nodes, *x.shape[1:]).to(x.dtype)
+
+    @property
+    def graph_ids(self) -> Tensor:
+        """Which graph of the batch each node belongs to, int64 [nodes]; zeros for one graph."""
+        if self._made_graph_ids is None:
+            sizes = torch.tensor([self.nodes], device=self.device) if self.sizes is None else self.sizes
+            self._made_graph_ids = graph_ids(sizes)
+        return self._made_graph_ids
+
+    def graph_sum(self, x: Tensor) -> Tensor:
+        """Each graph's sum over its nodes; x: [nodes, …], result: [graphs of the batch, …], of one graph [1, …]."""
+        return x.sum(dim=0, keepdim=True) if self.sizes is None else segment_sum(x, self.graph_ids, len(self.sizes))
+
+    def graph_mean(self, x: Tensor) -> Tensor:
+        """Each graph's mean over its nodes; x: [nodes, …], result: [graphs of the batch, …], of one graph [1, …]."""
+        return x.mean(dim=0, keepdim=True) if self.sizes is None else segment_mean(x, self.graph_ids, self.sizes)
+
+    def to_nodes(self, y: Tensor) -> Tensor:
+        """Each graph's row of y [graphs, …] at all of its nodes, [nodes, …]; of one graph the row itself, [1, …]."""
+        return y if self.sizes is None else y.index_select(0, self.graph_ids)
+
+    def at_edges(self, x: Tensor) -> Tensor:
+        """Features at the edges' sources; x: [sources, …], result: [edges, …]."""
+        self._check("at_edges", x, self.sources)
+        return x.index_select(0, self.structure.src.long())
 
     def edge_add(self, left: Tensor, right: Tensor) -> Tensor:
         """Per edge left[src] + right[dst]; left: [sources, …], right: [nodes, …], result: [edges, …]."""

@@ -58,7 +58,7 @@ def weight_matrices(conv: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn
     """The weight matrices of a convolution, the zoo's or a third party's, by dotted name.
 
     Those are the parameters called `weight` or `…_weight` that have two dimensions or more: attention vectors, biases
-    and the parameters of feature normalisers are none.
+    the parameters of feature normalisers and tables of embeddings are none.
     """
     # Most convolutions have no parts, and asking for the names of those takes ten times as long.
     own = {
@@ -66,7 +66,10 @@ def weight_matrices(conv: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn
         for name, parameter in conv._parameters.items()
         if parameter is not None
     }
+    looked_up = {id(part.weight) for part in conv.modules() if isinstance(part, nn.Embedding)} if conv._modules else ()
     for name, parameter in conv.named_parameters(prefix) if conv._modules else own.items():
         last = name.rpartition(".")[2]
+        if id(parameter) in looked_up:
+            continue
         if parameter.dim() >= 2 and (last == "weight" or last.endswith("_weight")):
             yield name, parameter

@@ -1,6 +1,6 @@
 """A network: encoder, blocks, head; and the place where weight normalisation enters."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, cast
 
 from torch import Tensor, nn, no_grad, stack
@@ -9,7 +9,10 @@ from torch.func import functional_call
 from zoo.graphs.graph import Graph
 from zoo.initializers.base import Initializer
 from zoo.layers.conv import weight_matrices
+from zoo.layers.embedding import Embedding
 from zoo.layers.feature_norms import apply_norms
+from zoo.layers.linear import Linear
+from zoo.layers.pooling import Pooling
 from zoo.layers.residual import NoSkip, Residual
 from zoo.regularizers.base import Regularizer
 
@@ -98,6 +101,9 @@ class Network(nn.Module):
 
     encoder, head: modules on node features, nn.Identity where the first and last block do their work. readout: decides
     what the head sees of the blocks. Without an encoder X_0 is the first block's output.
+
+    What stands at its ends depends on data and task: `embedding` makes float features before the encoder; `pooling`,
+    between readout and head, makes one row of each graph; `decoder` makes scores of pairs of rows, when a task asks it.
     """
 
     def __init__(
@@ -110,6 +116,9 @@ class Network(nn.Module):
         self.readout: Residual = NoSkip() if readout is None else readout
         self._normalization: nn.Module | None = None
         self.regularizers = nn.ModuleList()
+        self.embedding: Embedding | None = None
+        self.pooling: Pooling | None = None
+        self.decoder: nn.Module | None = None
 
     @property
     def normalization(self) -> Any:
@@ -127,6 +136,20 @@ class Network(nn.Module):
             for block in self.blocks:
                 # A hook, so that blocks of any kind are mixed, and what listens to a block hears the mixed X_l.
                 block.register_forward_hook(self._mix)
+
+    def embed_with(self, embedding: Embedding) -> None:
+        """Make float features of what the data set has before all else."""
+        self.embedding = embedding
+
+    def pool_with(self, pooling: Callable[[int], Pooling]) -> None:
+        """Make one row of each graph; `pooling` is called with the width of what the head reads."""
+        linears = [module for module in self.head.modules() if isinstance(module, Linear)]
+        last: Any = getattr(self.blocks[-1], "conv", None)
+        self.pooling = pooling(linears[0].weight.shape[0] if linears else last.out_width)
+
+    def decode_with(self, decoder: nn.Module) -> None:
+        """Let the decoder, which a task calls, be trained and kept with the network."""
+        self.decoder = decoder
 
     def initialize_with(self, initializer: Initializer, graph: Graph) -> None:
         """Draw the matrices of `block_matrices` anew."""
@@ -148,11 +171,13 @@ class Network(nn.Module):
         return stack(found).sum() if found else None
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
-        """x: [nodes, in]; the result is [nodes, out], logits where a head is trained on classes."""
+        """x: [nodes, in]; the result is [nodes, out], logits where a head learns classes; [graphs, out] if pooled."""
+        if self.embedding is not None:
+            x = self.embedding(x)
         active = self._regularizers() if self.training else []
         for regularizer in active:
             x = regularizer.features(graph, x)
-        graph = _thinned(graph, [regularizer for regularizer in active if not regularizer.per_block])
+        whole, graph = graph, _thinned(graph, [regularizer for regularizer in active if not regularizer.per_block])
         x = self.encoder(x)
         first = None if isinstance(self.encoder, nn.Identity) else x
         per_block = [regularizer for regularizer in active if regularizer.per_block]
@@ -160,7 +185,8 @@ class Network(nn.Module):
         normalized = self._normalized()
         # The normalised matrices stand in for the parameters for this call only, in modules of third parties too.
         outputs = self._blocks_with(normalized, inputs) if normalized else self.blocks(*inputs)
-        return self.head(self.readout.readout([x, *outputs] if self.readout.reads_first else outputs))
+        read = self.readout.readout([x, *outputs] if self.readout.reads_first else outputs)
+        return self.head(read if self.pooling is None else self.pooling(whole, read))
 
     def block_matrices(self) -> dict[str, nn.Parameter]:
         """Every weight matrix inside the blocks' convolutions, by its dotted name in the network.

@@ -123,14 +123,16 @@ def _neither(raw: str, parameter: Parameter) -> str:
     assert parameter.table is not None
     names, words = TABLES[parameter.table].names(), _words(parameter)
     near = did_you_mean(raw, [*words, *names])
+    number = "" if get_origin(parameter.plain) is Literal else "a number above 0, "
     return (
-        f"{raw!r} is not valid — expected a number above 0, {', '.join(map(repr, words))}, or one of "
+        f"{raw!r} is not valid — expected {number}{', '.join(map(repr, words))}, or one of "
         f"{parameter.table}: {', '.join(names)}{near}"
     )
 
 
 def _words(parameter: Parameter) -> list[str]:
-    return [word for arm in get_args(parameter.plain) if get_origin(arm) is Literal for word in get_args(arm)]
+    arms = [parameter.plain] if get_origin(parameter.plain) is Literal else get_args(parameter.plain)
+    return [word for arm in arms if get_origin(arm) is Literal for word in get_args(arm)]
 
 
 def _unfolded(raw: Any, table: str) -> Any:

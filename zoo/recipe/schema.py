@@ -44,6 +44,9 @@ class Prepare(Section):
         default="none",
         description="row: each node's features sum to 1; standardize: each feature has mean 0, deviation 1",
     )
+    edge_features: Literal["keep", "drop"] = Field(
+        default="keep", description="keep: edges that have features stay as shipped; drop: they become plain edges"
+    )
 
 
 class Calibration(Section):
@@ -146,6 +149,7 @@ class Recipe(Section):
     normalizer: tuple[Component, ...]
     regularizer: tuple[Component, ...] = (Component(name="none"),)
     initializer: Component = Component(name="default")
+    embedding: Component = Component(name="auto")
     optimizer: Component
     schedule: Component
     calibration: Calibration = Calibration()
@@ -201,6 +205,7 @@ COMPONENTS = {
     "split": "splits",
     "model": "models",
     "initializer": "initializers",
+    "embedding": "embeddings",
     "optimizer": "optimizers",
     "schedule": "schedules",
 }
@@ -212,6 +217,7 @@ DEFAULTS = {
     "normalizer": "none",
     "regularizer": "none",
     "initializer": "default",
+    "embedding": "auto",
     "optimizer": "adam",
     "schedule": "constant",
 }
@@ -219,6 +225,9 @@ DEFAULTS = {
 _LATER: dict[str, Any] = {
     "regularizer": {"name": "none"},
     "initializer": {"name": "default"},
+    "embedding": {"name": "auto", "width": None},
+    "prepare.edge_features": "keep",
+    "task.sampler": {"name": "full"},
     "model.share_weights": False,
     "model.conv.attention_norm": "none",
 }

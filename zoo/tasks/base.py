@@ -3,23 +3,58 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from zoo.graphs.graph import Graph
+from zoo.graphs.kernel import KernelName
+from zoo.layers.embedding import Inputs
+from zoo.layers.network import Network
+
 Part = Literal["train", "val", "test"]
 Batch = Any
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What a task is built in: the run's seed, the kernel of its graphs, and this process among those that train.
+
+    rank, processes: each of several processes computes its share of every batch.
+    """
+
+    seed: int = 0
+    kernel: KernelName = "auto"
+    rank: int = 0
+    processes: int = 1
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of a part, with the truth, as arrays for a file; all on the CPU.
+
+    arrays: by name, first dimension the node, graph or link. score: the metric of the part.
+    """
+
+    arrays: dict[str, Tensor]
+    score: float
+
+
 class Task(ABC):
-    """Owns the loss, the metric and its direction, and the batches."""
+    """Owns the loss, the metric and its direction, the graphs, and the batches.
+
+    Built as `Task(data, split, setting, *, options)`. graph: the one that is trained on, or the first batch's: what
+    initialisers and records look at. inputs: what a network is given of each node. out_width: what it returns.
+    """
 
     metric: str
     metric_reason: str
     higher_is_better: bool
-    in_width: int
+    inputs: Inputs
     out_width: int
+    graph: Graph
 
     @property
     @abstractmethod
@@ -30,9 +65,15 @@ class Task(ABC):
     def to(self, device: torch.device) -> "Task":
         """Move the task's tensors to the device, and return it."""
 
+    def complete(self, network: Network) -> None:  # noqa: B027 - most tasks need nothing
+        """Give the network what this task needs at its ends (pooling, decoder); called once, before it is trained."""
+
     @abstractmethod
-    def batches(self) -> Iterator[Batch]:
-        """The training batches of one epoch."""
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The training batches of an epoch, counted from 0, from batch `start` on.
+
+        They depend on the seed, the epoch and the place of a batch alone, so that a training can go on at any step.
+        """
 
     @abstractmethod
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
@@ -40,11 +81,25 @@ class Task(ABC):
 
     @abstractmethod
     def scores(self, network: nn.Module) -> Callable[[Part], float]:
-        """Predict once; the returned function gives the metric of a part from that prediction."""
+        """The returned function gives the metric of a part; the network is not changed in between."""
+
+    @abstractmethod
+    def predict(self, network: nn.Module, part: Part) -> Prediction:
+        """What the network says of a part, for a file."""
 
     @abstractmethod
     def chance(self, part: Part) -> float:
         """The metric of a part that the best guess without looking at the graph or the features has."""
+
+    @property
+    def choices(self) -> list[tuple[str, str, str]]:
+        """What the task chose of itself, for the record: what, chosen, why."""
+        return []
+
+    @property
+    def nodes_per_step(self) -> int:
+        """About how many nodes a training step computes on; the number of threads is chosen by it."""
+        return self.graph.nodes
 
     @property
     def perfect(self) -> float:

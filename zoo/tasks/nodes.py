@@ -1,94 +1,102 @@
-"""Node classification on one graph, trained full-batch."""
+"""Node classification on one graph, full-batch or sampled."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from zoo.errors import BuildError
-from zoo.tasks.base import Batch, Part, Task
+from registry import samplers
+from zoo.datasets.base import NodeData, Problem, Split
+from zoo.graphs.graph import Graph
+from zoo.layers.embedding import Inputs
+from zoo.layers.network import Network
+from zoo.recipe.fields import Metric, Sampler
+from zoo.tasks.base import Batch, Part, Prediction, Setting, Task
+from zoo.tasks.labels import label_loss
+from zoo.tasks.measure import label_metric
 
 
 class NodeClassification(Task):
-    """Classify the nodes of one graph: cross-entropy, one step per epoch.
+    """Classify the nodes of one graph, by one of several classes or by several binary labels each.
 
-    graph: the propagation graph. data: features [nodes, width], labels [nodes], classes, metric. split: index tensors
-    train, val, test. metric: `auto` takes the data set's own, accuracy or (for two classes) ROC-AUC.
+    metric: `auto` takes the data set's own, else a name of the table `metrics`. sampler: what a step computes on, the
+    whole graph (`full`) or a sample of it. Scores are those of the whole graph, whatever the training sampled.
     """
 
-    higher_is_better = True
-
     def __init__(
-        self, graph: Any, data: Any, split: Any, *, metric: Literal["auto", "accuracy", "rocauc"] = "auto"
+        self,
+        data: NodeData,
+        split: Split,
+        setting: Setting,
+        *,
+        metric: Literal["auto"] | Metric = "auto",
+        sampler: Sampler = "full",  # pyright: ignore[reportArgumentType]
     ) -> None:
-        self.metric = data.metric if metric == "auto" else metric
-        self.metric_reason = f"what {data.name} is published with" if metric == "auto" else "asked for"
-        if self.metric == "rocauc" and data.classes != 2:
-            raise BuildError(
-                f"task.metric — rocauc on {data.name}, which has {data.classes} classes — expected 2 classes — "
-                "use accuracy"
-            )
-        self.in_width = data.features.shape[1]
+        self.measure, self.metric_reason = label_metric(metric, data)
+        self.metric = self.measure.name
+        self.higher_is_better = self.measure.higher_is_better
+        self.inputs = Inputs(data.features.shape[1], data.categories, data.embedding)
+        self.problem: Problem = data.problem
         self.out_width = data.classes
-        self.graph = graph
+        self.graph = Graph.from_edges(data.src, data.dst, data.nodes, kernel=setting.kernel)
         self.features: Tensor = data.features
         self.labels: Tensor = data.labels
         self.index: dict[str, Tensor] = {"train": split.train, "val": split.val, "test": split.test}
+        make = samplers.get(sampler) if isinstance(sampler, str) else sampler
+        self.sampler = make(self.graph, split.train, setting)
+        self.device = self.graph.device
 
     @property
     def steps_per_epoch(self) -> int:
-        """One: the whole graph."""
-        return 1
+        """One of the whole graph, else as many as there are samples."""
+        return self.sampler.steps
+
+    @property
+    def nodes_per_step(self) -> int:
+        """Of the whole graph, or of a sample where that can be told."""
+        return self.sampler.nodes_per_step or self.graph.nodes
 
     def to(self, device: torch.device) -> "NodeClassification":
         """Move graph, features, labels and splits."""
+        self.device = device
         self.graph = self.graph.to(device)
         self.features = self.features.to(device)
         self.labels = self.labels.to(device)
         self.index = {part: nodes.to(device) for part, nodes in self.index.items()}
         return self
 
-    def batches(self) -> Iterator[Batch]:
-        """The training nodes, once."""
-        yield self.index["train"]
+    def complete(self, network: Network) -> None:
+        """Tell the sampler how deep the network is."""
+        self.sampler.for_blocks(len(network.blocks))
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The samples of an epoch, on the device."""
+        for sample in self.sampler.epoch(epoch, start):
+            yield sample.to(self.device)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        """Mean cross-entropy over the batch's nodes, in float32."""
-        logits = network(self.graph, self.features)
-        return F.cross_entropy(logits[batch].float(), self.labels[batch])
+        """The mean loss over the sample's training nodes, in float32; see `label_loss`."""
+        features = self.features if batch.nodes is None else self.features[batch.nodes]
+        outputs = network(batch.graph, features)
+        loss = label_loss(outputs[batch.rows], self.labels[batch.targets], self.problem)
+        return loss if batch.weight == 1 else loss * batch.weight
 
     def scores(self, network: nn.Module) -> Callable[[Part], float]:
-        """Accuracy or ROC-AUC of a part, from one forward pass over the graph.
+        """The metric of a part, from one forward pass over the whole graph."""
+        outputs = self._outputs(network)
+        return lambda part: self.measure.score(outputs[self.index[part]], self.labels[self.index[part]])
 
-        NaN where a logit of the part is not finite: the index of the largest would be that of a NaN. ROC-AUC is also
-        NaN where all nodes of the part have one label.
-        """
-        logits = network(self.graph, self.features).detach().float()
-
-        def score(part: Part) -> float:
-            nodes = self.index[part]
-            if not torch.isfinite(logits[nodes]).all():
-                return float("nan")
-            if self.metric == "accuracy":
-                return float((logits[nodes].argmax(dim=1) == self.labels[nodes]).double().mean())
-            return _rocauc(logits[nodes], self.labels[nodes])
-
-        return score
+    def predict(self, network: nn.Module, part: Part) -> Prediction:
+        """Logits `output` of each node of the part, its number `node` and its label."""
+        nodes = self.index[part]
+        outputs, labels = self._outputs(network)[nodes], self.labels[nodes]
+        arrays = {"node": nodes.cpu(), "output": outputs.cpu(), "label": labels.cpu()}
+        return Prediction(arrays, self.measure.score(outputs, labels))
 
     def chance(self, part: Part) -> float:
-        """The share of the part's most frequent class; ½ for ROC-AUC."""
-        if self.metric == "rocauc":
-            return 0.5
-        labels = self.labels[self.index[part]]
-        return float(torch.bincount(labels).max()) / len(labels) if len(labels) else 0.0
+        """What the metric says is chance, for the labels of the part."""
+        return self.measure.chance(self.labels[self.index[part]])
 
-
-def _rocauc(logits: Tensor, labels: Tensor) -> float:
-    from sklearn.metrics import roc_auc_score  # slow to import, needed by few
-
-    margin = logits[:, 1].double() - logits[:, 0].double()
-    if (labels == labels[0]).all():
-        return float("nan")
-    return float(roc_auc_score(labels.cpu().numpy(), margin.cpu().numpy()))
+    def _outputs(self, network: nn.Module) -> Tensor:
+        return network(self.graph, self.features).detach().float()

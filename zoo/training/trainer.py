@@ -43,7 +43,7 @@ class Saver(Protocol):
     """Keeps the state that a training can go on from."""
 
     def save(self, state: State) -> None:
-        """Called every `training.save`, at the end of an epoch."""
+        """Called every `training.save`."""
         ...
 
 
@@ -72,7 +72,7 @@ class Trainer:
     schedule: a torch learning-rate scheduler stepped once per optimiser step. Validation happens every
     `training.evaluate`; training stops at `training.duration`, when `training.patience` is spent, or at the first loss
     or gradient that is not finite. With a saver its state is kept every `training.save`; `resume` goes on from there,
-    and ends bitwise where the uninterrupted training ends (on a CPU; full-graph tasks).
+    and ends bitwise where the uninterrupted training ends (on a CPU).
 
     plan: which probes are read at which step. controller: moves the normalisers' bounds by what its own probes read.
     evidence: probes that are read once more after the last step.
@@ -101,8 +101,7 @@ class Trainer:
         self.total = training.duration.steps(per_epoch)
         self.every = training.evaluate.steps(per_epoch, self.total)
         self.patience = training.patience.steps(per_epoch, self.total) if training.patience else self.total
-        save_epochs = math.ceil(training.save.steps(per_epoch, self.total) / per_epoch)
-        self.save_every = save_epochs * per_epoch  # the order of batches within an epoch is not part of the state
+        self.save_every = training.save.steps(per_epoch, self.total)
         self.steering, self.evidence = controller, evidence
         scheduled = list(plan.scheduled) if plan else []
         if controller is not None:
@@ -175,7 +174,7 @@ class Trainer:
 
     def _batches(self) -> Iterator[Batch]:
         while self.step < self.total:
-            for batch in self.task.batches():
+            for batch in self.task.batches(*divmod(self.step, self.task.steps_per_epoch)):
                 yield batch
                 if self.step >= self.total:
                     return
@@ -205,7 +204,7 @@ class Trainer:
         def loss() -> Tensor:
             self.network.train()
             with self._precision():
-                return training_loss(self.network, self.task, next(iter(self.task.batches())))
+                return training_loss(self.network, self.task, next(iter(self.task.batches(0))))
 
         return snapshot(self.network, self.evidence, loss)
 

@@ -78,7 +78,7 @@ def judged(case: str, seed: int) -> Diagnosis:
     built = zoo.build(recipe, {**changes, "training.duration": epochs}, seed=seed)
     if spoil:
         spoil(built)
-        batch = next(iter(built.task.batches()))
+        batch = next(iter(built.task.batches(0)))
         initial = snapshot(built.network, evidence_probes(), lambda: built.task.loss(built.network.train(), batch))
         object.__setattr__(built, "initial", initial)
     return diagnosis_of(built, built.trainer().fit())

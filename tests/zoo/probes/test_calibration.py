@@ -50,7 +50,7 @@ def search(built: Built, *factories: Any, passes: int = 1, loss: Any = None) -> 
 
 def loss_of(built: Built) -> Any:
     """The task's loss of the network in training."""
-    return lambda: built.task.loss(built.network.train(), built.split.train)
+    return lambda: built.task.loss(built.network.train(), next(built.task.batches(0)))
 
 
 def ratio(built: Built) -> float:
@@ -163,7 +163,7 @@ def test_a_loss_that_is_nan_throughout_ends():
 def test_parameters_gradients_and_random_state_stay(method):
     """In reparametrize mode nothing but c changes: not a bit of weights, gradients, other buffers, random numbers."""
     built = untrained(depth=8, dropout=0.5)
-    built.task.loss(built.network, built.split.train).backward()
+    built.task.loss(built.network, next(built.task.batches(0))).backward()
     gradients = [p.grad.clone() for p in built.network.parameters() if p.grad is not None]
     before = {name: value.clone() for name, value in built.network.state_dict().items()}
     random = torch.get_rng_state()
@@ -238,7 +238,7 @@ def test_passes_draw_masks_of_their_own():
     masks: list[tuple[float, ...]] = []
 
     def loss() -> torch.Tensor:
-        value = built.task.loss(built.network.train(), built.split.train)
+        value = built.task.loss(built.network.train(), next(built.task.batches(0)))
         masks.append(tuple(torch.rand(3).tolist()))
         return value
 

@@ -55,7 +55,9 @@ def test_profile_equals_autograd_in_float64(name):
 def test_built_profile_is_that_of_the_task():
     """`Built.initial` is what the standard probes say of the task's own loss, before anything was trained."""
     built = zoo.build("smoke/res-gcn", device="cpu")
-    again = snapshot(built.network, standard(), lambda: built.task.loss(built.network.train(), built.split.train))
+    again = snapshot(
+        built.network, standard(), lambda: built.task.loss(built.network.train(), next(built.task.batches(0)))
+    )
     assert set(again) <= set(built.initial)
     for name, series in again.items():
         np.testing.assert_array_equal(built.initial[name], series)
@@ -64,14 +66,14 @@ def test_built_profile_is_that_of_the_task():
 def test_updates_are_left_out():
     """No step is taken, so there is none to measure."""
     built = zoo.build("smoke/res-gcn", {"dataset.nodes": 60}, device="cpu")
-    loss = lambda: built.task.loss(built.network, built.split.train)  # noqa: E731
+    loss = lambda: built.task.loss(built.network, next(built.task.batches(0)))  # noqa: E731
     assert not snapshot(built.network, [UpdateRatio()], loss)
 
 
 def test_gradients_too_small_for_float32_squares_are_seen():
     """A gradient of 1e-30, whose square float32 does not have, has its norm; in float32 it is 0."""
     built = zoo.build("smoke/res-gcn", {"dataset.nodes": 60, "model.dropout": 0.0}, device="cpu")
-    loss = lambda: built.task.loss(built.network, built.split.train)  # noqa: E731
+    loss = lambda: built.task.loss(built.network, next(built.task.batches(0)))  # noqa: E731
     one = snapshot(built.network, [Similarity()], loss)
     tiny = snapshot(built.network, [Similarity()], lambda: 1e-30 * loss())
     np.testing.assert_allclose(tiny["gradients.mu.plain"], 1e-30 * one["gradients.mu.plain"], rtol=1e-4)
@@ -87,7 +89,7 @@ def test_measuring_does_not_change_the_run():
         built.network.train()
 
         def loss(built: Built = built) -> torch.Tensor:
-            return built.task.loss(built.network, built.split.train)
+            return built.task.loss(built.network, next(built.task.batches(0)))
 
         losses.append([])
         for _ in range(3):

@@ -82,7 +82,9 @@ def test_a_network_that_expands_is_brought_into_the_band(per):
     band = Band(per=per, largest=0.1)
 
     def measured() -> Reading:
-        return snapshot(built.network, band.probes(), lambda: built.task.loss(built.network.train(), built.split.train))
+        return snapshot(
+            built.network, band.probes(), lambda: built.task.loss(built.network.train(), next(built.task.batches(0)))
+        )
 
     before = math.exp(measured().number("expansion_rate.plain") * 23)
     for _ in range(60):
@@ -166,6 +168,8 @@ def test_two_controllers_are_refused():
 def test_steering_probes_are_enough_for_the_band():
     """What `Band` reads is what its probes measure, on a real network."""
     built = zoo.build("smoke/res-gcn")
-    found = snapshot(built.network, Band().probes(), lambda: built.task.loss(built.network.train(), built.split.train))
+    found = snapshot(
+        built.network, Band().probes(), lambda: built.task.loss(built.network.train(), next(built.task.batches(0)))
+    )
     assert {"gradients.mu.plain", "expansion_rate.plain"} <= set(found)
     assert any(isinstance(probe, Similarity) for probe in Band().probes())

@@ -205,7 +205,7 @@ def test_the_bf16_recipe_takes_every_probe():
     assert len(built.optimizer.param_groups) > 1
     with Tap(built.network.train(), deep()) as tap:
         with torch.autocast("cpu", torch.bfloat16):
-            loss = built.task.loss(built.network, built.split.train)
+            loss = built.task.loss(built.network, next(built.task.batches(0)))
         loss.backward()
     built.optimizer.step()
     reading = tap.read()
@@ -444,7 +444,7 @@ def test_recipes_train_bitwise_alike(recipe):
         for _ in range(3):
             built.optimizer.zero_grad()
             with Tap(network, preset()) as tap:
-                built.task.loss(network, built.split.train).backward()
+                built.task.loss(network, next(built.task.batches(0))).backward()
             built.optimizer.step()
             network.project()
             tap.read()

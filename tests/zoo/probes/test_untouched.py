@@ -15,7 +15,7 @@ def marked(recipe: str, **overrides: object) -> Built:
     """A network in training with gradients that a step left behind, and statistics that have moved."""
     built = zoo.build(recipe, overrides, device="cpu")
     built.network.train()
-    built.task.loss(built.network, built.split.train).backward()
+    built.task.loss(built.network, next(built.task.batches(0))).backward()
     next(built.network.parameters()).grad = None  # one without, as frozen parameters have
     return built
 
@@ -55,7 +55,7 @@ def test_untouched_puts_everything_back(recipe, overrides, fails):
     def inside() -> None:
         with untouched(network):
             assert all(p.grad is None for p in network.parameters())
-            built.task.loss(network, built.split.train).backward()
+            built.task.loss(network, next(built.task.batches(0))).backward()
             moved.extend(same(before, state_of(network)))
             if fails:
                 raise KeyError("inside")
@@ -74,9 +74,9 @@ def test_untouched_puts_everything_back(recipe, overrides, fails):
 def test_a_backward_pass_under_way_goes_on():
     """Putting batch norm's statistics back between a forward and its backward pass does not stop the latter."""
     built = marked("smoke/gin")
-    loss = built.task.loss(built.network, built.split.train)
+    loss = built.task.loss(built.network, next(built.task.batches(0)))
     before = state_of(built.network)
     with untouched(built.network):
-        built.task.loss(built.network, built.split.train)
+        built.task.loss(built.network, next(built.task.batches(0)))
     assert not same(before, state_of(built.network))
     loss.backward()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zoo.datasets.base import NodeData, Split
 from zoo.errors import BuildError
+from zoo.tasks.base import Setting
 from zoo.tasks.nodes import NodeClassification
 
 
@@ -24,13 +25,6 @@ class Fixed(nn.Module):
 
     def forward(self, graph: Any, x: Tensor) -> Tensor:
         return self.logits
-
-
-class Graph:
-    """What a task hands to a network; it goes to any device."""
-
-    def to(self, device: torch.device) -> "Graph":
-        return self
 
 
 def task(
@@ -47,7 +41,7 @@ def task(
     ends = torch.zeros(0, dtype=torch.int64)
     data = NodeData("toy", ends, ends, torch.zeros(len(labels), 5), torch.tensor(labels), classes, metric=shipped)
     split = Split("toy", torch.tensor(train), torch.tensor(val), torch.tensor(test))
-    return NodeClassification(Graph(), data, split, **options)
+    return NodeClassification(data, split, Setting(), **options)
 
 
 LOGITS = torch.tensor([[2.0, 0, 0], [0, 1, 0], [0, 0, 3], [1, 0, 0], [0, 5, 0], [0, 0, 1]])
@@ -58,7 +52,7 @@ def test_loss_is_the_mean_of_minus_log_softmax():
     nodes = task([0, 2, 2, 1, 1, 0], [0, 1], [2, 3], [4, 5])
     first = -2 + math.log(math.exp(2) + 2)
     second = -0 + math.log(math.exp(1) + 2)
-    (batch,) = nodes.batches()
+    (batch,) = nodes.batches(0)
     loss = nodes.loss(Fixed(LOGITS), batch)
     assert loss.item() == pytest.approx((first + second) / 2, rel=1e-6)
     loss.backward()
@@ -68,7 +62,7 @@ def test_loss_is_the_mean_of_minus_log_softmax():
 def test_loss_is_in_float32_under_half_precision():
     """Logits in bfloat16 are summed in float32, and gradients come back."""
     nodes, network = task([0, 2, 2, 1, 1, 0], [0, 1], [2], [3]), Fixed(LOGITS.bfloat16())
-    loss = nodes.loss(network, torch.tensor([0, 1]))
+    loss = nodes.loss(network, next(nodes.batches(0)))
     loss.backward()
     assert loss.dtype == torch.float32
     assert network.logits.grad is not None
@@ -87,8 +81,8 @@ def test_only_the_splits_nodes_count():
     others, logits = [0, 2, 0, 1, 1, 0], LOGITS.clone()
     logits[2:] = float("nan")
     one, other = (task(given, [0, 1], [2, 3], [4, 5]) for given in (labels, others))
-    train = torch.tensor([0, 1])
-    assert torch.equal(one.loss(Fixed(LOGITS), train), other.loss(Fixed(logits), train))
+    losses = [each.loss(Fixed(given), next(each.batches(0))) for each, given in ((one, LOGITS), (other, logits))]
+    assert torch.equal(*losses)
     assert one.scores(Fixed(LOGITS))("train") == other.scores(Fixed(logits))("train") == 0.5
     assert one.scores(Fixed(LOGITS))("val") != other.scores(Fixed(LOGITS))("val")
 
@@ -139,7 +133,9 @@ def test_rocauc_wants_two_classes():
     """On three classes it is refused before anything is trained, whoever asks for it."""
     asked: list[dict[str, Any]] = [{"metric": "rocauc"}, {"shipped": "rocauc"}]
     for options in asked:
-        with pytest.raises(BuildError, match=r"task.metric — rocauc on toy, which has 3 classes — expected 2 classes"):
+        with pytest.raises(
+            BuildError, match=r"task.metric — rocauc on toy, which has 3 classes — expected a metric for such"
+        ):
             task([0, 1, 2], [0], [1], [2], **options)
 
 
@@ -167,7 +163,7 @@ def test_auto_takes_the_data_sets_metric(shipped):
     nodes = task([0, 1, 0], [0], [1], [2], classes=2, shipped=shipped)
     assert nodes.metric == shipped
     assert task([0, 1, 0], [0], [1], [2], classes=2, shipped=shipped, metric="accuracy").metric == "accuracy"
-    assert (nodes.in_width, nodes.out_width, nodes.higher_is_better) == (5, 2, True)
+    assert (nodes.inputs.width, nodes.out_width, nodes.higher_is_better) == (5, 2, True)
 
 
 def test_better_is_strictly_higher():

@@ -12,7 +12,7 @@ from zoo.training.loss import training_loss
 def test_penalties_are_added_and_trained_on(tmp_path):
     """Loss and gradients are those of both terms; a module without penalties has its task's loss."""
     built = zoo.build("smoke/res-gcn", {"normalizer": "none", "regularizer": {"name": "orthogonality", "weight": 0.1}})
-    network, batch = built.network.double().train(), built.split.train
+    network, batch = built.network.double().train(), next(built.task.batches(0))
     task: Any = built.task
     task.features = task.features.double()
     loss = training_loss(network, built.task, batch)

@@ -24,7 +24,7 @@ def deep(depth: int = DEPTH, recipe: str = "smoke/res-gcn", **overrides: object)
 
 def found(built: Built, step: int = 3, **options: Any) -> NonFinite:
     """What `locate` says of the built network's next step."""
-    return locate(built.network, built.network.blocks, built.task, built.split.train, step, **options)
+    return locate(built.network, built.network.blocks, built.task, next(built.task.batches(0)), step, **options)
 
 
 def first_bad(built: Built) -> int:
@@ -130,7 +130,7 @@ def test_a_norm_that_overflows_is_told_from_a_gradient_that_does():
 def test_the_norm_overflows_in_a_deep_network_without_a_normaliser():
     """120 residual blocks: all gradients are finite, their norm is beyond float32, and training stops at once."""
     built = deep(120)
-    loss = built.task.loss(built.network, built.split.train)
+    loss = built.task.loss(built.network, next(built.task.batches(0)))
     loss.backward()
     gradients = [p.grad for p in built.network.parameters() if p.grad is not None]
     size = math.sqrt(sum(gradient.double().square().sum().item() for gradient in gradients))
@@ -159,7 +159,7 @@ def test_state_is_left_as_it_was(factor):
     """Weights, gradients, running statistics and random numbers are bitwise those before; no hook stays."""
     built = deep(recipe="smoke/gin", **{"model.dropout": 0.5, "normalizer": "batch"})
     network = built.network
-    built.task.loss(network, built.split.train).backward()
+    built.task.loss(network, next(built.task.batches(0))).backward()
     with torch.no_grad():
         network.block_matrices()["blocks.1.conv.mlp.0.weight"].mul_(factor)
         network.block_matrices()["blocks.1.conv.mlp.2.weight"].mul_(factor).mul_(factor).mul_(factor)

@@ -1,0 +1,96 @@
+"""What makes float features of what a data set has: the way into every network."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from zoo.errors import BuildError
+from zoo.recipe.fields import Count
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a network is given of each node: `width` floats, or integers, column k of them in 0 … categories[k]−1.
+
+    embedding: the name of the embedding that the integers are made for, or None.
+    """
+
+    width: int
+    categories: tuple[int, ...] | None = None
+    embedding: str | None = None
+
+
+class Embedding(nn.Module, ABC):
+    """Maps what a data set has of its nodes to float features [nodes, out_width].
+
+    Built as `Embedding(inputs, width)`, `width` that of the network's blocks. reason: why it is this one.
+    """
+
+    reason = "asked for"
+
+    def __init__(self, out_width: int) -> None:
+        super().__init__()
+        self.out_width = out_width
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """x: [nodes, columns], float or int64; the result is float [nodes, out_width]."""
+
+
+class NoEmbedding(Embedding):
+    """Leaves float features as they are. Raises: BuildError where the data set has integers."""
+
+    def __init__(self, inputs: Inputs, width: int) -> None:
+        if inputs.categories is not None:
+            raise BuildError(
+                "embedding.none — the data set's features are categories — expected an embedding of them — "
+                "embedding=category"
+            )
+        super().__init__(inputs.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x."""
+        return x
+
+
+class CategoryEmbedding(Embedding):
+    """The sum over columns of a learned vector for each category, drawn from Glorot's uniform distribution.
+
+    A data set without features has its nodes' numbers as the one column: each node then learns a vector of its own.
+    width: of the result; unset, that of the network's blocks.
+    Raises: BuildError where the data set has floats.
+    """
+
+    def __init__(self, inputs: Inputs, blocks_width: int, *, width: Count | None = None) -> None:
+        if inputs.categories is None:
+            raise BuildError(
+                "embedding.category — the data set's features are floats — expected categories — embedding=none"
+            )
+        super().__init__(width or blocks_width)
+        self.columns = nn.ModuleList([nn.Embedding(many, self.out_width) for many in inputs.categories])
+        for column in self.columns:
+            nn.init.xavier_uniform_(column.weight)  # pyright: ignore[reportArgumentType]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return Σ_k E_k[x_k]."""
+        rows = [column(x[:, k]) for k, column in enumerate(self.columns)]
+        total = rows[0]
+        for row in rows[1:]:
+            total = total + row
+        return total
+
+
+def auto(inputs: Inputs, blocks_width: int, *, width: Count | None = None) -> Embedding:
+    """None for float features, the one that integer features are made for, else a vector for each category.
+
+    width: of an embedding of integers; unset, that of the network's blocks.
+    """
+    if inputs.categories is None:
+        made: Any = NoEmbedding(inputs, blocks_width)
+        made.reason = "the data set's features are floats"
+    else:
+        made = CategoryEmbedding(inputs, blocks_width, width=width)
+        made.reason = "the data set's features are categories"
+    return made

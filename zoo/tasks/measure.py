@@ -1,0 +1,58 @@
+"""Which metric a task is scored by."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from registry import metrics
+from zoo.datasets.base import Official
+from zoo.errors import BuildError
+from zoo.metrics.base import Kind, LabelMetric
+
+
+class OfficialLabels(LabelMetric):
+    """A data set's own metric, computed by its authors' code; chance is that of a metric of the zoo's by that name."""
+
+    kinds: ClassVar[tuple[Kind, ...]] = ("classes", "binary", "values")
+
+    def __init__(self, official: Official, like: LabelMetric) -> None:
+        self.name = official.metric
+        self.higher_is_better = official.higher_is_better
+        self._score, self._like = official.score, like
+
+    def score(self, outputs: Tensor, labels: Tensor) -> float:
+        """Return what the authors' code says."""
+        return self._score(outputs, labels)
+
+    def chance(self, labels: Tensor) -> float:
+        """Return the chance of the metric of that name."""
+        return self._like.chance(labels)
+
+
+def label_metric(asked: str | Callable[..., Any], data: Any) -> tuple[LabelMetric, str]:
+    """The metric for a data set's labels, and why it is that one; `asked`: "auto", a name, or a metric's factory.
+
+    Raises: BuildError if the metric is not defined for the data set's labels.
+    """
+    chosen: Any = metrics.get(data.metric if asked == "auto" else asked)() if isinstance(asked, str) else asked()
+    if asked == "auto" and data.official is not None:
+        return OfficialLabels(data.official, chosen), data.official.by
+    if isinstance(chosen, LabelMetric) and chosen.defined_for(data.problem, data.classes):
+        return chosen, f"what {data.name} is published with" if asked == "auto" else "asked for"
+    fitting = [name for name in metrics.names() if _fits(metrics.get(name), data)]
+    raise BuildError(
+        f"task.metric — {chosen.name} on {data.name}, which has {_described(data)} — expected a metric for such "
+        f"labels — one of: {', '.join(fitting)}"
+    )
+
+
+def _fits(metric: Any, data: Any) -> bool:
+    made = metric.func if isinstance(metric, partial) else metric
+    return isinstance(made, type) and issubclass(made, LabelMetric) and made.defined_for(data.problem, data.classes)
+
+
+def _described(data: Any) -> str:
+    kinds = {"classes": "classes", "binary": "binary labels", "values": "numbers to predict"}
+    return f"{data.classes} {kinds[data.problem]}"
