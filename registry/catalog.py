@@ -18,6 +18,10 @@ MODELS = {
     "res-gin": "zoo.models.stack:Stack(conv='gin', residual='add')",
     "mlp": "zoo.models.stack:Stack(conv='mlp', residual='none')",
     "res-mlp": "zoo.models.stack:Stack(conv='mlp', residual='add')",
+    "gine": "zoo.models.stack:Stack(conv='gine', residual='none')",
+    "res-gine": "zoo.models.stack:Stack(conv='gine', residual='add')",
+    "gcn-edge": "zoo.models.stack:Stack(conv='gcn-edge', residual='none')",
+    "res-gcn-edge": "zoo.models.stack:Stack(conv='gcn-edge', residual='add')",
     "jknet": "zoo.models.stack:Stack(conv='gcn', residual='jumping')",
     "gcnii": "zoo.models.gcnii:GCNII",
     "g2": "zoo.models.g2:G2",
@@ -35,6 +39,8 @@ CONVS = {
     "gatv2": "zoo.layers.gat:GATv2Conv",
     "sage": "zoo.layers.sage:SAGEConv",
     "gin": "zoo.layers.gin:GINConv",
+    "gine": "zoo.layers.gine:GINEConv",
+    "gcn-edge": "zoo.layers.gcn_edge:GCNEdgeConv",
     "mlp": "zoo.layers.mlp:MLPConv",
     "dgl.nn.*": "zoo.layers.foreign:dgl_conv",
 }
@@ -97,12 +103,29 @@ EMBEDDINGS = {
     "auto": "zoo.layers.embedding:auto",
     "none": "zoo.layers.embedding:NoEmbedding",
     "category": "zoo.layers.embedding:CategoryEmbedding",
+    "atom": "zoo.layers.embedding:AtomEmbedding",
+}
+
+# What makes float features of what the edges carry, in each convolution that reads it.
+EDGE_EMBEDDINGS = {
+    "bond": "zoo.layers.edge_embedding:BondEmbedding",
+    "category": "zoo.layers.edge_embedding:CategoryEdgeEmbedding",
+    "linear": "zoo.layers.edge_embedding:LinearEdgeEmbedding",
 }
 
 # How the nodes of each graph of a batch become one row.
 POOLINGS = {
     "sum": "zoo.layers.pooling:SumPooling",
     "mean": "zoo.layers.pooling:MeanPooling",
+    "max": "zoo.layers.pooling:MaxPooling",
+    "attention": "zoo.layers.pooling:AttentionPooling",
+}
+
+# What scores a pair of nodes by their rows.
+DECODERS = {
+    "dot": "zoo.layers.decoders:Dot",
+    "bilinear": "zoo.layers.decoders:Bilinear",
+    "hadamard-mlp": "zoo.layers.decoders:HadamardMLP",
 }
 
 PROBES = {
@@ -131,6 +154,8 @@ CONTROLLERS = {
 
 DATASETS = {
     "block-model": "zoo.datasets.synthetic:block_model",
+    "overlapping-blocks": "zoo.datasets.overlapping:overlapping_blocks",
+    "random-graphs": "zoo.datasets.synthetic_graphs:random_graphs",
     "karate": "zoo.datasets.karate:karate",
     "cora": "zoo.datasets.planetoid:cora",
     "citeseer": "zoo.datasets.planetoid:citeseer",
@@ -152,6 +177,32 @@ DATASETS = {
     "amazon-computers": "zoo.datasets.gnn_benchmark:amazon_computers",
     "coauthor-cs": "zoo.datasets.gnn_benchmark:coauthor_cs",
     "coauthor-physics": "zoo.datasets.gnn_benchmark:coauthor_physics",
+    "mutag": "zoo.datasets.tu:mutag",
+    "ptc-mr": "zoo.datasets.tu:ptc_mr",
+    "nci1": "zoo.datasets.tu:nci1",
+    "proteins": "zoo.datasets.tu:proteins",
+    "enzymes": "zoo.datasets.tu:enzymes",
+    "imdb-binary": "zoo.datasets.tu:imdb_binary",
+    "ogbn-arxiv": "zoo.datasets.ogb.nodes:ogbn_arxiv",
+    "ogbn-products": "zoo.datasets.ogb.nodes:ogbn_products",
+    "ogbn-proteins": "zoo.datasets.ogb.nodes:ogbn_proteins",
+    "ogbg-molhiv": "zoo.datasets.ogb.graphs:ogbg_molhiv",
+    "ogbg-molpcba": "zoo.datasets.ogb.graphs:ogbg_molpcba",
+    "ogbg-molbace": "zoo.datasets.ogb.graphs:ogbg_molbace",
+    "ogbg-molbbbp": "zoo.datasets.ogb.graphs:ogbg_molbbbp",
+    "ogbg-molclintox": "zoo.datasets.ogb.graphs:ogbg_molclintox",
+    "ogbg-molmuv": "zoo.datasets.ogb.graphs:ogbg_molmuv",
+    "ogbg-molsider": "zoo.datasets.ogb.graphs:ogbg_molsider",
+    "ogbg-moltox21": "zoo.datasets.ogb.graphs:ogbg_moltox21",
+    "ogbg-moltoxcast": "zoo.datasets.ogb.graphs:ogbg_moltoxcast",
+    "ogbg-molesol": "zoo.datasets.ogb.graphs:ogbg_molesol",
+    "ogbg-molfreesolv": "zoo.datasets.ogb.graphs:ogbg_molfreesolv",
+    "ogbg-mollipo": "zoo.datasets.ogb.graphs:ogbg_mollipo",
+    "ogbg-ppa": "zoo.datasets.ogb.graphs:ogbg_ppa",
+    "ogbl-ddi": "zoo.datasets.ogb.links:ogbl_ddi",
+    "ogbl-collab": "zoo.datasets.ogb.links:ogbl_collab",
+    "ogbl-ppa": "zoo.datasets.ogb.links:ogbl_ppa",
+    "ogbl-citation2": "zoo.datasets.ogb.links:ogbl_citation2",
 }
 
 SPLITS = {
@@ -160,20 +211,39 @@ SPLITS = {
     "geom-gcn": "zoo.datasets.splits:geom_gcn",
     "random": "zoo.datasets.splits:random",
     "balanced": "zoo.datasets.splits:balanced",
+    "links": "zoo.datasets.link_splits:links",
+    "folds": "zoo.datasets.splits:folds",
 }
 
 TASKS = {
     "nodes": "zoo.tasks.nodes:NodeClassification",
+    "links": "zoo.tasks.links:LinkPrediction",
+    "graphs": "zoo.tasks.graphs:GraphPrediction",
 }
 
 METRICS = {
     "accuracy": "zoo.metrics.classification:Accuracy",
     "rocauc": "zoo.metrics.classification:ROCAUC",
+    "average-precision": "zoo.metrics.classification:AveragePrecision",
+    "f1": "zoo.metrics.classification:F1",
+    "rmse": "zoo.metrics.regression:RMSE",
+    "mae": "zoo.metrics.regression:MAE",
+    # of links
+    "auc": "zoo.metrics.ranking:AUC",
+    "mrr": "zoo.metrics.ranking:MRR",
+    "hits": "zoo.metrics.ranking:Hits",
+    "hits@10": "zoo.metrics.ranking:Hits(k=10)",
+    "hits@20": "zoo.metrics.ranking:Hits(k=20)",
+    "hits@50": "zoo.metrics.ranking:Hits(k=50)",
+    "hits@100": "zoo.metrics.ranking:Hits(k=100)",
 }
 
 # What a training step on one large graph computes on.
 SAMPLERS = {
     "full": "zoo.tasks.full:FullGraph",
+    "neighbor": "zoo.tasks.neighbor:NeighborSampler",
+    "cluster": "zoo.tasks.cluster:ClusterSampler",
+    "shadow": "zoo.tasks.shadow:ShadowSampler",
 }
 
 OPTIMIZERS = {

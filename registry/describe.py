@@ -25,10 +25,11 @@ class Option:
 
 @dataclass(frozen=True)
 class Description:
-    """The first docstring line and the options of a registry entry."""
+    """The first docstring line and the options of a registry entry; of a function, what it says that it returns."""
 
     summary: str
     options: tuple[Option, ...]
+    returns: str = ""
 
 
 def describe(entry: Entry) -> Description:
@@ -43,7 +44,8 @@ def describe(entry: Entry) -> Description:
     options = (
         replace(option, default=preset.get(option.name, option.default)) for option in _options(node, definitions)
     )
-    return Description(summary, tuple(options))
+    returns = ast.unparse(node.returns) if isinstance(node, ast.FunctionDef) and node.returns else ""
+    return Description(summary, tuple(options), returns)
 
 
 def _file_of(entry: Entry) -> Path | None:

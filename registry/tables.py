@@ -11,7 +11,9 @@ normalizers = Registry("normalizers", catalog.NORMALIZERS)
 regularizers = Registry("regularizers", catalog.REGULARIZERS)
 initializers = Registry("initializers", catalog.INITIALIZERS)
 embeddings = Registry("embeddings", catalog.EMBEDDINGS)
+edge_embeddings = Registry("edge_embeddings", catalog.EDGE_EMBEDDINGS)
 poolings = Registry("poolings", catalog.POOLINGS)
+decoders = Registry("decoders", catalog.DECODERS)
 probes = Registry("probes", catalog.PROBES)
 controllers = Registry("controllers", catalog.CONTROLLERS)
 datasets = Registry("datasets", catalog.DATASETS)
@@ -33,7 +35,9 @@ TABLES = {
         regularizers,
         initializers,
         embeddings,
+        edge_embeddings,
         poolings,
+        decoders,
         probes,
         controllers,
         datasets,

@@ -3,6 +3,7 @@
     run = zoo.train("cora-res-gcn-64", {"model.depth": 128})   # a run, with its metrics as columns
     built = zoo.build("cora-res-gcn-64")                       # data, graph, network, task, optimizer
     network = zoo.load(run.path)                               # the trained network of a run
+    found = zoo.evaluate(run.path)                             # its test figure again, and its predictions
     for network in zoo.probe("hello", depths=[2, 64]): ...     # gradients at initialisation
 
 Importing the package is cheap, and makes `import dgl` work beside a current PyTorch.
@@ -14,18 +15,19 @@ from zoo.dgl_backend import install
 
 if TYPE_CHECKING:
     from zoo.api import build, load, probe, probe_run, train
+    from zoo.evaluation import evaluate
 
 __version__ = "0.1.0"
-__all__ = ["build", "load", "probe", "probe_run", "train"]
+__all__ = ["build", "evaluate", "load", "probe", "probe_run", "train"]
 
 install()
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        from zoo import api
+        from importlib import import_module
 
-        return getattr(api, name)
+        return getattr(import_module("zoo.evaluation" if name == "evaluate" else "zoo.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -30,6 +30,7 @@ from zoo.runs import folder
 from zoo.runs.claim import claim, refuse_if_claimed
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
+from zoo.training.team import Team
 from zoo.training.trainer import Outcome, Watcher
 
 RUNS = Path("runs")
@@ -58,34 +59,31 @@ def train(
     A run that is already finished there is returned as it is; `again=True` moves it aside and trains anew.
     resume: go on with an unfinished run from the state that it saved last; else it is moved aside and trained anew.
     watch: given the built objects, returns who else sees each validation (a progress bar).
+
+    In a program started by `torchrun` its processes train together, and each returns the run; see docs/distributed.md.
+    What was asked for is then what the leading process asked for; `watch` is called there alone.
     Raises: RecipeError, RegistryError, DataError, BuildError, TrainingError, RunError (RunBusy while another process
     trains the run).
     """
-    resolved = _resolve(recipe, overrides, device, plugins)
-    identity = identity_of(resolved)
-    path = folder.place(Path(runs), resolved, identity, seed)
-    if folder.is_finished(path) and not again:
-        return Run(path)
     began = time.perf_counter()
     threads = torch.get_num_threads()
-    try:
-        refuse_if_claimed(path)  # building takes a while, and makes no folder if it fails
-        built = _build(resolved, seed)
-        with claim(path):
-            if folder.is_finished(path) and not again:  # by a process that held the folder until now
-                return Run(path)
-            with closing(RunFolder(path, resume=resume)) as record:
-                record.describe(resolved, _environment(built))
-                watchers = (record, watch(built)) if watch else (record,)
-                trainer = built.trainer(watchers, record)
-                if record.state is not None:
-                    trainer.resume(record.state)
-                outcome = trainer.fit()
-                result = _result(built, identity, outcome, time.perf_counter() - began)
-                record.finish(built.network.state_dict(), result)
-    finally:
-        torch.set_num_threads(threads)
-    return Run(path)
+    with Team.of_environment() as team:
+        resolved = _resolve(recipe, overrides, device, plugins)
+        path = folder.place(Path(runs), resolved, identity_of(resolved), seed)
+        if team.tell(folder.is_finished(path) and not again):
+            return Run(path)
+        try:
+            if team.leads:
+                refuse_if_claimed(path)  # building takes a while, and makes no folder if it fails
+            built = _build(resolved, seed, team)
+            if team.leads:
+                _lead(built, path, again=again, resume=resume, watch=watch, began=began)
+            else:
+                _follow(built)
+            team.tell(None)  # that the run is written
+        finally:
+            torch.set_num_threads(threads)
+        return Run(path)
 
 
 def build(
@@ -101,6 +99,35 @@ def build(
     Parameters and errors as for `train`.
     """
     return _build(_resolve(recipe, overrides, device, plugins), seed)
+
+
+def _lead(
+    built: Built, path: Path, *, again: bool, resume: bool, watch: Callable[[Built], Watcher] | None, began: float
+) -> None:
+    """Train, and keep the record."""
+    with claim(path):
+        if built.team.tell(folder.is_finished(path) and not again):  # by a process that held the folder until now
+            return
+        with closing(RunFolder(path, resume=resume)) as record:
+            record.describe(built.recipe, _environment(built))
+            watchers = (record, watch(built)) if watch else (record,)
+            trainer = built.trainer(watchers, record)
+            if (state := built.team.tell(record.state)) is not None:
+                trainer.resume(state)
+            outcome = trainer.fit()
+            result = _result(built, path.parent.name, outcome, time.perf_counter() - began)
+            record.finish(built.network.state_dict(), result)
+
+
+def _follow(built: Built) -> None:
+    """Train beside the process that keeps the record; what is told here is told there, in the same order."""
+    if built.team.tell(True):
+        return
+    trainer = built.trainer()
+    nothing: Any = None
+    if (state := built.team.tell(nothing)) is not None:
+        trainer.resume(state)
+    trainer.fit()
 
 
 @dataclass(frozen=True)
@@ -146,7 +173,7 @@ def probe_run(run: str | Path | Run, probes: str = "deep", *, device: str = "cpu
     Raises: RunError, RegistryError, DataError.
     """
     finished = run if isinstance(run, Run) else Run(run)
-    built = _loaded(finished, device)
+    built = reopen(finished, device)
     return snapshot(built.network, probes_of(Component(name=probes)), partial(training_loss, built.network, built.task))
 
 
@@ -155,7 +182,30 @@ def load(run: str | Path | Run, *, device: str = "cpu") -> Network:
 
     Raises: RunError if the folder holds no finished run, or weights that do not fit its recipe.
     """
-    return _loaded(run if isinstance(run, Run) else Run(run), device).network.eval()
+    return reopen(run if isinstance(run, Run) else Run(run), device).network.eval()
+
+
+def reopen(finished: Run, device: str = "cpu") -> Built:
+    """A finished run's objects (data, task, network …), its network with the weights that validated best.
+
+    Raises: as `load`.
+    """
+    recipe = _resolve(finished.path / folder.RECIPE, (), device, ())
+    found = {
+        path: component.options.get("c") for path, table, component in recipe.components() if table == "normalizers"
+    }
+    moved = [path for path, c in found.items() if c == "auto" or isinstance(c, Component)]
+    if moved:  # c was found in the run, and is among the weights: nothing is to be calibrated
+        recipe = _load_recipe(recipe, {f"{path}.c": 1.0 for path in moved})
+    built = _build(recipe, finished.seed)
+    file = finished.path / folder.WEIGHTS
+    try:
+        load_model(built.network, file)  # of shared weights, which have several names, the file has one
+    except Exception as error:
+        raise RunError(
+            f"{file} — does not fit the recipe beside it: {error} — expected the weights that the run wrote"
+        ) from error
+    return built
 
 
 def _varied(recipe: Recipe, depth: int | None, normalizer: str | None) -> Recipe:
@@ -182,26 +232,6 @@ def _probed(recipe: Recipe, seed: int) -> Probed:
     )
 
 
-def _loaded(finished: Run, device: str) -> Built:
-    """A finished run's objects, its network with the best weights."""
-    recipe = _resolve(finished.path / folder.RECIPE, (), device, ())
-    found = {
-        path: component.options.get("c") for path, table, component in recipe.components() if table == "normalizers"
-    }
-    moved = [path for path, c in found.items() if c == "auto" or isinstance(c, Component)]
-    if moved:  # c was found in the run, and is among the weights: nothing is to be calibrated
-        recipe = _load_recipe(recipe, {f"{path}.c": 1.0 for path in moved})
-    built = _build(recipe, finished.seed)
-    file = finished.path / folder.WEIGHTS
-    try:
-        load_model(built.network, file)  # of shared weights, which have several names, the file has one
-    except Exception as error:
-        raise RunError(
-            f"{file} — does not fit the recipe beside it: {error} — expected the weights that the run wrote"
-        ) from error
-    return built
-
-
 def identity_of(recipe: Recipe) -> str:
     """The identity of a recipe with this version of the zoo and the code of its plug-ins; see `Recipe.identity`."""
     digests = [hashlib.sha256(Path(plugin).read_bytes()).hexdigest() for plugin in recipe.plugins]
@@ -222,6 +252,7 @@ def _environment(built: Built) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "threads": torch.get_num_threads(),
+        "processes": built.team.size,
         "choices": [{"what": choice.what, "chosen": choice.chosen, "why": choice.why} for choice in built.choices],
         "data": built.data.facts,
         "split": {"name": built.split.name, **built.split.facts},

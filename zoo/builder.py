@@ -34,6 +34,7 @@ from zoo.training import loss
 from zoo.training.device import Choice, choose_device, choose_threads
 from zoo.training.schedule import Schedule
 from zoo.training.seed import seed_everything
+from zoo.training.team import Team
 from zoo.training.trainer import Saver, Trainer, Watcher
 
 
@@ -58,6 +59,7 @@ class Built:
     choices: tuple[Choice, ...]
     plan: Plan
     controller: Controller | None
+    team: Team
 
     @property
     def graph(self) -> Graph:
@@ -75,24 +77,27 @@ class Built:
             self.device,
             watchers,
             saver,
-            plan=self.plan,
+            plan=self.plan if self.team.leads else None,
             controller=self.controller,
-            evidence=evidence_probes(),
+            evidence=evidence_probes() if self.team.leads else (),
+            team=self.team,
         )
 
 
-def build(recipe: Recipe, seed: int = 0) -> Built:
+def build(recipe: Recipe, seed: int = 0, team: Team | None = None) -> Built:
     """Make every object of a checked recipe, seeded, on its device.
 
     Sets PyTorch's number of CPU threads for the process: `execution.threads`, or what suits the graph's size.
+    team: the processes that will train together, all of which build; each gets its share of the batches.
     Raises: DataError, BuildError, TrainingError, RegistryError.
     """
-    device, device_choice = choose_device(recipe.execution.device)
-    data = load_data(recipe)
+    team = team or Team()
+    device, device_choice = choose_device(recipe.execution.device, team.place, team.here)
+    data = team.in_turn(partial(load_data, recipe))
     split = factory(recipe.split, "splits")(data, seed)
-    setting = Setting(seed=seed, kernel=recipe.execution.kernel)
+    setting = Setting(seed=seed, kernel=recipe.execution.kernel, rank=team.rank, processes=team.size)
     task: Task = factory(recipe.task, "tasks")(data, split, setting).to(device)
-    threads, threads_choice = choose_threads(recipe.execution.threads, task.nodes_per_step)
+    threads, threads_choice = choose_threads(recipe.execution.threads, team.tell(task.nodes_per_step), team.here)
     torch.set_num_threads(threads)
 
     seed_everything(seed)
@@ -103,6 +108,7 @@ def build(recipe: Recipe, seed: int = 0) -> Built:
     controller = _controller(recipe)
     choices = [
         device_choice,
+        *([Choice("processes", str(team.size), f"started by torchrun; {team.backend}")] if team.size > 1 else []),
         Choice("kernel", task.graph.kernel, task.graph.kernel_reason),
         threads_choice,
         Choice("split", split.name, split.facts.get("why", "asked for")),
@@ -119,6 +125,7 @@ def build(recipe: Recipe, seed: int = 0) -> Built:
     schedule: Schedule = factory(recipe.schedule, "schedules")(total, task.steps_per_epoch)
     optimizer: torch.optim.Optimizer = factory(recipe.optimizer, "optimizers")(network)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
+    team.part(seed)
     return Built(
         recipe=recipe,
         seed=seed,
@@ -133,6 +140,7 @@ def build(recipe: Recipe, seed: int = 0) -> Built:
         choices=tuple(choices),
         plan=plan,
         controller=controller,
+        team=team,
     )
 
 

@@ -11,9 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = [
     {"registry"},
     {"zoo.errors"},
-    {"zoo.dgl_backend"},
+    {"zoo.dgl_backend", "zoo.ogb_backend"},
     {"zoo.recipe"},
-    {"zoo.graphs", "zoo.normalizers", "zoo.regularizers", "zoo.initializers", "zoo.datasets"},
+    {"zoo.graphs", "zoo.normalizers", "zoo.regularizers", "zoo.initializers", "zoo.datasets", "zoo.metrics"},
     {"zoo.layers"},
     {"zoo.models"},
     {"zoo.tasks"},
@@ -23,8 +23,10 @@ FLOORS = [
     {"zoo.training"},
     {"zoo.builder"},
     {"zoo.api"},
+    {"zoo.evaluation"},
     {"zoo.studies"},
     {"zoo.cli"},
+    {"zoo.__main__"},
 ]
 LEVEL = {package: level for level, floor in enumerate(FLOORS) for package in floor}
 FILES = sorted([*ROOT.glob("zoo/**/*.py"), *ROOT.glob("registry/**/*.py")])
@@ -77,6 +79,13 @@ def test_dgl_is_imported_in_one_file(file):
     """Only zoo/dgl_backend.py says `import dgl`."""
     if module_of(file) != "zoo.dgl_backend":
         assert not [line for module, line in imports_of(file) if module.split(".")[0] == "dgl"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_ogb_is_imported_in_one_file(file):
+    """Only zoo/ogb_backend.py says `import ogb`: a plain one starts a thread that asks the network."""
+    if module_of(file) != "zoo.ogb_backend":
+        assert not [line for module, line in imports_of(file) if module.split(".")[0] == "ogb"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=module_of)

@@ -1,5 +1,8 @@
-"""Studies as files, runs as results, and executors that only pretend: nothing here trains."""
+"""Studies as files, runs as results, executors that only pretend, and processes that train together."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +20,27 @@ from zoo.studies.job import Ended, Job
 StudyFile = Callable[..., Path]
 Result = Callable[..., None]
 Act = Callable[[Job], Ended]
+
+Torchrun = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture(scope="module")
+def torchrun(tmp_path_factory) -> Torchrun:
+    """Starts two processes that train together, on a port that is free; what follows torchrun's options is given."""
+
+    def start(*words: object, folder: Path | None = None, **variables: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+        return subprocess.Popen(
+            [*command, *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder or tmp_path_factory.mktemp("team"),
+            env={**os.environ, "OMP_NUM_THREADS": "1", **variables},
+            start_new_session=True,  # so that a test can interrupt it as a terminal does
+        )
+
+    return start
 
 
 class Pretend(Executor):

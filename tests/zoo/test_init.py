@@ -17,8 +17,8 @@ def run(code: str) -> str:
 
 def test_the_public_names_are_the_verbs():
     """Each callable, and the version; nothing else is offered."""
-    assert zoo.__all__ == ["build", "load", "probe", "probe_run", "train"]
-    assert dir(zoo) == ["__version__", "build", "load", "probe", "probe_run", "train"]
+    assert zoo.__all__ == ["build", "evaluate", "load", "probe", "probe_run", "train"]
+    assert dir(zoo) == ["__version__", "build", "evaluate", "load", "probe", "probe_run", "train"]
     assert all(callable(getattr(zoo, name)) for name in zoo.__all__)
 
 
@@ -36,10 +36,11 @@ def test_a_verb_stays_a_verb_whatever_was_imported(first):
 
 
 def test_the_verbs_are_those_of_the_api():
-    """The names lead to zoo.api's functions."""
-    from zoo import api
+    """The names lead to the functions of zoo.api and zoo.evaluation."""
+    from zoo import api, evaluation
 
     assert (zoo.build, zoo.load, zoo.train) == (api.build, api.load, api.train)
+    assert zoo.evaluate is evaluation.evaluate
 
 
 def test_other_names_are_attribute_errors():

@@ -12,6 +12,9 @@ from registry.errors import UnknownName
 from zoo.cli.arguments import AsJson, Plugins
 from zoo.recipe import where
 
+# What a data set is for, by what its function says that it returns.
+_TASKS = {"NodeData": "nodes, links", "LinkData": "links", "GraphData": "graphs"}
+
 
 def list_(
     what: Annotated[
@@ -94,10 +97,11 @@ def _names(what: str, as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows))
         return
-    table = Table("name", "what it is", "options", "from")
+    kind = ["for"] if what == "datasets" else []
+    table = Table("name", *kind, "what it is", "options", "from")
     for row in rows:
         options = ", ".join(key if value is None else f"{key}={value}" for key, value in row["options"].items())
-        table.add_row(row["name"], row["summary"], options, row["source"])
+        table.add_row(row["name"], *([row["tasks"]] if kind else []), row["summary"], options, row["source"])
     _print(table)
 
 
@@ -105,7 +109,7 @@ def _row(what: str, name: str) -> dict:
     try:
         entry: Entry = TABLES[what].find(name)
     except RegistryError as error:
-        return {"name": name, "summary": str(error), "options": {}, "source": "conflict"}
+        return {"name": name, "summary": str(error), "options": {}, "source": "conflict", "tasks": ""}
     description = describe(entry)
     options = {option.name: option.default for option in description.options}
     return {
@@ -114,6 +118,7 @@ def _row(what: str, name: str) -> dict:
         "options": options,
         "source": entry.source,
         "target": entry.target,
+        **({"tasks": _TASKS.get(description.returns, "")} if what == "datasets" else {}),
     }
 
 

@@ -7,6 +7,7 @@ import typer
 from zoo.cli.compare import compare
 from zoo.cli.copy import copy
 from zoo.cli.doctor import doctor
+from zoo.cli.evaluate import evaluate
 from zoo.cli.list import list_
 from zoo.cli.plot import plot
 from zoo.cli.probe import probe
@@ -17,6 +18,8 @@ from zoo.cli.train import train
 from zoo.cli.validate import validate
 from zoo.errors import USER_ERRORS
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     help="Deep graph neural networks that train: recipes, normalisers, and the gradients to see why.",
     no_args_is_help=True,
@@ -26,6 +29,7 @@ app = typer.Typer(
 )
 app.command()(train)
 app.command(name="list")(list_)
+app.command()(evaluate)
 app.command()(probe)
 app.command()(plot)
 app.add_typer(study, name="study")
@@ -45,8 +49,16 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("interrupted: what is measured so far stays in the run folder", file=sys.stderr)
-        sys.exit(130)
+        _say_interrupted()
+        sys.exit(INTERRUPTED)
+    except SystemExit as left:
+        if left.code == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
+            _say_interrupted()
+        raise
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+
+
+def _say_interrupted() -> None:
+    print("interrupted: what is measured so far stays in the run folder", file=sys.stderr)

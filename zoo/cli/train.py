@@ -36,6 +36,8 @@ def train(
 
         zoo train cora-res-gcn-64 model.depth=128 normalizer.c=auto
 
+        torchrun --nproc_per_node=2 -m zoo train hello
+
     """
     chosen = parse_seeds(seeds) if seeds is not None else None
     recipes, overrides = split_words(words)
@@ -44,24 +46,28 @@ def train(
     from zoo.cli.progress import Progress
     from zoo.recipe.load import load
     from zoo.runs.report import row_of, table_of
+    from zoo.training.team import Team
 
     plugins = plugin or []
-    asked = [load(name, overrides, plugins) for name in recipes]  # every mistake before the first run
     found: dict[Path, Run] = {}  # by folder: a recipe asked for twice, by name and by path, is one run
-    with Progress(enabled=not (quiet or as_json)) as progress:
-        for resolved in asked:
-            for seed in chosen if chosen is not None else resolved.seeds:
-                run = api.train(
-                    resolved,
-                    seed=seed,
-                    runs=runs,
-                    device=device,
-                    again=again,
-                    resume=resume,
-                    watch=progress.watcher(resolved.name, seed),
-                )
-                progress.ended(run)
-                found[run.path] = run
+    with Team.of_environment() as team:  # one for all runs, and for a mistake in what is asked for
+        asked = [load(name, overrides, plugins) for name in recipes]  # every mistake before the first run
+        with Progress(enabled=team.leads and not (quiet or as_json)) as progress:
+            for resolved in asked:
+                for seed in chosen if chosen is not None else resolved.seeds:
+                    run = api.train(
+                        resolved,
+                        seed=seed,
+                        runs=runs,
+                        device=device,
+                        again=again,
+                        resume=resume,
+                        watch=progress.watcher(resolved.name, seed),
+                    )
+                    progress.ended(run)
+                    found[run.path] = run
+    if not team.leads:
+        return
     if as_json:
         rows = [row_of(run) for run in found.values()]
         print(json.dumps(rows[0] if len(rows) == 1 else rows, ensure_ascii=False))

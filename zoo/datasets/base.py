@@ -84,7 +84,7 @@ class LinkSplit:
     train, val, test: int64 [2, links], the links that are there; of an undirected graph each once. val_negative,
     test_negative: int64 [2, others], pairs that are none, or [2, links, others] with others of each link.
     message: int64 [2, edges], the directed edges that features spread along, always: no link of val or test, in either
-    direction, is among them. weight: float32 [edges] of these, or None.
+    direction, is among them.
     """
 
     name: str

@@ -1,11 +1,14 @@
 """Fetching one file: whole and verified, or not at all."""
 
 import http.client
+import io
 import os
 import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -23,10 +26,14 @@ class DownloadError(Exception):
         self.unreachable = unreachable
 
 
-def download(url: str, target: Path, digests: Sequence[str], *, timeout: float) -> None:
+def download(
+    url: str, target: Path, digests: Sequence[str], *, timeout: float, archives: dict[str, bytes] | None = None
+) -> None:
     """Fetch `url` into the file `target`, which appears only when its content is complete and has a known digest.
 
-    timeout: seconds without any byte after which the attempt ends.
+    url: with `#member` at its end, the file of that name in the zip archive at the address before it.
+    timeout: seconds without any byte after which the attempt ends. archives: those that were fetched, by address; what
+    is there is not fetched again.
     Raises: DownloadError; no file is left behind then.
     """
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
@@ -39,7 +46,11 @@ def download(url: str, target: Path, digests: Sequence[str], *, timeout: float) 
     partial = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            _copy(url, file, timeout)
+            address, _, member = url.partition("#")
+            if member:
+                file.write(_member(address, member, timeout, {} if archives is None else archives))
+            else:
+                _copy(address, file, timeout)
         content = partial.read_bytes()
         if not accepted(content, digests):
             raise DownloadError(f"what came has digest {sha256(content)}, expected {' or '.join(digests)}")
@@ -48,6 +59,18 @@ def download(url: str, target: Path, digests: Sequence[str], *, timeout: float) 
         raise DownloadError(f"it could not be brought into {target.parent}: {error}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _member(address: str, member: str, timeout: float, archives: dict[str, bytes]) -> bytes:
+    if address not in archives:
+        whole = io.BytesIO()
+        _copy(address, whole, timeout)
+        archives[address] = whole.getvalue()
+    try:
+        with zipfile.ZipFile(io.BytesIO(archives[address])) as archive:
+            return archive.read(member)
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
+        raise DownloadError(f"the archive cannot be read: {error}") from error
 
 
 def _copy(url: str, file: BinaryIO, timeout: float) -> None:

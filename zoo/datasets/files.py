@@ -24,7 +24,7 @@ class Repository:
         return f"https://github.com/{self.name}"
 
     def raw(self, path: str) -> str:
-        """The address of one file's bytes."""
+        """The address of one file's bytes; `path` may be `archive.zip#member`."""
         return f"https://raw.githubusercontent.com/{self.name}/{self.commit}/{path}"
 
 
@@ -35,6 +35,7 @@ REPOSITORIES = {
         "yandex-research/heterophilous-graphs", "a431395582e929d88271309716bea4fe24ce6318", "MIT"
     ),
     "gnn-benchmark": Repository("shchur/gnn-benchmark", "1e72912a0810cdf27ae54fd589a3b43358a2b161", "MIT"),
+    "graph-nn": Repository("bknyaz/graph_nn", "72eaa1c6bd70a90fde772ad4a21049ccd6bc97a2", "ECL-2.0"),
 }
 
 

@@ -11,16 +11,22 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from zoo.datasets.base import GraphData, Masks, NodeData, Split
+from zoo.datasets.base import Data, GraphData, LinkData, Masks, NodeData, Split
+from zoo.datasets.link_splits import shipped_links
 from zoo.errors import BuildError, DataError, DataMissing
-from zoo.recipe.fields import Count, Fraction
+from zoo.recipe.fields import Count, Fraction, Index
 
-Index = Annotated[int, Field(ge=0)]
+Folds = Annotated[int, Field(ge=3)]
 Labelled = NodeData | GraphData
 
 
-def default(data: Labelled, run_seed: int) -> Split:
-    """The public split where the data set ships one, else a random one of 60/20/20 percent."""
+def default(data: Data, run_seed: int) -> Any:
+    """The public split where the data set ships one, else a random one of 60/20/20 percent; of links, their own.
+
+    It is a Split, and a LinkSplit where the data set's links are to be found.
+    """
+    if isinstance(data, LinkData):
+        return shipped_links(data)
     if "public" in data.masks:
         split, why = public(data, run_seed), "the data set ships public splits"
     else:
@@ -28,8 +34,12 @@ def default(data: Labelled, run_seed: int) -> Split:
     return Split(split.name, split.train, split.val, split.test, {**split.facts, "why": why})
 
 
-def public(data: Labelled, run_seed: int, *, index: Index | None = None) -> Split:
+def public(data: Data, run_seed: int, *, index: Index | None = None) -> Any:
     """A split that the data set's authors published; without an index, the run's seed goes through them in turn."""
+    if isinstance(data, LinkData):
+        if index:
+            raise BuildError(f"split public — index {index}, but {data.name} ships 1 — expected 0")
+        return shipped_links(data)
     return _shipped(data, "public", run_seed, index)
 
 
@@ -73,11 +83,13 @@ def balanced(
     """As many training nodes from every class, then val and test at random from the others (Planetoid's protocol).
 
     per_class, val, test: numbers of nodes. seed: of the permutation; without one, the run's seed.
-    Raises: BuildError if a class or the whole graph has too few nodes.
+    Raises: BuildError if a class or the whole graph has too few nodes, or the labels are no classes.
     Source: Yang et al., ICML 2016; with random nodes as in Shchur et al., 2018.
     """
     seed = run_seed if seed is None else seed
     order = _permutation(data, seed)
+    if data.problem != "classes":
+        raise BuildError(f"split balanced — the labels of {data.name} are no classes — expected classes — split=random")
     classes = data.labels[order]
     sizes = torch.bincount(classes, minlength=data.classes)
     smallest = int(sizes.argmin())
@@ -103,7 +115,36 @@ def balanced(
     )
 
 
+def folds(data: Labelled, run_seed: int, *, folds: Folds = 10, fold: Index | None = None, seed: Index = 0) -> Split:
+    """Cross-validation: one fold tests, the next one validates, the others train; run it with seeds 0 … folds − 1.
+
+    The labelled nodes or graphs are dealt into folds of equal size (give or take one), those of each class in equal
+    numbers (give or take one); labels that are not classes are dealt at random. Each is in one fold.
+    fold: which one tests; without it, the run's seed, counted round. seed: of the deal, the same for all runs: seeds
+    that differ by less than `folds` never share a test node. Without it the folds of two runs would overlap.
+    Raises: BuildError if there are fewer than `folds` nodes or graphs, or no such fold.
+    Source: as graph classification is scored by Xu et al., "How Powerful are Graph Neural Networks?", ICLR 2019, § 7;
+    they choose the epoch by the test folds, and need no fold that validates.
+    """
+    order = _permutation(data, seed)
+    if len(order) < folds or (fold is not None and fold >= folds):
+        wrong = f"fold {fold} of {folds}" if fold is not None and fold >= folds else f"{folds} folds of {len(order)}"
+        raise BuildError(
+            f"split folds — {wrong} in {data.name} — expected fold 0 … {folds - 1}, and a member of each at least"
+        )
+    if data.problem == "classes":
+        order = order[torch.argsort(data.labels[order], stable=True)]
+    chosen = run_seed % folds if fold is None else fold
+    number = torch.arange(len(order)) % folds
+    test, val = number == chosen, number == (chosen + 1) % folds
+    how = f"fold {chosen} of {folds} tests" + (", from the run's seed" if fold is None else "") + "; the next validates"
+    return _checked(
+        data, Split("folds", order[~(test | val)], order[val], order[test]), {"rule": how, "fold": chosen, "seed": seed}
+    )
+
+
 def _shipped(data: Labelled, kind: str, run_seed: int, index: int | None) -> Split:
+    _no_links(data, kind)
     masks = data.masks.get(kind)
     has = ", ".join([*data.masks, "random", "balanced"])
     if masks is None:
@@ -128,9 +169,15 @@ def _indices(masks: Masks, index: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def _permutation(data: Labelled, seed: int) -> Tensor:
     """The labelled nodes or graphs in an order that only the seed and their number decide."""
+    _no_links(data, "of nodes or graphs")
     labelled = _known(data).nonzero().flatten()
     keys = np.random.PCG64(seed).random_raw(len(labelled))
     return labelled[torch.from_numpy(np.argsort(keys, kind="stable"))]
+
+
+def _no_links(data: Data, split: str) -> None:
+    if isinstance(data, LinkData):
+        raise BuildError(f"split {split} — {data.name} has links to find, no labels — expected its own — split=default")
 
 
 def _known(data: Labelled) -> Tensor:

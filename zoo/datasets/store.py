@@ -26,7 +26,8 @@ class SourceFile:
     """One file of a data set.
 
     path: relative to a data folder, with forward slashes. digests: those that are accepted, each `sha256:…` or `git:…`
-    (the id of a git blob); empty if none is known. url: where it can be downloaded, or None.
+    (the id of a git blob); empty if none is known. url: where it can be downloaded, or None; `…/archive.zip#member` of
+    one in an archive.
     """
 
     path: str
@@ -153,6 +154,7 @@ class Store:
         """Download what is not there; the result says why for each file that is still missing."""
         reasons: dict[SourceFile, str] = {}
         silent: set[str] = set()  # one wait for a dead server is enough
+        archives: dict[str, bytes] = {}  # and one download of an archive
         for file in files:
             if self._place(file) is not None:
                 continue
@@ -165,7 +167,7 @@ class Store:
             else:
                 try:
                     target = self.cache.joinpath(*file.path.split("/"))
-                    download(file.url, target, file.digests, timeout=self.timeout)
+                    download(file.url, target, file.digests, timeout=self.timeout, archives=archives)
                 except DownloadError as error:
                     reasons[file] = f"download of {file.url} failed: {error}"
                     if error.unreachable:

@@ -1,9 +1,10 @@
 """Reading old pickles of plain numbers without letting them run anything."""
 
+import codecs
 import io
 import pickle
 from collections import defaultdict
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -35,6 +36,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
     ("scipy.sparse.csr", "csr_matrix"): SparseRows,
     ("scipy.sparse._csr", "csr_matrix"): SparseRows,
+    ("_codecs", "encode"): codecs.encode,  # how protocol 2 writes bytes
     ("collections", "defaultdict"): defaultdict,
     ("__builtin__", "list"): list,
     ("builtins", "list"): list,
@@ -48,13 +50,21 @@ class _NumbersOnly(pickle.Unpickler):
         return _ALLOWED[module, name]
 
 
+def load_numbers(stream: BinaryIO) -> Any:
+    """Load the one pickle that begins here, of numpy arrays, sparse matrices, lists and dictionaries.
+
+    Raises: pickle.UnpicklingError if it names anything else; nearly anything if it is damaged.
+    """
+    return _NumbersOnly(stream, encoding="latin1").load()
+
+
 def unpickle(content: Content, kind: type) -> Any:
     """Load a pickle that may hold numpy arrays, sparse matrices, lists and dictionaries, written by Python 2 or 3.
 
     Raises: DataBroken if it names anything else, is damaged, or does not hold an object of this kind.
     """
     try:
-        found = _NumbersOnly(io.BytesIO(content.data), encoding="latin1").load()
+        found = load_numbers(io.BytesIO(content.data))
     except Exception as error:  # damaged pickles raise nearly anything
         raise content.broken(f"{type(error).__name__}: {error}") from error
     if not isinstance(found, kind):

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,9 +13,10 @@ from zoo.errors import BuildError
 from zoo.graphs.dgl_kernel import DGLKernel
 from zoo.graphs.eigenvalue import second_eigenvalue
 from zoo.graphs.kernel import Kernel, KernelName, Norm, Structure, SubspaceName
-from zoo.graphs.operators import EdgeAdd, EdgeSoftmax, EdgeSum, NeighbourSum, WeightedSum
-from zoo.graphs.rows import Rows
-from zoo.graphs.segments import graph_ids, segment_mean, segment_sum
+from zoo.graphs.operators import EdgeAdd, EdgeGather, EdgeSoftmax, EdgeSum, NeighbourSum, WeightedSum
+from zoo.graphs.population import Population
+from zoo.graphs.scaling import Scaling, by_degrees, of_sample
+from zoo.graphs.segments import graph_ids, segment_max, segment_mean, segment_softmax, segment_sum
 from zoo.graphs.subspace import Constant, Subspace, degree_subspace, limit_subspace
 from zoo.graphs.torch_kernel import TorchKernel
 
@@ -28,7 +30,8 @@ class Graph:
 
     kernel: "dgl", "torch", or "auto" for DGL where it has a kernel for the device and PyTorch elsewhere.
     edge_features: what the edges carry, [edges, columns] by edge id, or None. sizes: of a batch of graphs whose nodes
-    are numbered through, int64 [graphs], the nodes of each; None for one graph.
+    are numbered through, int64 [graphs], the nodes of each; None for one graph. population: of a sample, what it was
+    drawn from; sums over neighbours then estimate those of the whole graph, without bias.
     Raises: BuildError for a graph of several node or edge types, or a kernel that the device does not have.
     """
 
@@ -40,6 +43,7 @@ class Graph:
         device: torch.device | str | None = None,
         edge_features: Tensor | None = None,
         sizes: Tensor | None = None,
+        population: Population | None = None,
     ) -> None:
         if len(graph.canonical_etypes) != 1 or not (graph.is_homogeneous or graph.is_block):
             raise BuildError(
@@ -55,13 +59,17 @@ class Graph:
         self.edge_features = None if edge_features is None else edge_features.to(self.device)
         self.sizes = None if sizes is None else sizes.to(self.device)
         self._made_graph_ids: Tensor | None = None
+        self.population = None if population is None else population.to(self.device)
         self._is_block: bool = graph.is_block
         self.kernel, self.kernel_reason = _choose(kernel, self.device)
-        self._asked: KernelName = kernel
+        self.asked: KernelName = kernel
         self._made_structure: Structure | None = None
         self._made_kernel: Kernel | None = None
         self._made_neighbours: Tensor | None = None
-        self._scales: dict[tuple[Norm, torch.dtype], tuple[Tensor | None, Tensor | None]] = {}
+        self._scales: dict[tuple[Norm, torch.dtype], Scaling] = {}
+        self._chances: tuple[Tensor | None, Tensor | None] | None = None
+        self._made_within: Graph | None = None
+        self._moved: dict[torch.device, Graph] = {}
         self._subspaces: dict[tuple[SubspaceName, Norm | None, bool], Subspace] = {}
 
     @classmethod
@@ -92,11 +100,15 @@ class Graph:
         return cls(made, kernel=kernel, edge_features=edge_features, sizes=sizes)
 
     def to(self, device: torch.device | str) -> "Graph":
-        """The graph on a device; itself if it is there already."""
+        """The graph on a device; itself if it is there already, and the same one whenever it is asked for."""
         target = torch.device(device)
         if target == self.device or (target.type == self.device.type and target.index is None):
             return self
-        return Graph(self.dgl, kernel=self._asked, device=target, edge_features=self.edge_features, sizes=self.sizes)
+        if target not in self._moved:
+            more: dict[str, Any] = {"sizes": self.sizes, "population": self.population}
+            moved = Graph(self.dgl, kernel=self.asked, device=target, edge_features=self.edge_features, **more)
+            self._moved[target] = moved
+        return self._moved[target]
 
     def __repr__(self) -> str:
         return f"<Graph: {self.nodes} nodes, {self.edges} edges, {self.kernel} kernel on {self.device}>"
@@ -122,15 +134,20 @@ class Graph:
     def thinned(self, keep: Tensor) -> "Graph":
         """The graph of the edges where keep, bool [edges], is True, in their order; the nodes stay.
 
-        Its degrees are its own, and so are the weights in Â; what counts as smooth (`subspace`) stays that of the whole
-        graph. Index arrays are picked from this graph's without sorting: a new one costs a few passes over the edges.
+        Its degrees are its own, and so are the weights in Â; of a sample they are those expected of the whole graph
+        thinned alike. What counts as smooth (`subspace`) stays that of the whole graph. Index arrays are picked from
+        this graph's without sorting: a new one costs a few passes over the edges.
         """
         thin = copy.copy(self)
         thin._whole = self.whole
         thin._made_dgl = thin._made_neighbours = None
         thin._made_structure = self.structure.thinned(keep)
         thin._made_kernel = TorchKernel(thin._made_structure)  # DGL would sort the edges first
-        thin._scales = {}
+        thin._scales, thin._chances = {}, None
+        thin._made_within, thin._moved = None, {}
+        if self.population is not None:
+            others = self.edges - int(self._loops.sum()), thin._made_structure.edges - int(thin._loops.sum())
+            thin.population = self.population.thinned(others[1] / max(others[0], 1), self._loops)
         thin.edges = thin._made_structure.edges
         thin.edge_features = None if self.edge_features is None else self.edge_features[keep]
         return thin
@@ -139,17 +156,39 @@ class Graph:
     def structure(self) -> Structure:
         """The graph's index arrays on its device."""
         if self._made_structure is None:
-            self._made_structure = _structure(self.dgl).to(self.device)
+            src, dst = self.dgl.edges(order="eid")
+            self._made_structure = Structure.of(src, dst, self.sources, self.nodes).to(self.device)
         return self._made_structure
 
     @property
+    def in_degrees(self) -> Tensor:
+        """How many edges end at each node, [nodes]; of a sample, in the whole graph."""
+        return self.structure.incoming.lengths if self.population is None else self.population.incoming
+
+    @property
+    def out_degrees(self) -> Tensor:
+        """How many edges start at each source, [sources]; of a sample, in the whole graph."""
+        return self.structure.outgoing.lengths if self.population is None else self.population.outgoing
+
+    @property
     def neighbours(self) -> Tensor:
-        """How many in-edges of each node come from other nodes, int64 [nodes]: the in-degree without loops."""
+        """How many in-edges of each node come from other nodes, [nodes]: the in-degree without loops."""
         if self._made_neighbours is None:
-            src, dst = self.structure.src.long(), self.structure.dst.long()
-            loops = torch.bincount(dst[src == dst], minlength=self.nodes)
-            self._made_neighbours = self.structure.incoming.lengths - loops
+            self._made_neighbours = self.in_degrees - self._loops
         return self._made_neighbours
+
+    @property
+    def within(self) -> "Graph":
+        """Of a sampled block the graph of the edges that join two of its destinations, on any other graph itself."""
+        if not self._is_block:
+            return self
+        if self._made_within is None:
+            src, dst = self.structure.src.long(), self.structure.dst.long()
+            keep = src < self.nodes
+            inner = dgl.graph((src[keep].cpu(), dst[keep].cpu()), num_nodes=self.nodes)
+            population = self.population and self.population.of_destinations()
+            self._made_within = Graph(inner, kernel=self.asked, device=self.device, population=population)
+        return self._made_within
 
     def propagate(self, x: Tensor, norm: Norm = "both") -> Tensor:
         """Â x: each node's sum over its in-neighbours, weighted by degrees.
@@ -157,11 +196,14 @@ class Graph:
         x: [sources, …]; the result is [nodes, …]. With d⁻ the in-degree of the destination and d⁺ the out-degree of the
         source, both at least 1, the weight of an edge is 1/√(d⁻d⁺) for "both" (Kipf & Welling, ICLR 2017, eq. 2, where
         the graph has self-loops), 1/d⁻ for "right" (the mean), 1/d⁺ for "left", 1 for "sum". Isolated nodes give 0.
+        On a sample the result estimates that of the whole graph, see `Population`.
         """
         self._check("propagate", x, self.sources)
         flat = _flat(x)
-        before, after = self._scaling(norm, flat.dtype)
+        before, after, loops = self._scaling(norm, flat.dtype)
         y: Any = NeighbourSum.apply(flat, self._kernel, before, after, False)
+        if loops is not None:
+            y = torch.addcmul(y, loops, self.at_destinations(flat))
         return y.reshape(self.nodes, *x.shape[1:]).to(x.dtype)
 
     @property
@@ -180,6 +222,14 @@ class Graph:
         """Each graph's mean over its nodes; x: [nodes, …], result: [graphs of the batch, …], of one graph [1, …]."""
         return x.mean(dim=0, keepdim=True) if self.sizes is None else segment_mean(x, self.graph_ids, self.sizes)
 
+    def graph_max(self, x: Tensor) -> Tensor:
+        """Each graph's largest over its nodes; x: [nodes, …], result: [graphs of the batch, …], of one graph [1, …]."""
+        return x.amax(dim=0, keepdim=True) if self.sizes is None else segment_max(x, self.graph_ids, self.sizes)
+
+    def graph_softmax(self, scores: Tensor) -> Tensor:
+        """Softmax of scores [nodes, …] over the nodes of each graph."""
+        return scores.softmax(dim=0) if self.sizes is None else segment_softmax(scores, self.graph_ids, self.sizes)
+
     def to_nodes(self, y: Tensor) -> Tensor:
         """Each graph's row of y [graphs, …] at all of its nodes, [nodes, …]; of one graph the row itself, [1, …]."""
         return y if self.sizes is None else y.index_select(0, self.graph_ids)
@@ -187,7 +237,8 @@ class Graph:
     def at_edges(self, x: Tensor) -> Tensor:
         """Features at the edges' sources; x: [sources, …], result: [edges, …]."""
         self._check("at_edges", x, self.sources)
-        return x.index_select(0, self.structure.src.long())
+        z: Any = EdgeGather.apply(_flat(x), self.structure, True)
+        return z.reshape(self.edges, *x.shape[1:]).to(x.dtype)
 
     def edge_add(self, left: Tensor, right: Tensor) -> Tensor:
         """Per edge left[src] + right[dst]; left: [sources, …], right: [nodes, …], result: [edges, …]."""
@@ -197,15 +248,24 @@ class Graph:
         return z.reshape(self.edges, *left.shape[1:]).to(left.dtype)
 
     def edge_sum(self, values: Tensor) -> Tensor:
-        """Each node's sum over its in-edges; values: [edges, …], result: [nodes, …]."""
+        """Each node's sum over its in-edges; values: [edges, …], result: [nodes, …].
+
+        On a sample the result estimates that of the whole graph, see `Population`.
+        """
         self._check("edge_sum", values, self.edges)
-        y: Any = EdgeSum.apply(_flat(values), self.structure, False)
+        flat, chances = _flat(values), self._inverse_chances[1]
+        y: Any = EdgeSum.apply(flat if chances is None else flat * chances.to(flat)[:, None], self.structure, False)
         return y.reshape(self.nodes, *values.shape[1:]).to(values.dtype)
 
     def edge_softmax(self, scores: Tensor) -> Tensor:
-        """Softmax of scores [edges, …] over the in-edges of each node."""
+        """Softmax of scores [edges, …] over the in-edges of each node.
+
+        On a sample exp(score) counts ρ times, see `Population`: numerator and denominator of a sum that is weighted by
+        it are both without bias, so that their ratio tends to that of the whole graph.
+        """
         self._check("edge_softmax", scores, self.edges)
-        p: Any = EdgeSoftmax.apply(_flat(scores), self.structure)
+        flat, chances = _flat(scores), self._inverse_chances[1]
+        p: Any = EdgeSoftmax.apply(flat if chances is None else flat + chances.log().to(flat)[:, None], self.structure)
         return p.reshape(scores.shape).to(scores.dtype)
 
     def attend(self, values: Tensor, weights: Tensor) -> Tensor:
@@ -230,21 +290,33 @@ class Graph:
         """The features that count as smooth: "plain" equal at all nodes, "degree" proportional to √d, "limit" where
         propagation by `norm` (or, `backward`, its transpose) leads; see `zoo.graphs.subspace`.
 
-        norm None, no propagation, has no limit: "limit" is then "plain".
+        norm None, no propagation, has no limit: "limit" is then "plain". Of a sample, those of the whole graph
+        restricted to the destinations: features that are smooth in the whole are smooth in each sample of it.
         """
         if self._whole is not None:
             return self._whole.subspace(name, norm, backward=backward)
         key = name, norm, backward
         if key not in self._subspaces:
-            if self._is_block:
+            if self.population is not None:
+                made = self.population.subspace(name, norm, backward=backward, device=self.device)
+                self._subspaces[key] = made
+            elif self._is_block:
                 raise BuildError("graph.subspace — has no meaning on a sampled block — expected a whole graph")
-            if name == "plain" or (name == "limit" and norm is None):
+            elif name == "plain" or (name == "limit" and norm is None):
                 self._subspaces[key] = Constant()
             elif name == "degree":
                 self._subspaces[key] = degree_subspace(self.structure)
             else:
                 self._subspaces[key] = limit_subspace(self.structure, norm or "both", backward=backward)
         return self._subspaces[key]
+
+    def at_block(self, index: int, of: int) -> "Graph":
+        """What block `index` of a network of so many runs on: all on the one graph, other than of a `Flow`."""
+        return self
+
+    def each(self, change: Callable[["Graph"], "Graph"]) -> "Graph":
+        """The graph changed; of a `Flow`, each of its graphs is."""
+        return change(self)
 
     def at_destinations(self, x: Tensor) -> Tensor:
         """Features at the nodes that are destinations: x [sources, …] to [nodes, …]; on a whole graph, x itself."""
@@ -257,18 +329,28 @@ class Graph:
             self._made_kernel = made
         return self._made_kernel
 
-    def _scaling(self, norm: Norm, dtype: torch.dtype) -> tuple[Tensor | None, Tensor | None]:
-        """What to multiply features with before and after the sum over neighbours."""
+    @property
+    def _loops(self) -> Tensor:
+        """How many loops each node has, int64 [nodes]; destinations are the first sources, so these are their own."""
+        src, dst = self.structure.src, self.structure.dst
+        return torch.bincount(dst[src == dst].long(), minlength=self.nodes)
+
+    @property
+    def _inverse_chances(self) -> tuple[Tensor | None, Tensor | None]:
+        """Of a sample ρ of each node, [nodes], and what each edge counts, [edges]: ρ, or 1 for a loop; else None."""
+        if self.population is None:
+            return None, None
+        if self._chances is None:
+            rho = self.population.inverse_chance(self.structure, self._loops)
+            src, dst = self.structure.src, self.structure.dst
+            self._chances = rho, None if rho is None else torch.where(src == dst, 1.0, rho[dst.long()])
+        return self._chances
+
+    def _scaling(self, norm: Norm, dtype: torch.dtype) -> Scaling:
         key = norm, dtype
         if key not in self._scales:
-            both_ways = self.structure.incoming, self.structure.outgoing
-            inwards, outwards = (rows.lengths.clamp(min=1).to(dtype)[:, None] for rows in both_ways)
-            self._scales[key] = {
-                "both": (outwards.rsqrt(), inwards.rsqrt()),
-                "right": (None, inwards.reciprocal()),
-                "left": (outwards.reciprocal(), None),
-                "sum": (None, None),
-            }[norm]
+            made, rho = by_degrees(norm, self.in_degrees, self.out_degrees, dtype), self._inverse_chances[0]
+            self._scales[key] = made if rho is None else of_sample(made, rho.to(dtype), self._loops)
         return self._scales[key]
 
     def _check(self, operator: str, x: Tensor, count: int) -> None:
@@ -292,20 +374,6 @@ def _choose(kernel: KernelName, device: torch.device) -> tuple[str, str]:
     if supported:
         return "dgl", f"DGL has kernels for {device.type}"
     return "torch", f"this build of DGL has no kernels for {device.type}"
-
-
-def _structure(graph: Any) -> Structure:
-    src, dst = graph.edges(order="eid")
-    sources, nodes = graph.num_src_nodes(), graph.num_dst_nodes()
-    incoming, outgoing = _rows(dst, src, nodes, sources), _rows(src, dst, sources, nodes)
-    return Structure(incoming, outgoing, *(ends.to(incoming.columns.dtype) for ends in (src, dst)))
-
-
-def _rows(row: Tensor, column: Tensor, rows: int, columns: int) -> Rows:
-    offsets = torch.zeros(rows + 1, dtype=torch.int64, device=row.device)
-    torch.cumsum(torch.bincount(row, minlength=rows), 0, out=offsets[1:])
-    edges = torch.argsort(row, stable=True)
-    return Rows(offsets, column[edges], edges, columns)
 
 
 def _computed(x: Tensor) -> Tensor:

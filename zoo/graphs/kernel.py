@@ -27,6 +27,12 @@ class Structure:
     src: Tensor
     dst: Tensor
 
+    @classmethod
+    def of(cls, src: Tensor, dst: Tensor, sources: int, nodes: int) -> "Structure":
+        """The arrays of the edges src[i] → dst[i], integers below `sources` and `nodes`."""
+        incoming, outgoing = Rows.of(dst, src, nodes, sources), Rows.of(src, dst, sources, nodes)
+        return cls(incoming, outgoing, *(ends.to(incoming.columns.dtype) for ends in (src, dst)))
+
     @property
     def edges(self) -> int:
         """Number of edges."""

@@ -50,6 +50,14 @@ class Rows:
         self.offsets, self.columns, self.edges = (_narrow(part, width) for part in (offsets, columns, edges))
         self._cache: dict[tuple[str, Any], Any] = {}
 
+    @classmethod
+    def of(cls, row: Tensor, column: Tensor, rows: int, columns: int) -> "Rows":
+        """The rows of the edges that join row[i] and column[i], int64 [edges] each."""
+        offsets = torch.zeros(rows + 1, dtype=torch.int64, device=row.device)
+        torch.cumsum(torch.bincount(row, minlength=rows), 0, out=offsets[1:])
+        edges = torch.argsort(row, stable=True)
+        return cls(offsets, column[edges], edges, columns)
+
     def to(self, device: torch.device) -> "Rows":
         """The same rows on another device."""
         return Rows(self.offsets.to(device), self.columns.to(device), self.edges.to(device), self.width)

@@ -51,6 +51,10 @@ class Subspace(ABC):
     def remainder(self, x: Tensor, coordinates: Tensor) -> Tensor:
         """What of x lies off the subspace, [nodes, d], given its coordinates."""
 
+    @abstractmethod
+    def at(self, rows: Tensor, device: torch.device) -> "Subspace":
+        """What the subspace's features can be at some of the nodes, on a device; rows: int64 [k], nodes."""
+
 
 class Constant(Subspace):
     """The span of the all-ones vector: what lies off it is X − 1γ_X, of norm μ(X) (arXiv 2410.04824)."""
@@ -69,6 +73,10 @@ class Constant(Subspace):
         root = len(x) ** 0.5
         # Two short vectors: a norm is one small operation, the root of a sum three.
         return torch.linalg.vector_norm(variance.sqrt_()) * root, torch.linalg.vector_norm(mean) * root
+
+    def at(self, rows: Tensor, device: torch.device) -> Subspace:
+        """The span of the all-ones vector of that length."""
+        return self
 
 
 class Groups(Subspace):
@@ -98,6 +106,11 @@ class Groups(Subspace):
             return torch.addmm(x, parts.weight, coordinates, alpha=-1)
         within = coordinates.index_select(0, parts.group).mul_(parts.weight)
         return torch.sub(x, within, out=within)
+
+    def at(self, rows: Tensor, device: torch.device) -> Subspace:
+        """The groups' vectors at these nodes."""
+        rows = rows.to(self.group.device)
+        return Groups(self.group[rows].to(device), self.weight[rows].to(device))
 
     def _of(self, dtype: torch.dtype) -> "_Parts":
         if dtype not in self._parts:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -16,7 +17,12 @@ class Conv(nn.Module, ABC):
     A conv is built as `Conv(in_width, out_width, *, options)`. Its weight matrices are parameters called `weight` or
     `…_weight`, of shape [in, out] or [heads, in, out per head]: by these names weight normalisers find them. Biases and
     attention vectors have other names.
+
+    A class that sets `per_node` to False says that in evaluation a row of the result may depend on more than the row's
+    in-edges and what `Graph`'s operators make of them, so that rows cannot be computed apart.
     """
+
+    per_node: ClassVar[bool] = True
 
     def __init__(self, in_width: int, out_width: int) -> None:
         super().__init__()

@@ -31,8 +31,8 @@ class EGNNConv(nn.Module):
 
     def forward(self, graph: Graph, x: Tensor, first: Tensor) -> Tensor:
         """x, first: [nodes, width], the block's input and X_0; the result is [nodes, width]."""
-        x, first = graph.at_destinations(x), graph.at_destinations(first)
-        mixed = (1 - self.c_min) * graph.propagate(x) + (self.c_min - self.beta) * x + self.beta * first
+        here, first = graph.at_destinations(x), graph.at_destinations(first)
+        mixed = (1 - self.c_min) * graph.propagate(x) + (self.c_min - self.beta) * here + self.beta * first
         return mixed @ self.weight
 
     def penalty(self) -> Tensor:

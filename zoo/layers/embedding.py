@@ -7,6 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from zoo.errors import BuildError
+from zoo.layers.lookup import look_up
+from zoo.ogb_backend import atom_categories, atom_encoder
 from zoo.recipe.fields import Count
 
 
@@ -82,6 +84,29 @@ class CategoryEmbedding(Embedding):
         return total
 
 
+class AtomEmbedding(Embedding):
+    """OGB's encoder of atoms: the sum over nine columns of a learned vector for each category.
+
+    width: of the result; unset, that of the network's blocks.
+    Raises: BuildError where the data set has others than OGB's nine columns.
+    Source: `AtomEncoder` of Hu et al., "Open Graph Benchmark", NeurIPS 2020; its parameters are those of OGB's class.
+    """
+
+    def __init__(self, inputs: Inputs, blocks_width: int, *, width: Count | None = None) -> None:
+        if inputs.categories != atom_categories():
+            what = "floats" if inputs.categories is None else f"categories {list(inputs.categories)}"
+            raise BuildError(
+                f"embedding.atom — the data set's features are {what} — expected those of OGB's atoms, "
+                f"{list(atom_categories())} — embedding=auto"
+            )
+        super().__init__(width or blocks_width)
+        self.encoder: Any = atom_encoder(self.out_width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return Σ_k E_k[x_k]."""
+        return look_up([table.weight for table in self.encoder.atom_embedding_list], x, "embedding.atom")
+
+
 def auto(inputs: Inputs, blocks_width: int, *, width: Count | None = None) -> Embedding:
     """None for float features, the one that integer features are made for, else a vector for each category.
 
@@ -90,6 +115,9 @@ def auto(inputs: Inputs, blocks_width: int, *, width: Count | None = None) -> Em
     if inputs.categories is None:
         made: Any = NoEmbedding(inputs, blocks_width)
         made.reason = "the data set's features are floats"
+    elif inputs.embedding == "atom":
+        made = AtomEmbedding(inputs, blocks_width, width=width)
+        made.reason = "the data set's nodes are atoms, described as OGB does"
     else:
         made = CategoryEmbedding(inputs, blocks_width, width=width)
         made.reason = "the data set's features are categories"

@@ -35,6 +35,8 @@ class DGLConv(Conv):
     Raises: BuildError on a device that this build of DGL has no kernels for.
     """
 
+    per_node = False  # the modules take the degrees of the graph that they are given
+
     def __init__(self, in_width: int, out_width: int, name: str, module: nn.Module) -> None:
         super().__init__(in_width, out_width)
         self.name = name

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
 from zoo.layers.feature_norms import apply_norms
 
@@ -19,6 +20,8 @@ class GatedBlock(nn.Module):
     convolutions to all of its blocks. The matrices of gate_conv are left alone by weight normalisers: tanh bounds the
     gate.
     """
+
+    per_node = False  # a node's gate is made of its neighbours' convolutions
 
     def __init__(
         self,
@@ -37,7 +40,12 @@ class GatedBlock(nn.Module):
         self.activation = activation
 
     def forward(self, graph: Graph, x: Tensor, first: Tensor | None = None) -> Tensor:
-        """Return X', [nodes, width] as x is; first is not used."""
+        """Return X', [nodes, width] as x is; first is not used. Raises: BuildError on a sampled block."""
+        if graph.sources != graph.nodes:
+            raise BuildError(
+                f"g2 — a sampled block of {graph.sources} sources and {graph.nodes} nodes lacks what the gates of its "
+                "sources are made of — expected a whole graph — sampler: cluster or shadow"
+            )
         update = self.activation(apply_norms(self.norms, graph, self.conv(graph, x), x))
         gated = update if self.gate_conv is None else self.activation(self.gate_conv(graph, x))
         tau = torch.tanh(mean_difference(graph, gated, self.p))

@@ -1,5 +1,7 @@
 """Graph isomorphism network of Xu, Hu, Leskovec & Jegelka (ICLR 2019)."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +21,8 @@ class GINConv(Conv):
     degree: nothing bounds the layer's Lipschitz constant by that of its weights alone.
     """
 
+    eps: Tensor
+
     def __init__(
         self,
         in_width: int,
@@ -31,16 +35,8 @@ class GINConv(Conv):
         batch_norm: bool = False,
     ) -> None:
         super().__init__(in_width, out_width)
-        initial = torch.tensor(float(eps))
-        if learn_eps:
-            self.eps = nn.Parameter(initial)
-        else:
-            self.register_buffer("eps", initial)
-        parts: list[nn.Module] = [Linear(in_width, out_width)]
-        for _ in range(layers - 1):
-            parts += [nn.BatchNorm1d(out_width)] if batch_norm else []
-            parts += [make_activation(activation), Linear(out_width, out_width)]
-        self.mlp = nn.Sequential(*parts)
+        make_epsilon(self, eps, learn_eps)
+        self.mlp: nn.Module = make_mlp(in_width, out_width, out_width, layers, activation, batch_norm)
 
     @property
     def propagation(self) -> Norm:
@@ -50,3 +46,24 @@ class GINConv(Conv):
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return MLP((1 + ε) x + A x)."""
         return self.mlp((1 + self.eps) * graph.at_destinations(x) + graph.propagate(x, "sum"))
+
+
+def make_epsilon(conv: Conv, eps: float, learned: bool) -> None:
+    """Give the convolution its ε, as the parameter or the buffer `eps`."""
+    initial = torch.tensor(float(eps))
+    if learned:
+        conv.eps = nn.Parameter(initial)
+    else:
+        conv.register_buffer("eps", initial)
+
+
+def make_mlp(
+    in_width: int, out_width: int, hidden: int, layers: int, activation: Activation, batch_norm: bool
+) -> nn.Sequential:
+    """The MLP of a graph isomorphism convolution: linear maps over `hidden` columns, activations between them."""
+    widths = [in_width, *[hidden] * (layers - 1), out_width]
+    parts: list[nn.Module] = [Linear(widths[0], widths[1])]
+    for inputs, outputs in pairwise(widths[1:]):
+        parts += [nn.BatchNorm1d(inputs)] if batch_norm else []
+        parts += [make_activation(activation), Linear(inputs, outputs)]
+    return nn.Sequential(*parts)

@@ -1,11 +1,12 @@
 """A network: encoder, blocks, head; and the place where weight normalisation enters."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from torch import Tensor, nn, no_grad, stack
 from torch.func import functional_call
 
+from zoo.graphs.flow import Flow
 from zoo.graphs.graph import Graph
 from zoo.initializers.base import Initializer
 from zoo.layers.conv import weight_matrices
@@ -17,6 +18,7 @@ from zoo.layers.residual import NoSkip, Residual
 from zoo.regularizers.base import Regularizer
 
 NormPosition = Literal["pre", "inner", "post"]
+T = TypeVar("T")
 
 
 class WeightNormalization(Protocol):
@@ -67,6 +69,7 @@ class Block(nn.Module):
     def forward(self, graph: Graph, x: Tensor, first: Tensor | None = None) -> Tensor:
         """x: [sources, in]; first: X_0, for initial residuals; the result is [nodes, out]."""
         here = graph.at_destinations(x)
+        first = None if first is None else graph.at_destinations(first)
         update = self._norm("pre", graph, self.dropout(x), x)
         update = self._norm("inner", graph, self.conv(graph, update), here)
         update = self.activation(update)
@@ -79,15 +82,22 @@ class Block(nn.Module):
 
 
 class Blocks(nn.ModuleList):
-    """The blocks, run one after the other."""
+    """The blocks. Called, they are handed to a function: what stands in for parameters then lasts for all it does."""
 
-    def forward(
-        self, graph: Graph, x: Tensor, first: Tensor | None, collect: bool, thinning: Sequence[Regularizer] = ()
+    def forward(self, run: Callable[["Blocks"], T]) -> T:
+        """Return run(self)."""
+        return run(self)
+
+    def run(
+        self, graph: Graph | Flow, x: Tensor, first: Tensor | None, collect: bool, thinning: Sequence[Regularizer] = ()
     ) -> list[Tensor]:
-        """The output of every block, or with `collect` off, of the last one only; `thinning`: anew for each block."""
+        """The output of every block, or with `collect` off, of the last one only; `thinning`: anew for each block.
+
+        first: X_0, of which blocks take the rows that they need; without it, the first block's output.
+        """
         outputs: list[Tensor] = []
-        for block in self:
-            x = block(_thinned(graph, thinning), x, first)
+        for index, block in enumerate(self):
+            x = block(_thinned(graph.at_block(index, len(self)), thinning), x, first)
             first = x if first is None else first
             if collect or not outputs:
                 outputs.append(x)
@@ -170,23 +180,41 @@ class Network(nn.Module):
         found = [term for term in terms if term is not None]
         return stack(found).sum() if found else None
 
-    def forward(self, graph: Graph, x: Tensor) -> Tensor:
-        """x: [nodes, in]; the result is [nodes, out], logits where a head learns classes; [graphs, out] if pooled."""
-        if self.embedding is not None:
-            x = self.embedding(x)
+    def forward(self, graph: Graph | Flow, x: Tensor) -> Tensor:
+        """x: [sources, in]; the result is [nodes, out], logits where a head learns classes; [graphs, out] if pooled."""
+        x = self.embed(x)
         active = self._regularizers() if self.training else []
         for regularizer in active:
             x = regularizer.features(graph, x)
-        whole, graph = graph, _thinned(graph, [regularizer for regularizer in active if not regularizer.per_block])
+        thinned = _thinned(graph, [regularizer for regularizer in active if not regularizer.per_block])
         x = self.encoder(x)
-        first = None if isinstance(self.encoder, nn.Identity) else x
         per_block = [regularizer for regularizer in active if regularizer.per_block]
-        inputs = graph, x, first, self.readout.collects, per_block
+        inputs = thinned, x, x if self.encodes else None, self.readout.collects, per_block
+        outputs = self.with_blocks(lambda blocks: blocks.run(*inputs))
+        return self.read_out(graph, x, outputs)
+
+    @property
+    def encodes(self) -> bool:
+        """Whether X_0 is an encoder's output; else it is the first block's."""
+        return not isinstance(self.encoder, nn.Identity)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """What the encoder is given of x, [nodes, …]."""
+        return x if self.embedding is None else self.embedding(x)
+
+    def with_blocks(self, run: Callable[[Blocks], T]) -> T:
+        """Return run(blocks), with the normalised matrices in the parameters' places.
+
+        They stand in for the parameters for this call only, in modules of third parties too.
+        """
         normalized = self._normalized()
-        # The normalised matrices stand in for the parameters for this call only, in modules of third parties too.
-        outputs = self._blocks_with(normalized, inputs) if normalized else self.blocks(*inputs)
-        read = self.readout.readout([x, *outputs] if self.readout.reads_first else outputs)
-        return self.head(read if self.pooling is None else self.pooling(whole, read))
+        return self._blocks_with(normalized, run) if normalized else self.blocks(run)
+
+    def read_out(self, graph: Graph | Flow, x: Tensor, outputs: Sequence[Tensor]) -> Tensor:
+        """What the head says of X_0, the encoder's output, and of the outputs that the readout collects."""
+        read = [x, *outputs] if self.readout.reads_first else outputs
+        joined = self.readout.readout([graph.at_destinations(rows) for rows in read])
+        return self.head(joined if self.pooling is None else self.pooling(graph, joined))
 
     def block_matrices(self) -> dict[str, nn.Parameter]:
         """Every weight matrix inside the blocks' convolutions, by its dotted name in the network.
@@ -233,13 +261,13 @@ class Network(nn.Module):
                 after = regularizer.mix(graph, before, after)
         return after
 
-    def _blocks_with(self, matrices: Mapping[str, Tensor], inputs: tuple[Any, ...]) -> list[Tensor]:
+    def _blocks_with(self, matrices: Mapping[str, Tensor], run: Callable[[Blocks], T]) -> T:
         """Run the blocks with other matrices in the parameters' places, by name without `blocks.`."""
         convs = [getattr(block, "conv", None) for block in self.blocks]
         # A convolution of several blocks is one object with several names. Replaced under one, it is for all; PyTorch's
         # tying would replace it under each, and put back what it found the second time.
         shared = len(set(map(id, convs))) < len(convs)
-        return functional_call(self.blocks, dict(matrices), inputs, tie_weights=not shared)
+        return functional_call(self.blocks, dict(matrices), (run,), tie_weights=not shared)
 
     def _normalized(self) -> dict[str, Tensor]:
         if self._normalization is None:
@@ -248,7 +276,7 @@ class Network(nn.Module):
         return {name.removeprefix("blocks."): matrix for name, matrix in found.items()}
 
 
-def _thinned(graph: Graph, regularizers: Sequence[Regularizer]) -> Graph:
+def _thinned(graph: Any, regularizers: Sequence[Regularizer]) -> Any:
     for regularizer in regularizers:
-        graph = regularizer.thin(graph)
+        graph = graph.each(regularizer.thin)
     return graph

@@ -78,6 +78,8 @@ class ReversibleBlock(nn.Module):
     Raises: BuildError for fewer than two groups, an activation that overwrites its input, or a sampled graph.
     """
 
+    per_node = False  # X' of a node is made of X' of its neighbours' other groups
+
     def __init__(
         self,
         convs: Sequence[nn.Module],

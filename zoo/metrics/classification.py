@@ -1,5 +1,6 @@
 """Metrics of classification."""
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
@@ -44,18 +45,81 @@ class ROCAUC(LabelMetric):
         """NaN where an output is not finite, or no label has both a positive and a negative."""
         from sklearn.metrics import roc_auc_score  # slow to import, needed by few
 
-        if not torch.isfinite(outputs).all():
-            return float("nan")
-        if labels.dim() == 1:
-            outputs, labels = (outputs[:, 1].double() - outputs[:, 0].double())[:, None], labels[:, None]
-        areas = []
-        for scores, truth in zip(outputs.double().cpu().T, labels.double().cpu().T, strict=True):
-            known = ~torch.isnan(truth)
-            scores, truth = scores[known], truth[known]
-            if (truth == 1).any() and (truth == 0).any():
-                areas.append(float(roc_auc_score(truth.numpy(), scores.numpy())))
-        return sum(areas) / len(areas) if areas else float("nan")
+        areas = [roc_auc_score(truth.numpy(), scores.numpy()) for scores, truth in _ranked(outputs, labels)]
+        return _mean(areas)
 
     def chance(self, labels: Tensor) -> float:
         """½."""
         return 0.5
+
+
+class AveragePrecision(LabelMetric):
+    """Σ_k (R_k − R_{k−1}) P_k, precision P and recall R among the k highest ranked: the area under precision-recall.
+
+    Of two classes by the difference of their logits; of several binary labels the mean over those that have both a
+    positive and a negative, unknown ones (NaN) left out.
+    """
+
+    name = "average-precision"
+    kinds: ClassVar[tuple[Kind, ...]] = ("classes", "binary")
+
+    @classmethod
+    def defined_for(cls, kind: Kind, classes: int) -> bool:
+        """Of several classes only for two."""
+        return kind == "binary" or (kind == "classes" and classes == 2)
+
+    def score(self, outputs: Tensor, labels: Tensor) -> float:
+        """NaN where an output is not finite, or no label has both a positive and a negative."""
+        from sklearn.metrics import average_precision_score
+
+        return _mean(
+            [average_precision_score(truth.numpy(), scores.numpy()) for scores, truth in _ranked(outputs, labels)]
+        )
+
+    def chance(self, labels: Tensor) -> float:
+        """The share of positives, which a ranking at random has as precision at every place; the mean over labels."""
+        outputs = labels.new_zeros(len(labels), 2 if labels.dim() == 1 else labels.shape[1])
+        return _mean([float(truth.mean()) for _, truth in _ranked(outputs, labels)])
+
+
+class F1(LabelMetric):
+    """Macro F1: the mean of 2tp/(2tp + fp + fn) over the classes that occur among labels or predictions."""
+
+    name = "f1"
+    kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
+
+    def score(self, outputs: Tensor, labels: Tensor) -> float:
+        """NaN where a logit is not finite."""
+        if not len(labels) or not torch.isfinite(outputs).all():
+            return float("nan")
+        classes = outputs.shape[1]
+        predicted = outputs.argmax(dim=1)
+        right = torch.bincount(labels[predicted == labels], minlength=classes).double()
+        either = torch.bincount(labels, minlength=classes) + torch.bincount(predicted, minlength=classes)
+        return float((2 * right[either > 0] / either[either > 0]).mean())
+
+    def chance(self, labels: Tensor) -> float:
+        """1/K for the K classes that occur: guessing class k with probability q_k has F1_k = 2p_k q_k/(p_k + q_k), for
+        p_k its share and many guesses, and the mean of these is largest at q = p.
+        """
+        return 1 / len(labels.unique()) if len(labels) else 0.0
+
+
+def _ranked(outputs: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Scores and truth, float64 [known], of each binary label that has both a positive and a negative.
+
+    Of two classes the difference of their logits is the score. Nothing where an output is not finite.
+    """
+    if not torch.isfinite(outputs).all():
+        return
+    if labels.dim() == 1:
+        outputs, labels = (outputs[:, 1].double() - outputs[:, 0].double())[:, None], labels[:, None]
+    for scores, truth in zip(outputs.double().cpu().T, labels.double().cpu().T, strict=True):
+        known = ~torch.isnan(truth)
+        scores, truth = scores[known], truth[known]
+        if (truth == 1).any() and (truth == 0).any():
+            yield scores, truth
+
+
+def _mean(values: list[float]) -> float:
+    return float(sum(values) / len(values)) if values else float("nan")

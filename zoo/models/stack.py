@@ -26,7 +26,7 @@ def Stack(  # noqa: N802
     width: Count = 64,
     activation: Activation = "relu",  # pyright: ignore[reportArgumentType]
     dropout: Probability = 0.0,
-    ends: Literal["linear", "conv"] = "linear",
+    ends: Literal["linear", "head", "conv"] = "linear",
     last_conv: Conv | None = None,
     norm_position: NormPosition = "inner",
     share_weights: bool = False,
@@ -34,11 +34,13 @@ def Stack(  # noqa: N802
     """Stack of `depth` equal blocks of one convolution, between two linear maps or on its own.
 
     ends: "linear" puts dropout → linear → activation before the blocks and dropout → linear after them, and all blocks
-    map width to width. "conv" has no such ends (Kipf & Welling, ICLR 2017): the first block maps the features to
-    `width`, the last one `width` to the classes by `last_conv` (default: `conv`), without activation, residual, or a
-    norm after it. These two have no residual; X_0 of an initial residual is then the first block's output.
+    map width to width. "head" leaves out the former: blocks read the embedding, as wide as they are, and that is X_0 of
+    an initial residual; so are the models of molecules in OGB's examples (Hu et al., NeurIPS 2020). "conv" has no such
+    ends (Kipf & Welling, ICLR 2017): the first block maps the features to `width`, the last one `width` to the classes
+    by `last_conv` (default: `conv`), without activation, residual, or a norm after it. These two have no residual; X_0
+    of an initial residual is then the first block's output.
     norm_position: "pre" before the convolution, "inner" after it, "post" after the residual.
-    share_weights: between linear ends, whether all blocks have one convolution between them, a recurrent network
+    share_weights: unless ends are "conv", whether all blocks have one convolution between them, a recurrent network
     unrolled `depth` times; norms stay each block's own.
 
     feature_norms: factories of feature normalisers, called with the width they act on. conv, residual, activation:
@@ -57,10 +59,17 @@ def Stack(  # noqa: N802
             dropout=dropout,
         )
 
-    if ends == "linear":
+    if ends != "conv":
         if last_conv is not None:
-            raise BuildError("model.last_conv — has no place between linear ends — expected ends=conv, or no last_conv")
-        encoder = linear_end(in_width, width, dropout=dropout, activation=make_activation(activation))
+            raise BuildError("model.last_conv — has no place before a linear end — expected ends=conv, or no last_conv")
+        if ends == "head" and in_width != width:
+            raise BuildError(
+                f"model.ends — head, but the features are {in_width} wide and the blocks {width} — expected equal "
+                f"widths, as of an embedding — ends=linear, or model.width={in_width}"
+            )
+        encoder = nn.Sequential()  # an empty chain, unlike an identity, says that the blocks' input is X_0
+        if ends == "linear":
+            encoder = linear_end(in_width, width, dropout=dropout, activation=make_activation(activation))
         readout: ResidualModule = residual()
         shared = conv(width, width) if share_weights else None
         blocks = [block(conv if shared is None else lambda *_: shared, width, width) for _ in range(depth)]

@@ -59,12 +59,15 @@ class BoundedNormalizer(WeightNormalizer, ABC):
 class FeatureNormalizer(nn.Module, ABC):
     """Maps node features to normalised ones; one instance per block, built with the width it acts on.
 
+    A class that sets `per_node` says that in evaluation each row of the result is made of the same row of the input and
+    of nothing else, so that rows may be computed apart.
     A class that sets `reads_input` is called as `norm(graph, x, before)`, with `before` the input of its block, [nodes,
     width of the input]; the others as `norm(graph, x)`.
     """
 
     site: ClassVar[Site] = "features"
     reads_input: ClassVar[bool] = False
+    per_node: ClassVar[bool] = False
 
     def __init__(self, width: int) -> None:
         super().__init__()

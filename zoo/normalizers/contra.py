@@ -8,6 +8,7 @@ from torch import Tensor
 from zoo.errors import BuildError
 from zoo.normalizers.base import FeatureNormalizer
 from zoo.normalizers.norms import divisor
+from zoo.normalizers.per_graph import batched
 from zoo.recipe.fields import Count, Positive
 
 
@@ -15,15 +16,17 @@ class ContraNorm(FeatureNormalizer):
     """(1 + s)·X − s·P X with P = softmax over j of cos(x_i, x_j)/τ: subtract a mean weighted by resemblance.
 
     j runs over the nodes that are neither i nor an in-neighbour of i, as in the authors' code for graphs, whose edges
-    go both ways; or over all nodes. A node without any such j is left as it is. A zero row resembles all nodes equally.
-    The authors' experiments follow it by a layer normalisation: `normalizer: [contra, layer]`.
+    go both ways; or over all nodes. In a batch of graphs it stays within i's own. A node without any such j is left as
+    it is. A zero row resembles all nodes equally. The authors' experiments follow it by a layer normalisation:
+    `normalizer: [contra, layer]`.
 
     Its matrices are n×n. One of them is kept for the backward pass, and three exist at once: at 8192 nodes in float32
-    0.25 GiB for every block and 0.75 GiB at the peak. Larger graphs are refused. A batch of graphs is treated as one.
+    0.25 GiB for every block and 0.75 GiB at the peak. Larger graphs or batches are refused.
 
     Options: scale: s, 0.2 to 1 in the authors' experiments on graphs, the larger the deeper; temperature: τ;
-    skip_neighbours: leave in-neighbours and the node itself out of the softmax; max_nodes: the largest graph taken.
-    Raises: BuildError for a graph of more nodes.
+    skip_neighbours: leave in-neighbours and the node itself out of the softmax; max_nodes: the largest graph taken,
+    or batch of graphs.
+    Raises: BuildError for more nodes.
     Source: Guo et al., ICLR 2023 (arXiv 2303.06562), in the form of the authors' code for graphs.
     """
 
@@ -47,6 +50,8 @@ class ContraNorm(FeatureNormalizer):
         self._check(x)
         directions = x / divisor(torch.linalg.vector_norm(x, dim=1, keepdim=True))
         scores = directions @ (directions / self.temperature).t()
+        if batched(graph):
+            scores.masked_fill_(graph.graph_ids[:, None] != graph.graph_ids, -torch.inf)
         if self.skip_neighbours:
             scores = _without_in_neighbours(graph.structure.src, graph.structure.dst, scores)
         return x + self.scale * (x - scores.softmax(dim=1) @ x)

@@ -13,8 +13,8 @@ class DifferentiableGroupNorm(FeatureNormalizer):
     """x + λ Σ_g BN_g(s_g ∘ x), with s = softmax(x U) the shares of a node in each group g.
 
     U is learned, [width, groups]. BN_g is a batch normalisation of its own for each group, for each channel over the
-    nodes: (· − mean)/sqrt(var + eps)·γ_g + β_g, with running statistics in eval; γ and β are [groups, width]. A batch
-    of graphs is treated as one graph.
+    nodes: (· − mean)/sqrt(var + eps)·γ_g + β_g, with running statistics in eval; γ and β are [groups, width]. The
+    nodes are those of all graphs of a batch, as in batch normalisation.
 
     Memory is nodes × (width + groups), not nodes × width × groups: the groups are summed over without being laid out.
     Computes in float32 or better, also under autocast. Bounds no Lipschitz constant.
@@ -24,6 +24,7 @@ class DifferentiableGroupNorm(FeatureNormalizer):
     Source: Zhou et al., NeurIPS 2020 (arXiv 2006.06972); momentum from the authors' code.
     """
 
+    per_node = True
     running_mean: Tensor
     running_var: Tensor
 

@@ -6,15 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from zoo.normalizers.base import FeatureNormalizer
+from zoo.normalizers.per_graph import node_mean
 from zoo.recipe.fields import Positive
 
 
 class GraphNorm(FeatureNormalizer):
-    """γ·(x − α·mean)/sqrt(mean((x − α·mean)²) + eps) + β, for each channel over the nodes of the graph.
+    """γ·(x − α·mean)/sqrt(mean((x − α·mean)²) + eps) + β, for each channel over the nodes of each graph.
 
     α, γ and β are learned, [width] each, and start at 1, 1 and 0: that is instance normalisation. There are no running
-    statistics. A batch of graphs is treated as one graph. Bounds no Lipschitz constant: it divides by a statistic that
-    may be small.
+    statistics; each graph of a batch has its own. Bounds no Lipschitz constant: it divides by a statistic that may be
+    small.
 
     Options: eps: added to the mean of the squares.
     Source: Cai et al., ICML 2021 (arXiv 2009.03294).
@@ -29,5 +30,5 @@ class GraphNorm(FeatureNormalizer):
 
     def forward(self, graph: Any, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
-        shifted = x - self.alpha * x.mean(dim=0)
-        return self.gamma * shifted / (shifted.square().mean(dim=0) + self.eps).sqrt() + self.beta
+        shifted = x - self.alpha * node_mean(graph, x)
+        return self.gamma * shifted / (node_mean(graph, shifted.square()) + self.eps).sqrt() + self.beta

@@ -24,6 +24,8 @@ class NodeNorm(FeatureNormalizer):
     Source: Zhou et al., CIKM 2021 (arXiv 2006.07107); pr and eps from the authors' code.
     """
 
+    per_node = True
+
     def __init__(
         self,
         width: int,

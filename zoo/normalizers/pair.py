@@ -1,7 +1,7 @@
 """PairNorm and its mean-only part: normalisations made against oversmoothing.
 
-Neither bounds a Lipschitz constant: the scale divides by a statistic of the input that may be small. A batch of graphs
-is treated as one graph.
+Neither bounds a Lipschitz constant: the scale divides by a statistic of the input that may be small. In a batch of
+graphs, means are those of each graph by itself.
 """
 
 from typing import Any, Literal
@@ -9,6 +9,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from zoo.normalizers.base import FeatureNormalizer
+from zoo.normalizers.per_graph import batched, node_mean
 from zoo.recipe.fields import Positive
 
 _EPS = 1e-6
@@ -32,13 +33,13 @@ class PairNorm(FeatureNormalizer):
 
     def forward(self, graph: Any, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
-        mean = x.mean(dim=0)
+        mean = node_mean(graph, x)
         if self.variant == "PN-SCS":
             return self.scale * x / _square(x).add(_EPS).sqrt() - mean
         x = x - mean
         square = _square(x)
         if self.variant == "PN":
-            square = square.mean()
+            square = node_mean(graph, square) if batched(graph) else square.mean()
         return self.scale * x / (square + _EPS).sqrt()
 
 
@@ -53,7 +54,7 @@ class MeanNorm(FeatureNormalizer):
 
     def forward(self, graph: Any, x: Tensor) -> Tensor:
         """Return the centred features; `x` and the result are [nodes, width]."""
-        return x - x.mean(dim=0)
+        return x - node_mean(graph, x)
 
 
 def _square(x: Tensor) -> Tensor:

@@ -1,15 +1,17 @@
 """The normalisations of features that PyTorch has, over the nodes of a graph.
 
 They rescale features, not weights, and bound no Lipschitz constant: the scale divides by a statistic of the input that
-may be small. A batch of graphs is treated as one graph.
+may be small.
 """
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from zoo.errors import BuildError
 from zoo.normalizers.base import FeatureNormalizer
+from zoo.normalizers.per_graph import batched, node_mean
 from zoo.recipe.fields import Count, Fraction, Positive
 
 
@@ -19,6 +21,8 @@ class LayerNorm(FeatureNormalizer):
     Options: affine: learn γ and β (both [width]); eps: added to the variance.
     Source: Ba, Kiros & Hinton 2016 (arXiv 1607.06450).
     """
+
+    per_node = True
 
     def __init__(self, width: int, *, affine: bool = True, eps: Positive = 1e-5) -> None:
         super().__init__(width)
@@ -32,10 +36,14 @@ class LayerNorm(FeatureNormalizer):
 class BatchNorm(FeatureNormalizer):
     """(x − mean)/sqrt(var + eps)·γ + β, for each channel over the nodes; running statistics in eval.
 
+    Over the nodes of all graphs of a batch, as is usual.
+
     Options: affine: learn γ and β (both [width]); eps: added to the variance; momentum: the weight of the newest
     statistics in the running ones. In training it needs at least two nodes.
     Source: Ioffe & Szegedy 2015 (arXiv 1502.03167).
     """
+
+    per_node = True
 
     def __init__(self, width: int, *, affine: bool = True, eps: Positive = 1e-5, momentum: Fraction = 0.1) -> None:
         super().__init__(width)
@@ -54,6 +62,8 @@ class GroupNorm(FeatureNormalizer):
     Source: Wu & He 2018 (arXiv 1803.08494).
     """
 
+    per_node = True
+
     def __init__(self, width: int, *, groups: Count = 8, affine: bool = True, eps: Positive = 1e-5) -> None:
         super().__init__(width)
         if width % groups:
@@ -70,9 +80,9 @@ class GroupNorm(FeatureNormalizer):
 
 
 class InstanceNorm(FeatureNormalizer):
-    """(x − mean)/sqrt(var + eps)·γ + β, for each channel over the nodes of the graph, in training and eval alike.
+    """(x − mean)/sqrt(var + eps)·γ + β, for each channel over the nodes of each graph, in training and eval alike.
 
-    Batch normalisation of the one graph at hand, without running statistics.
+    Batch normalisation of one graph, without running statistics; each graph of a batch has statistics of its own.
 
     Options: affine: learn γ and β (both [width]); eps: added to the variance.
     Source: Ulyanov, Vedaldi & Lempitsky 2016 (arXiv 1607.08022).
@@ -84,4 +94,9 @@ class InstanceNorm(FeatureNormalizer):
 
     def forward(self, graph: Any, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
-        return self.norm(x)
+        if not batched(graph):
+            return self.norm(x)
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        centred = wide - node_mean(graph, wide)
+        y = centred * (node_mean(graph, centred.square()) + self.norm.eps).rsqrt()
+        return (y if self.norm.weight is None else y * self.norm.weight + self.norm.bias).to(x.dtype)

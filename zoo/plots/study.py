@@ -23,7 +23,7 @@ Number = float | None
 class Line:
     """A line of a sweep: at each x a mean, its interval (None where there is none), and the values of every run.
 
-    panel: lines of one panel share axes, e.g. those of one data set.
+    panel: lines of one panel share axes, e.g. those of one data set. y_label: of its panel, in place of that of all.
     """
 
     label: str
@@ -33,9 +33,12 @@ class Line:
     high: Sequence[Number]
     values: Sequence[Sequence[float]] = field(default=())
     panel: str = ""
+    y_label: str = ""
 
 
-def sweep(lines: Sequence[Line], *, x_label: str, y_label: str, log_x: bool = False, title: str = "") -> Figure:
+def sweep(
+    lines: Sequence[Line], *, x_label: str, y_label: str = "", log_x: bool = False, title: str = ""
+) -> Figure:
     """Means over x with their intervals as bands and a dot for every run; one panel for each that the lines name.
 
     A gap where there is no mean. A label has the same look in every panel, and all panels have one scale of x; each has
@@ -58,7 +61,7 @@ def sweep(lines: Sequence[Line], *, x_label: str, y_label: str, log_x: bool = Fa
             if line.panel == panel:
                 _draw(axes, line, *looks[line.label], shift=_shift(looks[line.label][0], len(labels)), log=log_x)
         _along(axes, places, log_x)
-        axes.set_ylabel(y_label)
+        axes.set_ylabel(next((line.y_label for line in lines if line.panel == panel and line.y_label), y_label))
         axes.set_xlabel(x_label)
         axes.tick_params(labelbottom=True)
     for axes in list(grid.flat)[len(panels) :]:

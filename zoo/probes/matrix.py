@@ -27,13 +27,16 @@ class NodeMatrix:
 
     @property
     def graph(self) -> Graph:
-        """The graph. Raises: BuildError if the block has none."""
+        """The graph, on the rows of x: of a sampled block, the edges among its destinations.
+
+        Raises: BuildError if the block has none.
+        """
         if self._graph is None:
             raise BuildError(
                 "probes — this block is called without a graph — expected blocks called as block(graph, x) — "
                 "subspace=plain needs no graph"
             )
-        return self._graph
+        return self._graph.within
 
     def norms(self, name: SubspaceName) -> tuple[Tensor, Tensor]:
         """The norms of what lies off a subspace and of what lies within it, scalars."""

@@ -35,7 +35,7 @@ class Dirichlet(MatrixProbe):
         graph, x = matrix.graph, matrix.x
         if self.normalization == "none":
             return [_energy(graph, x)]
-        degree = graph.structure.incoming.lengths.clamp(min=1).to(x.dtype)
+        degree = graph.in_degrees.clamp(min=1).to(x.dtype)
         energy = _energy(graph, x * degree.rsqrt()[:, None])
         return [energy / x.square().sum() if self.normalization == "relative" else energy]
 

@@ -228,6 +228,8 @@ _LATER: dict[str, Any] = {
     "embedding": {"name": "auto", "width": None},
     "prepare.edge_features": "keep",
     "task.sampler": {"name": "full"},
+    "task.inference": "whole",
+    "task.chunk": 65536,
     "model.share_weights": False,
     "model.conv.attention_norm": "none",
 }

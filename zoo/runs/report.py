@@ -34,7 +34,9 @@ def table_of(runs: Sequence[Run]) -> Table:
     for run in runs:
         groups.setdefault((run.result["recipe"], run.result["identity"]), []).append(run)
     metrics = sorted({run.metric for run in runs})
-    table = Table(title=f"test {' or '.join(metrics)} at best validation", title_justify="left")
+    lower = sorted({run.metric for run in runs if not run.result.get("higher_is_better", True)})
+    said = f" ({' and '.join(lower)}: lower is better)" if lower else ""
+    table = Table(title=f"test {' or '.join(metrics)} at best validation{said}", title_justify="left")
     table.add_column("recipe", overflow="fold")
     table.add_column("normalizer", overflow="fold")
     if len(metrics) > 1:

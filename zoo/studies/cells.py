@@ -35,7 +35,8 @@ class Score:
 class Ground:
     """What must be equal for figures to stand in one column or be compared.
 
-    selection: how the figure was chosen, e.g. "test at best validation".
+    selection: how the figure was chosen, e.g. "test at best validation". task: the name of what was learned, as figures
+    of nodes, links and graphs are of different things even where metric and data set have one name.
     """
 
     dataset: str
@@ -43,9 +44,10 @@ class Ground:
     metric: str
     higher_is_better: bool
     selection: str
+    task: str = "nodes"
 
     def __str__(self) -> str:
-        return f"{self.metric} on {self.dataset}, split {self.split}, {self.selection}"
+        return f"{self.metric} of {self.task} on {self.dataset}, split {self.split}, {self.selection}"
 
 
 @dataclass(frozen=True)

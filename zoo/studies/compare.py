@@ -10,13 +10,13 @@ from typing import Any
 from zoo.errors import RecipeError, RunError
 from zoo.recipe import text
 from zoo.runs import folder
+from zoo.runs.find import find
 from zoo.runs.run import Run
 from zoo.studies.cells import Cell, Ground, Score
 
 SELECTION = "test at best validation"
 _UNUSED = ("description", "measured", "plugins", "probes", "seeds", "execution", "training.save")  # change no result
 _NUMBER = ("split.index", "split.seed")  # which split of its kind: a run's key, not another thing to compare
-_ASIDE = re.compile(r"\.(previous|unfinished|failed)-\d+$")
 _ONE = re.compile(r"number \d+ of (\d+)(, from the run's seed)?$")
 _RESULT = ("recipe", "identity", "seed", "metric", "val", "test", "status")
 _ABSENT = "–"
@@ -52,7 +52,7 @@ def cells_of_runs(paths: Sequence[str | Path]) -> list[Cell]:
     Raises: RunError if there is no finished run, one cannot be read, the same run is found twice, or runs of one cell
     stand on different ground.
     """
-    runs = [_read(Run(path)) for path in _found(paths)]
+    runs = [_read(Run(path)) for path in find(paths, "compare")]
     by_name: dict[str, list[_Read]] = {}
     for run in runs:
         by_name.setdefault(run.name, []).append(run)
@@ -64,33 +64,8 @@ def cells_of_runs(paths: Sequence[str | Path]) -> list[Cell]:
     return cells
 
 
-def _found(paths: Sequence[str | Path]) -> Iterator[Path]:
-    """The folders of finished runs, each once."""
-    seen: set[Path] = set()
-    for given in map(Path, paths):
-        if folder.is_finished(given):
-            below = [given]
-        else:
-            below = sorted((file.parent for file in given.glob(f"**/{folder.RESULT}")), key=_natural)
-            below = [path for path in below if not any(map(_ASIDE.search, path.relative_to(given).parts))]
-        if not below:
-            raise RunError(
-                f"compare {given} — no finished run in it or below — expected run folders, or folders above some "
-                f"(a finished run has a {folder.RESULT})"
-            )
-        for path in below:
-            if path.resolve() not in seen:
-                seen.add(path.resolve())
-                yield path
-
-
-def _natural(path: Path) -> list[str | int]:
-    """Sorts seed-2 before seed-10."""
-    return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d+)", str(path)))]
-
-
 def ground_of(run: Run, selection: str = SELECTION) -> Ground:
-    """What a run's figures stand on: data set and split in words, metric and its direction.
+    """What a run's figures stand on: task, data set and split in words, metric and its direction.
 
     The number of the split is left out, as it is a run's key; whether the recipe fixed it is not.
     Raises: RunError if a record of the run cannot be read.
@@ -103,6 +78,7 @@ def ground_of(run: Run, selection: str = SELECTION) -> Ground:
         metric=run.metric,
         higher_is_better=run.result.get("higher_is_better", True),  # runs from before it was written
         selection=selection,
+        task=str(_component(run, tree, "task")["name"]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which figures may stand together: equal metric, split and selection, on data that the table tells apart."""
+"""Which figures may stand together: equal task, metric, split and selection, on data that the table tells apart."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -26,11 +26,12 @@ def check_one_place(cells: Sequence[Cell]) -> None:
 def check_column(cells: Iterable[Cell], column: str, advice: str = _ADVICE) -> None:
     """Raise RunError unless the figures of the cells may stand in one column.
 
-    Metric, its direction and the selection have to be equal. Data sets may differ if an axis tells them apart; the
+    Task, metric, its direction and the selection have to be equal. Data sets may differ if an axis tells them apart; the
     split may differ only with them, as a split is always one of some data.
     """
     measured = [cell for cell in cells if cell.ground is not None]
     for of, one in (
+        (lambda ground: ground.task, "task"),
         (lambda ground: (ground.metric, ground.higher_is_better), "metric"),
         (lambda ground: ground.selection, "selection"),
     ):
@@ -54,6 +55,7 @@ def check_side_by_side(cells: Iterable[Cell], advice: str = _ADVICE) -> None:
 def check_comparable(cell: Cell, baseline: Cell) -> None:
     """Raise RunError if a cell stands on other ground than its baseline."""
     for of, one in (
+        (lambda ground: ground.task, "task"),
         (lambda ground: (ground.metric, ground.higher_is_better), "metric"),
         (lambda ground: ground.dataset, "data set"),
         (lambda ground: ground.split, "split"),

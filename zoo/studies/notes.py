@@ -9,7 +9,7 @@ from zoo.studies.statistics import RESAMPLES, Interval
 
 
 def on_figures(cells: Sequence[Cell]) -> list[str]:
-    """Metric, selection, and the split of every data set, in the order of the cells."""
+    """Metric, selection, and the split of every data set (and task), in the order of the cells."""
     grounds = list(dict.fromkeys(cell.ground for cell in cells if cell.ground))
     said = []
     for metric, higher in dict.fromkeys((ground.metric, ground.higher_is_better) for ground in grounds):
@@ -18,9 +18,10 @@ def on_figures(cells: Sequence[Cell]) -> list[str]:
     selections = list(dict.fromkeys(ground.selection for ground in grounds))
     if selections:
         said.append(f"Selection: {several(selections)}.")
+    several_tasks = len({ground.task for ground in grounds}) > 1
     said += [
-        f"{dataset}, split: {split}."
-        for dataset, split in dict.fromkeys((ground.dataset, ground.split) for ground in grounds)
+        f"{dataset}{f' ({task})' if several_tasks else ''}, split: {split}."
+        for task, dataset, split in dict.fromkeys((ground.task, ground.dataset, ground.split) for ground in grounds)
     ]
     return said
 

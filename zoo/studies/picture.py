@@ -49,19 +49,30 @@ def pictures(plan: Plan) -> dict[str, Any]:
 
 
 def _sweep(found: Sequence[Cell], axis: str, title: str) -> Any:
-    """A line for each combination of the other axes, a panel for each data set."""
-    odd = next((cell.axes[axis] for cell in found if not _is_number(cell.axes[axis])), None)
-    if odd is not None:
-        raise RunError(f"report.x — {axis!r} has the label {odd!r}, which is no number — expected an axis of numbers")
+    """A line for each combination of the other axes, a panel for each data set and task.
+
+    A cell whose label is no number has a level line, from one end of the axis to the other.
+    """
+    numbers = sorted({float(cell.axes[axis]) for cell in found if _is_number(cell.axes[axis])})
+    if len(numbers) < 2 and (odd := next((cell for cell in found if not _is_number(cell.axes[axis])), None)):
+        word = f"{axis!r} has the label {odd.axes[axis]!r}, which is no number"
+        raise RunError(f"report.x — {word} — expected an axis with two numbers at least")
+    said, alone = _panel_axes(found, axis), axis if any(not _is_number(cell.axes[axis]) for cell in found) else ""
     lines: dict[tuple[str, str], list[tuple[float, Cell]]] = {}
     for cell in found:
         assert cell.ground is not None
-        others = ", ".join(label for name, label in cell.axes.items() if name not in (axis, "dataset"))
-        panel = cell.axes.get("dataset", _kind(cell.ground))
-        lines.setdefault((panel, others), []).append((float(cell.axes[axis]), cell))
+        others = [label for name, label in cell.axes.items() if name != axis and name not in said]
+        panel = ", ".join(cell.axes[name] for name in said if name in cell.axes) or _kind(cell.ground)
+        label = cell.axes[axis]
+        if _is_number(label):
+            lines.setdefault((panel, ", ".join(others) or alone), []).append((float(label), cell))
+        else:
+            level = [(end, cell) for end in (numbers[0], numbers[-1])]
+            lines.setdefault((panel, ", ".join([*others, label])), []).extend(level)
     drawn = []
     for (panel, others), points in lines.items():
         points.sort(key=lambda point: point[0])
+        level = not any(_is_number(cell.axes[axis]) for _, cell in points)
         figures = [summarise(cell.tests) for _, cell in points]
         drawn.append(
             Line(
@@ -70,14 +81,38 @@ def _sweep(found: Sequence[Cell], axis: str, title: str) -> Any:
                 mean=[figure.mean for figure in figures],
                 low=[figure.low for figure in figures],
                 high=[figure.high for figure in figures],
-                values=[cell.tests for _, cell in points],
+                values=[] if level else [cell.tests for _, cell in points],
                 panel=panel,
+                y_label=_figure_of(points[0][1]),
             )
         )
-    metrics = {cell.ground.metric for cell in found if cell.ground}
     places = sorted({x for line in drawn for x in line.x})
     log = len(places) > 2 and places[0] > 0 and places[-1] / places[0] >= 16
-    return sweep(drawn, x_label=axis, y_label=f"test {' or '.join(sorted(metrics))}", log_x=log, title=title)
+    return sweep(drawn, x_label=axis, log_x=log, title=title)
+
+
+def _panel_axes(found: Sequence[Cell], x: str) -> list[str]:
+    """The axes that say what the figures are of: `dataset` and `task`, else one whose label decides the ground."""
+    axes = [axis for axis in found[0].axes if axis != x]
+    named = [axis for axis in axes if axis in ("dataset", "task")]
+    if named or len({_of(cell) for cell in found}) == 1:
+        return named
+    decided = [axis for axis in axes if len({(c.axes.get(axis), _of(c)) for c in found}) == _labels(found, axis)]
+    return decided[:1]
+
+
+def _labels(found: Sequence[Cell], axis: str) -> int:
+    return len({cell.axes.get(axis) for cell in found})
+
+
+def _of(cell: Cell) -> tuple[str, str]:
+    assert cell.ground is not None
+    return cell.ground.task, _kind(cell.ground)
+
+
+def _figure_of(cell: Cell) -> str:
+    assert cell.ground is not None
+    return f"test {cell.ground.metric}" + ("" if cell.ground.higher_is_better else " (lower is better)")
 
 
 def _kind(ground: Ground) -> str:

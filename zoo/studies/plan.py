@@ -109,7 +109,7 @@ class Arm:
             if self._open:
                 return
             following = settings(
-                self._study.name, tuning, self.variant.space, self.trials, maximize=self._plan.higher_is_better
+                self._study.name, tuning, self.variant.space, self.trials, maximize=self._maximize
             )
             if not following:
                 break
@@ -117,10 +117,18 @@ class Arm:
                 runs = self._runs(setting, tuning.seeds, self._trial_splits(), "trial: ")
                 self._open.append((setting, runs))
                 self._tried += [run for run in runs if run not in self._tried]
-        chosen = best(self.trials, maximize=self._plan.higher_is_better)
+        chosen = best(self.trials, maximize=self._maximize)
         if chosen is not None:
             self.setting = chosen.setting
             self.final = self._runs(chosen.setting, self._study.seeds, self._splits(), "")
+
+    @property
+    def _maximize(self) -> bool:
+        """The direction of the metric, by a finished trial; another cell of the study may have another metric."""
+        for planned in self._tried:
+            if planned.finished:
+                return bool(Run(planned.path).result.get("higher_is_better", True))
+        return True
 
     def _complete(self, setting: Setting, runs: Sequence[Planned]) -> Trial | None:
         """The trial with its mean validation, once none of its runs is to be waited for."""
@@ -163,14 +171,6 @@ class Plan:
         self._retrying = False
         self._tried: set[Path] = set()
         self.arms = self._begun(variants(study))
-
-    @property
-    def higher_is_better(self) -> bool:
-        """The direction of the metric, by the first finished run."""
-        for planned in self._known.values():
-            if planned.finished:
-                return bool(Run(planned.path).result.get("higher_is_better", True))
-        return True
 
     def retry(self) -> None:
         """Count runs that failed before as still to be trained; searches begin anew."""

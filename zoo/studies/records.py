@@ -9,7 +9,7 @@ from zoo.studies.statistics import Interval, summarise
 Value = str | int | float | bool | None
 
 _CELL = (
-    *("ground.dataset", "ground.split", "ground.metric", "ground.higher_is_better", "ground.selection"),
+    *("ground.task", "ground.dataset", "ground.split", "ground.metric", "ground.higher_is_better", "ground.selection"),
     *("test.n", "test.mean", "test.sd", "test.low", "test.high", "val.mean"),
     *("runs.without_figure", "runs.failed", "runs.missing"),
 )
@@ -60,9 +60,9 @@ def _figures(cell: Cell, interval: Interval, confidence: float) -> tuple[Value, 
     test = summarise(tests, interval=interval, confidence=confidence)
     return (
         *(
-            (ground.dataset, ground.split, ground.metric, ground.higher_is_better, ground.selection)
+            (ground.task, ground.dataset, ground.split, ground.metric, ground.higher_is_better, ground.selection)
             if ground
-            else (None,) * 5
+            else (None,) * 6
         ),
         *(test.n, test.mean, test.sd, test.low, test.high, summarise(cell.vals).mean),
         *(len(cell.scores) - len(tests), cell.failed, cell.missing),

@@ -62,6 +62,7 @@ def baseline_named(found: Sequence[Cell], name: str) -> dict[str, str]:
 def tables(plan: Plan, *, interval: Interval = "t", values: bool = False, flat: bool = False) -> list[Table]:
     """The tables that the study asks for: its layout, if it has one, and the comparison with its baseline.
 
+    Cells of different tasks or metrics have tables of their own, as no figure of one says anything of the other.
     Raises: RunError where figures of different metrics, splits or selections would stand in one column.
     """
     report = plan.study.report
@@ -71,11 +72,28 @@ def tables(plan: Plan, *, interval: Interval = "t", values: bool = False, flat: 
         made.append(grid_table(found, report.rows or _others(found, report.columns), report.columns))
     if report.baseline or flat or not made or values:
         baseline = {axis: label(value) for axis, value in report.baseline.items()} or None
-        made.append(long_table(found, baseline=baseline, interval=interval, values=values))
+        for group in _of_one_figure(plan, found):
+            made.append(long_table(group, baseline=baseline, interval=interval, values=values))
     made[-1] = replace(made[-1], notes=(*made[-1].notes, *_chosen(plan)))
     if report.predictors and any(cell.tests for cell in found):
         made.append(predictor_table(predictors(found, report.predictors, report.predict_at), report.predict_at))
     return made
+
+
+def _of_one_figure(plan: Plan, found: Sequence[Cell]) -> list[list[Cell]]:
+    """The cells, those together whose figures may be read against each other; unfinished ones by their recipe."""
+    recipes = [arm.variant.recipe for arm in plan.arms]
+    finished = {
+        (repr(recipe.task.plain()), recipe.dataset.name): cell.ground
+        for recipe, cell in zip(recipes, found, strict=True)
+        if cell.ground
+    }
+    groups: dict[tuple[object, ...], list[Cell]] = {}
+    for recipe, cell in zip(recipes, found, strict=True):
+        ground = cell.ground or finished.get((repr(recipe.task.plain()), recipe.dataset.name))
+        key = (ground.task, ground.metric, ground.higher_is_better) if ground else (recipe.task.name,)
+        groups.setdefault(key, []).append(cell)
+    return list(groups.values())
 
 
 def _chosen(plan: Plan) -> list[str]:

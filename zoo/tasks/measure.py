@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor
 
 from registry import metrics
-from zoo.datasets.base import Official
+from zoo.datasets.base import LinkData, Official
 from zoo.errors import BuildError
-from zoo.metrics.base import Kind, LabelMetric
+from zoo.metrics.base import Kind, LabelMetric, LinkMetric
+
+M = TypeVar("M", LabelMetric, LinkMetric)
 
 
 class OfficialLabels(LabelMetric):
@@ -31,6 +33,47 @@ class OfficialLabels(LabelMetric):
         return self._like.chance(labels)
 
 
+class OfficialLinks(LinkMetric):
+    """A data set's own metric of links, computed by its authors' code; chance is that of the zoo's by that name."""
+
+    def __init__(self, official: Official, like: LinkMetric) -> None:
+        self.name = official.metric
+        self.higher_is_better = official.higher_is_better
+        self._score, self._like = official.score, like
+
+    def score(self, positive: Tensor, negative: Tensor) -> float:
+        """Return what the authors' code says."""
+        return self._score(positive, negative)
+
+    def chance(self, links: int, others: int) -> float:
+        """Return the chance of the metric of that name."""
+        return self._like.chance(links, others)
+
+
+def link_metric(asked: str | Callable[..., Any], data: Any) -> tuple[LinkMetric, str]:
+    """The metric for links of a data set, and why it is that one; `asked`: as of `label_metric`.
+
+    A data set whose links are not what it is published for, but were split off, is scored by AUC.
+    Raises: BuildError for a metric of labels.
+    """
+    published = isinstance(data, LinkData)
+    name = (data.metric if published else "auc") if asked == "auto" else asked
+    chosen: Any = metrics.get(name)() if isinstance(name, str) else name()
+    if not isinstance(chosen, LinkMetric):
+        fitting = [name for name in metrics.names() if _made(metrics.get(name), LinkMetric)]
+        raise BuildError(
+            f"task.metric — {chosen.name} on links of {data.name} — expected a metric of links — "
+            f"one of: {', '.join(fitting)}"
+        )
+    if asked != "auto":
+        return chosen, "asked for"
+    if not published:
+        return chosen, "usual for links split off a graph"
+    if data.official is not None:
+        return OfficialLinks(data.official, chosen), data.official.by
+    return chosen, f"what {data.name} is published with"
+
+
 def label_metric(asked: str | Callable[..., Any], data: Any) -> tuple[LabelMetric, str]:
     """The metric for a data set's labels, and why it is that one; `asked`: "auto", a name, or a metric's factory.
 
@@ -49,8 +92,14 @@ def label_metric(asked: str | Callable[..., Any], data: Any) -> tuple[LabelMetri
 
 
 def _fits(metric: Any, data: Any) -> bool:
+    made = _made(metric, LabelMetric)
+    return made is not None and made.defined_for(data.problem, data.classes)
+
+
+def _made(metric: Any, kind: type[M]) -> type[M] | None:
+    """The class that a metric's factory makes, if it is of the kind."""
     made = metric.func if isinstance(metric, partial) else metric
-    return isinstance(made, type) and issubclass(made, LabelMetric) and made.defined_for(data.problem, data.classes)
+    return made if isinstance(made, type) and issubclass(made, kind) else None
 
 
 def _described(data: Any) -> str:

@@ -11,17 +11,22 @@ from zoo.datasets.base import NodeData, Problem, Split
 from zoo.graphs.graph import Graph
 from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
-from zoo.recipe.fields import Metric, Sampler
+from zoo.recipe.fields import Count, Metric, Sampler
 from zoo.tasks.base import Batch, Part, Prediction, Setting, Task
+from zoo.tasks.fit import check_fit
+from zoo.tasks.inference import Layerwise, whole_reason
 from zoo.tasks.labels import label_loss
 from zoo.tasks.measure import label_metric
 
 
 class NodeClassification(Task):
-    """Classify the nodes of one graph, by one of several classes or by several binary labels each.
+    """Classify the nodes of one graph, by one of several classes or by several binary labels each, some unknown.
 
     metric: `auto` takes the data set's own, else a name of the table `metrics`. sampler: what a step computes on, the
     whole graph (`full`) or a sample of it. Scores are those of the whole graph, whatever the training sampled.
+    inference: how these are computed, `whole` in one forward pass or `layerwise`, block by block for `chunk` nodes at a
+    time: the same scores in less memory. Networks that mix all nodes in a block are run whole, and the record says so.
+    Raises: BuildError for data or a split of another task, or a metric that the labels have not.
     """
 
     def __init__(
@@ -32,7 +37,10 @@ class NodeClassification(Task):
         *,
         metric: Literal["auto"] | Metric = "auto",
         sampler: Sampler = "full",  # pyright: ignore[reportArgumentType]
+        inference: Literal["whole", "layerwise"] = "whole",
+        chunk: Count = 65536,
     ) -> None:
+        check_fit("nodes", NodeData, data, split)
         self.measure, self.metric_reason = label_metric(metric, data)
         self.metric = self.measure.name
         self.higher_is_better = self.measure.higher_is_better
@@ -45,6 +53,8 @@ class NodeClassification(Task):
         self.index: dict[str, Tensor] = {"train": split.train, "val": split.val, "test": split.test}
         make = samplers.get(sampler) if isinstance(sampler, str) else sampler
         self.sampler = make(self.graph, split.train, setting)
+        self.layerwise = Layerwise(self.graph, chunk) if inference == "layerwise" else None
+        self.inference_reason = "asked for"
         self.device = self.graph.device
 
     @property
@@ -67,8 +77,18 @@ class NodeClassification(Task):
         return self
 
     def complete(self, network: Network) -> None:
-        """Tell the sampler how deep the network is."""
+        """Tell the sampler how deep the network is, and see whether it can be evaluated as asked."""
         self.sampler.for_blocks(len(network.blocks))
+        if self.layerwise and (reason := whole_reason(network)):
+            self.layerwise, self.inference_reason = None, reason
+
+    @property
+    def choices(self) -> list[tuple[str, str, str]]:
+        """How the whole graph is scored, where that was asked for."""
+        if self.layerwise is None and self.inference_reason == "asked for":
+            return []
+        chosen = "whole" if self.layerwise is None else f"layer-wise, {self.layerwise.chunk:,} nodes at a time"
+        return [("inference", chosen, self.inference_reason)]
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The samples of an epoch, on the device."""
@@ -99,4 +119,6 @@ class NodeClassification(Task):
         return self.measure.chance(self.labels[self.index[part]])
 
     def _outputs(self, network: nn.Module) -> Tensor:
+        if self.layerwise is not None and isinstance(network, Network):
+            return self.layerwise(network, self.features).float()
         return network(self.graph, self.features).detach().float()

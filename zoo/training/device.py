@@ -1,5 +1,6 @@
 """Where a run is computed, and why there."""
 
+import os
 from dataclasses import dataclass
 
 import torch
@@ -19,12 +20,15 @@ class Choice:
         return f"{self.what}: {self.chosen} ({self.why})"
 
 
-def choose_device(requested: str = "auto") -> tuple[torch.device, Choice]:
+def choose_device(requested: str = "auto", place: int = 0, processes: int = 1) -> tuple[torch.device, Choice]:
     """The device for `auto`, `cpu`, `cuda` or `cuda:N`, and the reason for it.
 
-    Raises: TrainingError if a CUDA device is asked for that is not there.
+    place, processes: this process among those of a team on this machine; each gets a CUDA device of its own.
+    Raises: TrainingError if a CUDA device is asked for that is not there, or there are fewer than processes.
     """
     count = torch.cuda.device_count()
+    if processes > 1 and requested != "cpu" and (count or requested != "auto"):
+        return _own_device(requested, place, processes, count)
     if requested == "auto":
         if count:
             name = torch.cuda.get_device_name(0)
@@ -44,13 +48,29 @@ _NODES_FOR_THREADS = 16_384
 _DEFAULT_THREADS = torch.get_num_threads()
 
 
-def choose_threads(requested: int | None, nodes: int) -> tuple[int, Choice]:
-    """How many CPU threads to compute with, for a graph of so many nodes, and why."""
+def choose_threads(requested: int | None, nodes: int, processes: int = 1) -> tuple[int, Choice]:
+    """How many CPU threads to compute with, for a graph of so many nodes, and why; `processes` share the cores."""
     if requested:
         return requested, Choice("threads", str(requested), "asked for")
     if nodes < _NODES_FOR_THREADS:
         return 1, Choice("threads", "1", f"{nodes:,} nodes keep no second one busy; execution.threads overrides")
+    if processes > 1:  # torchrun lets PyTorch have one thread, whatever there is
+        cores = len(os.sched_getaffinity(0))
+        threads = max(1, cores // processes)
+        return threads, Choice("threads", str(threads), f"{processes} processes share {cores} cores")
     return _DEFAULT_THREADS, Choice("threads", str(_DEFAULT_THREADS), "what PyTorch takes on this machine")
+
+
+def _own_device(requested: str, place: int, processes: int, count: int) -> tuple[torch.device, Choice]:
+    """One CUDA device for each process of this machine."""
+    if requested.startswith("cuda:") or processes > count:
+        has = f"{count} CUDA device{'s' if count != 1 else ''}" if count else f"none: {_why_no_cuda()}"
+        raise TrainingError(
+            f"device {requested} — {processes} processes on this machine, which has {has} — expected auto or cuda, and "
+            "a device for each process — torchrun with a smaller --nproc_per_node, or --device cpu"
+        )
+    device = torch.device("cuda", place)
+    return device, Choice("device", str(device), f"each of {processes} processes has one of {count} CUDA devices")
 
 
 def _why_no_cuda() -> str:

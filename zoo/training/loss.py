@@ -11,3 +11,16 @@ def training_loss(network: nn.Module, task: Task, batch: Batch) -> Tensor:
     loss = task.loss(network, batch)
     penalty = network.penalty() if isinstance(network, Network) else None
     return loss if penalty is None else loss + penalty
+
+
+class TrainingLoss(nn.Module):
+    """`training_loss` of a network and a task, as a module: what is made parallel as a whole."""
+
+    def __init__(self, network: nn.Module, task: Task) -> None:
+        super().__init__()
+        self.network = network
+        self.task = task
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The loss of a batch, a scalar."""
+        return training_loss(self.network, self.task, batch)

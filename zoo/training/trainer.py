@@ -1,4 +1,4 @@
-"""The one training loop: any task, any network, any device."""
+"""The one training loop: any task, any network, any device, one process or several."""
 
 import copy
 import math
@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import TrainingError
 from zoo.layers.network import Network
 from zoo.probes.base import Probe
 from zoo.probes.constraint import NormalizerBound
@@ -18,10 +19,11 @@ from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller, steer
 from zoo.recipe.schema import Training
-from zoo.tasks.base import Batch, Task
-from zoo.training.loss import training_loss
+from zoo.tasks.base import Batch, Part, Task
+from zoo.training.loss import TrainingLoss, training_loss
 from zoo.training.nonfinite import NonFinite, locate
 from zoo.training.state import State, random_state, set_random_state
+from zoo.training.team import Team
 
 Status = Literal["finished", "stopped early", "non-finite"]
 Row = dict[str, Any]
@@ -76,6 +78,10 @@ class Trainer:
 
     plan: which probes are read at which step. controller: moves the normalisers' bounds by what its own probes read.
     evidence: probes that are read once more after the last step.
+
+    team: the processes that train together, each with a trainer of its own. A step is taken on the mean of their
+    gradients. The leader scores and reads the probes, on its share of a batch, and the others hear of what decides.
+    Watchers, saver, plan and evidence are the leader's alone.
     """
 
     def __init__(
@@ -92,7 +98,9 @@ class Trainer:
         plan: Plan | None = None,
         controller: Controller | None = None,
         evidence: Sequence[Probe] = (),
+        team: Team | None = None,
     ) -> None:
+        self.team = team or Team()
         per_epoch = task.steps_per_epoch
         self.network, self.task, self.optimizer, self.scheduler = network, task, optimizer, scheduler
         self.device, self.watchers, self.saver = device, watchers, saver
@@ -106,12 +114,15 @@ class Trainer:
         scheduled = list(plan.scheduled) if plan else []
         if controller is not None:
             self.steer_every = controller.every.steps(per_epoch, self.total)
-            scheduled.append(Scheduled((*controller.probes(), NormalizerBound()), self.steer_every))
+            if self.team.leads:
+                scheduled.append(Scheduled((*controller.probes(), NormalizerBound()), self.steer_every))
         self.plan = Plan(network, scheduled, self.total)
         self.step = 0
         self.seconds = 0.0
         self.best = _Best(task)
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.loss = self.team.parallel(TrainingLoss(network, task))
+        self.saves = self.team.tell(saver is not None)
 
     def fit(self) -> Outcome:
         """Train to the end; the network then carries the best weights."""
@@ -122,24 +133,26 @@ class Trainer:
             loss, finite = self._train_on(batch)
             if not finite:
                 status = "non-finite"
-                non_finite = locate(self.network, self.network.blocks, self.task, batch, self.step, self._precision())
+                non_finite = self._located(batch)
                 break
             self.step += 1
             if self.step % self.every == 0 or self.step == self.total:
                 self._validate(loss, time.perf_counter() - began)
-            if self.saver and self.step % self.save_every == 0 and self.step < self.total:
+            if self.saves and self.step % self.save_every == 0 and self.step < self.total:
                 self.seconds = time.perf_counter() - began
-                self.saver.save(self.state())
+                state = self.state()
+                if self.saver:
+                    self.saver.save(state)
             if self.step - self.best.step >= self.patience:
                 status = "stopped early"
                 break
         final = self._final_reading()
-        self.best.restore(self.network)
+        train, test = self._score_best()
         return Outcome(
             status=status,
             val=self.best.val,
-            test=self.best.test,
-            train=self.best.train,
+            test=test,
+            train=train,
             best_epoch=self._epoch(self.best.step),
             epochs=self._epoch(self.step),
             steps=self.step,
@@ -149,7 +162,7 @@ class Trainer:
         )
 
     def state(self) -> State:
-        """Everything that decides how the training goes on, as tensors and plain values."""
+        """Everything that decides how the training goes on, as tensors and plain values; of all processes."""
         return {
             "step": self.step,
             "seconds": self.seconds,
@@ -158,11 +171,16 @@ class Trainer:
             "scheduler": self.scheduler.state_dict(),
             "best": self.best.state_dict(),
             "steering": self.steering.state_dict() if self.steering else {},
-            "random": random_state(),
+            "random": self.team.gather(random_state()),
         }
 
     def resume(self, state: State) -> None:
-        """Stand where the training stood when `state` was taken."""
+        """Stand where the training stood when `state` was taken. Raises: TrainingError for a team of another size."""
+        if len(state["random"]) != self.team.size:
+            raise TrainingError(
+                f"resume — the state was saved by a team of {len(state['random'])}, and {self.team.size} train now — "
+                "expected as many processes as before — the same torchrun --nproc_per_node, or train without --resume"
+            )
         self.step, self.seconds = state["step"], state["seconds"]
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -170,7 +188,7 @@ class Trainer:
         self.best.load_state_dict(state["best"])
         if self.steering:
             self.steering.load_state_dict(state["steering"])
-        set_random_state(state["random"])
+        set_random_state(state["random"][self.team.rank])
 
     def _batches(self) -> Iterator[Batch]:
         while self.step < self.total:
@@ -185,10 +203,11 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         with self.plan.tap(self.step + 1) as tap:
             with self._precision():
-                loss = training_loss(self.network, self.task, batch)
+                loss = self.loss(batch)
             loss.backward()
+        loss = self.team.mean(loss)
         size = nn.utils.clip_grad_norm_(self.parameters, self.clip)
-        if not torch.isfinite(loss.detach() + size):
+        if not torch.isfinite(loss + size):
             return loss, False
         self.optimizer.step()
         self.scheduler.step()
@@ -210,27 +229,23 @@ class Trainer:
 
     def _probe(self, reading: Reading) -> None:
         """Record what was read in the step just taken, and let the controller act on it."""
-        if not reading:
-            return
         step = self.step + 1
-        row = {"step": step, "epoch": self._epoch(step), **reading.plain()}
-        for watcher in self.watchers:
-            watcher.probed(row)
+        if reading:
+            row = {"step": step, "epoch": self._epoch(step), **reading.plain()}
+            for watcher in self.watchers:
+                watcher.probed(row)
         if self.steering and step % self.steer_every == 0:
-            steer(self.steering, self.network, reading)
+            steer(self.steering, self.network, self.team.tell(reading))
 
     @torch.no_grad()
     def _validate(self, loss: Tensor, seconds: float) -> None:
-        self.network.eval()
-        with self._precision():
-            score = self.task.scores(self.network)
-        val = score("val")
+        (val,) = self._scored("val")
         if self.best.is_beaten_by(val):
-            self.best.take(self.network, self.step, train=score("train"), val=val, test=score("test"))
+            self.best.take(self.network, self.step, val)
         row = {
             "epoch": self._epoch(self.step),
             "step": self.step,
-            "loss": float(loss.detach()),
+            "loss": float(loss),
             "val": val,
             "best_val": self.best.val,
             "lr": self.optimizer.param_groups[0]["lr"],
@@ -238,6 +253,30 @@ class Trainer:
         }
         for watcher in self.watchers:
             watcher.measured(row)
+
+    @torch.no_grad()
+    def _score_best(self) -> tuple[float, float]:
+        """Put the best weights back, and score train and test with them: once, as each may be a pass of its own."""
+        if not self.best.restore(self.network):
+            return math.nan, math.nan
+        train, test = self._scored("train", "test")
+        return train, test
+
+    def _scored(self, *parts: Part) -> list[float]:
+        """The metric of some parts, as the leader finds it."""
+        self.network.eval()
+        if not self.team.leads:
+            return self.team.tell([])
+        with self._precision():
+            score = self.task.scores(self.network)
+            return self.team.tell([score(part) for part in parts])
+
+    def _located(self, batch: Batch) -> NonFinite:
+        """Where non-finite values begin, in the share of the first process that finds any in its own."""
+        found = self.team.gather(
+            locate(self.network, self.network.blocks, self.task, batch, self.step, self._precision())
+        )
+        return next((each for each in found if each.what != "nothing"), found[0])
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
@@ -249,24 +288,26 @@ class Trainer:
 class _Best:
     """The best validation so far, and the weights that gave it."""
 
-    _KEPT = ("step", "train", "val", "test", "weights")
+    _KEPT = ("step", "val", "weights")
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.step = 0
-        self.train = self.val = self.test = float("nan")
+        self.val = float("nan")
         self.weights: dict[str, Tensor] | None = None
 
     def is_beaten_by(self, val: float) -> bool:
         return not math.isnan(val) and (self.weights is None or self.task.better(val, self.val))
 
-    def take(self, network: nn.Module, step: int, *, train: float, val: float, test: float) -> None:
-        self.step, self.train, self.val, self.test = step, train, val, test
+    def take(self, network: nn.Module, step: int, val: float) -> None:
+        self.step, self.val = step, val
         self.weights = copy.deepcopy(network.state_dict())
 
-    def restore(self, network: nn.Module) -> None:
+    def restore(self, network: nn.Module) -> bool:
+        """Whether there are best weights to put back."""
         if self.weights is not None:
             network.load_state_dict(self.weights)
+        return self.weights is not None
 
     def state_dict(self) -> State:
         return {name: getattr(self, name) for name in self._KEPT}

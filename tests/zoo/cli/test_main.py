@@ -60,11 +60,12 @@ def test_a_bug_keeps_its_trace(monkeypatch, capsys):
         main.main()
 
 
-def test_interruption_is_said_and_has_its_code(monkeypatch, capsys):
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(130)], ids=["raised", "made by typer"])
+def test_interruption_is_said_and_has_its_code(monkeypatch, capsys, error):
     """Ctrl-C ends with 130 and a word on what is kept."""
 
     def interrupted():
-        raise KeyboardInterrupt
+        raise error
 
     monkeypatch.setattr(main, "app", interrupted)
     with pytest.raises(SystemExit) as left:

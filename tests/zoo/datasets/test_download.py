@@ -1,5 +1,7 @@
 import http.server
+import io
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,18 @@ from zoo.datasets.store import SourceFile, Store
 from zoo.errors import DataMissing
 
 GOOD = b"a good file\n" * 10_000
+
+
+def zipped(**members: bytes) -> bytes:
+    """A zip archive of these files, below a folder."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"set//{name}", content)
+    return made.getvalue()
+
+
+ARCHIVE = zipped(good=GOOD, other=b"another")
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -31,10 +45,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", "/good")
             self.end_headers()
             return
-        if kind not in ("good", "truncated", "tampered", "unannounced"):
+        if kind not in ("good", "truncated", "tampered", "unannounced", "archive", "torn"):
             self.send_error(404)
             return
-        body = GOOD[:-1] + b"!" if kind == "tampered" else GOOD
+        body = {"tampered": GOOD[:-1] + b"!", "archive": ARCHIVE, "torn": ARCHIVE[:-30]}.get(kind, GOOD)
         self.send_response(200)
         if kind != "unannounced":
             self.send_header("Content-Length", str(len(body)))
@@ -178,3 +192,45 @@ def test_offline_asks_nobody(server, tmp_path):
         store.read("demo", [SourceFile("d/x", (), f"{server.url}/good")])
     assert server.asked == []
     assert files_below(tmp_path) == []
+
+
+def test_a_member_of_an_archive_is_taken_out(server, tmp_path):
+    """Only the member is written; a second one of the same archive needs no second download."""
+    archives: dict[str, bytes] = {}
+    for name, content in (("good", GOOD), ("other", b"another")):
+        url = f"{server.url}/archive#set//{name}"
+        download(url, tmp_path / name, [git_blob(content)], timeout=5, archives=archives)
+        assert (tmp_path / name).read_bytes() == content
+    assert server.asked == ["/archive"]
+    assert len(files_below(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "digest", "words"),
+    [
+        ("archive#set//none", git_blob(GOOD), "no item named"),
+        ("torn#set//good", git_blob(GOOD), "not a zip file"),
+        ("archive#set//other", git_blob(GOOD), "digest"),
+        ("missing#set//good", git_blob(GOOD), "404"),
+    ],
+)
+def test_a_bad_archive_leaves_nothing(server, tmp_path, path, digest, words):
+    """An archive that is torn, lacks the member or holds another: one reason, no file."""
+    with pytest.raises(DownloadError, match=words):
+        download(f"{server.url}/{path}", tmp_path / "file", [digest], timeout=5)
+    assert files_below(tmp_path) == []
+
+
+def test_the_store_fetches_an_archive_once(server, tmp_path):
+    """All files of a data set that are in one archive come by one download, and are read from the cache after it."""
+    files = [
+        SourceFile(f"set/{name}", (git_blob(content),), f"{server.url}/archive#set//{name}")
+        for name, content in (("good", GOOD), ("other", b"another"))
+    ]
+    store = Store(folders=[], cache=tmp_path, offline=False)
+    for _ in range(2):
+        assert {name: content.data for name, content in store.read("set", files).items()} == {
+            "good": GOOD,
+            "other": b"another",
+        }
+    assert server.asked == ["/archive"]

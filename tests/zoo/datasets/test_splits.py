@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.datasets import splits
-from zoo.datasets.base import Masks, NodeData, Split
+from zoo.datasets.base import GraphData, Masks, NodeData, Split
 from zoo.errors import BuildError, DataError, DataMissing
 
 
@@ -193,3 +193,51 @@ def test_shipped_splits_that_cannot_be_used_are_refused(changes, error, words):
     """Overlap, empty parts and nodes without label are noticed."""
     with pytest.raises(error, match=words):
         splits.public(small(**changes), 0)
+
+
+@given(seed=st.integers(0, 2**31 - 1), number=st.integers(3, 12), nodes=st.integers(120, 200))
+def test_folds_are_a_cross_validation(seed, number, nodes):
+    """Over the seeds each labelled node tests once and validates once; sizes and classes differ by one at most."""
+    of = data(nodes)
+    runs = [splits.folds(of, run, folds=number, seed=seed) for run in range(number)]
+    labelled = (of.labels >= 0).nonzero().flatten().tolist()
+    for run, after in zip(runs, [*runs[1:], runs[0]], strict=True):
+        sound(run, of)
+        assert sorted(node for part in lists(run) for node in part) == labelled
+        assert torch.equal(run.val, after.test)
+    assert sorted(node for run in runs for node in run.test.tolist()) == labelled
+    sizes = torch.tensor([len(run.test) for run in runs])
+    classes = torch.stack([of.labels[run.test].bincount(minlength=of.classes) for run in runs])
+    assert sizes.max() - sizes.min() <= 1
+    assert int((classes.amax(0) - classes.amin(0)).max()) <= 1
+
+
+def test_folds_are_dealt_by_a_seed_of_their_own():
+    """The run's seed chooses the fold, counted round; `fold` chooses it itself; another `seed` deals anew."""
+    of = data()
+    assert lists(splits.folds(of, 13)) == lists(splits.folds(of, 3)) == lists(splits.folds(of, 7, fold=3))
+    assert lists(splits.folds(of, 3)) != lists(splits.folds(of, 3, seed=1))
+    # Sorted by label the nodes come in runs; dealt by chance they do not.
+    assert splits.folds(of, 0).test.sort().values.diff().unique().numel() > 10
+    assert splits.folds(of, 12).facts["rule"] == "fold 2 of 10 tests, from the run's seed; the next validates"
+
+
+def test_folds_of_graphs_with_several_labels():
+    """Graphs whose labels are no classes are dealt by chance; each that has a label is in one test fold."""
+    labels = torch.rand(50, 2).round()
+    labels[4] = float("nan")
+    labels[5, 0] = float("nan")
+    none = torch.zeros(0, dtype=torch.int64)
+    of = GraphData("demo", none, none, torch.ones(50).long(), torch.ones(50, 1), labels, 2, problem="binary")
+    tested = sorted(node for run in range(5) for node in splits.folds(of, run, folds=5).test.tolist())
+    assert tested == [graph for graph in range(50) if graph != 4]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"fold": 10}, "fold 10 of 10.*expected fold 0 … 9"), ({"folds": 2701}, "2701 folds of 2700")],
+)
+def test_folds_that_cannot_be_are_refused(options, words):
+    """A fold beyond the last, or more folds than nodes."""
+    with pytest.raises(BuildError, match=words):
+        splits.folds(data(), 0, **options)

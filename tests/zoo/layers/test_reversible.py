@@ -318,7 +318,7 @@ def test_a_loss_of_an_earlier_output(undirected: Graph, features: Any):
     x = features(WIDTH)
 
     def outputs(built: Network) -> list[Tensor]:
-        return built.blocks(undirected, x, None, True)
+        return built.blocks.run(undirected, x, None, True)
 
     def both(built: Network) -> Tensor:
         found = outputs(built)

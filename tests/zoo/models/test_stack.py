@@ -49,17 +49,38 @@ def graph() -> Graph:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 512, 1024])
-@pytest.mark.parametrize("ends", ["linear", "conv"])
+@pytest.mark.parametrize("ends", ["linear", "head", "conv"])
 def test_every_depth_runs_and_trains(graph: Graph, depth: int, ends: Any):
     """From 1 to 1024 blocks, a forward and a backward pass reach every parameter."""
-    network = stack(5, 3, [], depth=depth, ends=ends, residual=AddSkip, conv=partial(GCNConv, norm="right"))
+    width = 4 if ends == "head" else 5
+    network = stack(width, 3, [], depth=depth, ends=ends, residual=AddSkip, conv=partial(GCNConv, norm="right"))
     for matrix in network.block_matrices().values():
         matrix.data.mul_(0.1)  # keeps a thousand residual blocks finite
-    logits = network(graph, torch.randn(NODES, 5))
+    logits = network(graph, torch.randn(NODES, width))
     functional.cross_entropy(logits, torch.arange(NODES) % 3).backward()
     assert logits.shape == (NODES, 3) and logits.isfinite().all()
     assert len(network.blocks) == len(network.block_matrices()) == depth
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+def test_a_head_alone_in_closed_form(graph: Graph):
+    """With ends "head", the blocks read the features themselves, which are X_0 of the initial residual too."""
+    initial = partial(InitialSkip, alpha=0.3)
+    network: Any = stack(4, 3, [], conv=MLPConv, residual=initial, activation=nn.Tanh, ends="head", depth=2)
+    x = torch.randn(NODES, 4)
+    expected = x
+    for block in network.blocks:
+        expected = 0.7 * torch.tanh(block.conv.linear(expected)) + 0.3 * x
+    torch.testing.assert_close(network(graph, x), network.head.linear(expected))
+    assert [name for name, _ in network.named_parameters() if not name.startswith(("blocks.", "head."))] == []
+
+
+def test_a_head_alone_needs_features_as_wide_as_the_blocks():
+    """The error says both widths, and what to change."""
+    with pytest.raises(BuildError, match=r"features are 5 wide and the blocks 4 .*ends=linear, or model\.width=5"):
+        stack(5, 3, [], ends="head")
+    with pytest.raises(BuildError, match="last_conv"):
+        stack(4, 3, [], ends="head", last_conv=GCNConv)
 
 
 def test_conv_ends_are_kipf_and_wellings(graph: Graph):
@@ -179,10 +200,10 @@ def test_shared_weights_are_normalised_for_every_block(mode: str):
     blocks: Any = built.network.blocks
     weight: Any = blocks[0].conv.weight
     with Tap(built.network, [WeightNorms(), WeightSpectrum(), NormalizerBound()]) as tap:
-        built.task.loss(built.network, built.split.train)
+        built.task.loss(built.network, next(built.task.batches(0)))
     reading = tap.read()
     with Tap(built.network, [UpdateRatio()]) as updates:
-        built.task.loss(built.network, built.split.train).backward()
+        built.task.loss(built.network, next(built.task.batches(0))).backward()
     assert weight is blocks[3].conv.weight and isinstance(weight, nn.Parameter)
     assert weight.grad is not None and weight.grad.norm() > 0
     before = weight.detach().clone()

@@ -6,6 +6,7 @@ from zoo.errors import RunError
 from zoo.studies.grounds import check_column, check_comparable, check_one_place, check_side_by_side, told_apart
 
 OTHER = {
+    "task": ("graphs", "expected one task"),
     "metric": ("rocauc", "expected one metric"),
     "higher_is_better": (False, "expected one metric"),
     "split": ("public", "expected one split of a data set"),
@@ -63,11 +64,11 @@ def test_columns_on_different_ground_need_an_axis(cell):
     check_side_by_side([cell(split=split, on={"split": split}) for split in ("public", "random")])
     cells = [cell(norm="x", depth="2"), cell(norm="y", depth="2", on={"split": "public"}), cell(norm="y", depth="4")]
     cells.append(cell(norm="x", depth="4", on={"split": "public"}))
-    with pytest.raises(RunError, match=r"side by side — norm=x, depth=2 has accuracy on cora, split random, train 0.6"):
+    with pytest.raises(RunError, match=r"side by side — norm=x, depth=2 has accuracy of nodes on cora, split random, train 0.6"):
         check_side_by_side(cells)
 
 
-@pytest.mark.parametrize("part", ["metric", "split", "selection", "dataset"])
+@pytest.mark.parametrize("part", ["task", "metric", "split", "selection", "dataset"])
 def test_a_baseline_stands_on_the_same_ground(cell, part):
     """Differences across grounds mean nothing."""
     check_comparable(cell(norm="x"), cell(norm="y"))

@@ -60,6 +60,37 @@ def test_the_axis_may_be_chosen(filled):
             np.testing.assert_allclose(y, [0.0205, 0.0405])
 
 
+def test_tasks_have_panels_with_their_own_figure(tmp_path, result):
+    """Nodes and links of one data set are not drawn on one scale, and each panel says which metric and direction."""
+    plan = Plan(
+        Study.model_validate(
+            {
+                "name": "s",
+                "base": "smoke/res-gcn",
+                "seeds": (0,),
+                "vary": {"what": {"nodes": {}, "values": {"dataset": "karate"}}, "model.depth": (2, 4)},
+            }
+        ),
+        tmp_path,
+    )
+    for run in plan.runs():
+        values = {"metric": "rmse", "higher_is_better": False} if run.recipe.dataset.name == "karate" else {}
+        result(run.path, run.recipe, run.seed, **values)
+    axes = pictures(plan)["sweep"].axes
+    assert [each.get_title() for each in axes] == ["nodes", "values"]
+    assert [each.get_ylabel() for each in axes] == ["test accuracy", "test rmse (lower is better)"]
+
+
+def test_words_among_numbers_are_level_lines(filled):
+    """What has no place on the axis is drawn from its one end to the other, at its mean."""
+    vary = {"m": {"2": {"model.depth": 2}, "none": {"model.depth": 8}, "4": {"model.depth": 6}}}
+    (axes,) = pictures(filled(vary=vary, report=Report(x="m")))["sweep"].axes
+    lines = {line.get_label(): line for line in axes.get_lines() if len(line.get_xdata()) == 2}
+    assert list(lines["none"].get_xdata()) == [2, 4]
+    np.testing.assert_allclose(lines["none"].get_ydata(), 0.0805)
+    np.testing.assert_allclose(lines["m"].get_ydata(), [0.0205, 0.0605])
+
+
 def test_an_axis_of_words_cannot_be_drawn_along(filled):
     """`report.x` on names is a mistake, not a crash."""
     plan = filled(vary={"m": {"A": {}, "B": {"model.width": 8}}}, report=Report(x="m"))

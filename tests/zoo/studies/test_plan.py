@@ -149,6 +149,17 @@ def test_a_lower_metric_may_be_better(tmp_path, finish):
     assert dict(plan.arms[0].setting) == {"optimizer.lr": 0.1}
 
 
+def test_each_cell_has_the_direction_of_its_own_metric(tmp_path, finish):
+    """In a study of several tasks one cell is chosen by the highest value, the other by the lowest."""
+    plan = Plan(study(vary={"model.depth": (2, 3)}, tune=Tuning(method="grid", space=LR)), tmp_path)
+    for number, run in enumerate(list(plan.runs())):
+        lower = run.recipe.model.options["depth"] == 3
+        finish(run, val=number / 10, higher_is_better=not lower, metric="rmse" if lower else "accuracy")
+    list(plan.runs())
+    first, *_, last = LR["optimizer.lr"]
+    assert [dict(arm.setting)["optimizer.lr"] for arm in plan.arms] == [last, first]
+
+
 def test_failed_and_diverged_trials_have_no_value(tmp_path, finish):
     """They are spent, and never chosen; a trial of several runs needs all of them."""
     plan = Plan(study(tune=Tuning(method="grid", space=LR, seeds=(0, 1))), tmp_path)
@@ -243,13 +254,14 @@ def test_a_failure_is_tried_again_once(tmp_path):
 
 def test_a_result_without_a_direction_is_read(tmp_path, finish):
     """Runs from before the direction was written are of metrics of which higher is better."""
-    plan = Plan(study(seeds=(0,)), tmp_path)
-    (run,) = plan.runs()
-    finish(run)
-    values = json.loads((run.path / folder.RESULT).read_text())
-    del values["higher_is_better"]
-    (run.path / folder.RESULT).write_text(json.dumps(values))
-    assert plan.higher_is_better
+    plan = Plan(study(seeds=(0,), tune=Tuning(method="grid", space=LR)), tmp_path)
+    for number, run in enumerate(list(plan.runs())):
+        finish(run, val=number / 10)
+        values = json.loads((run.path / folder.RESULT).read_text())
+        del values["higher_is_better"]
+        (run.path / folder.RESULT).write_text(json.dumps(values))
+    list(plan.runs())
+    assert dict(plan.arms[0].setting) == {"optimizer.lr": LR["optimizer.lr"][-1]}
 
 
 def test_a_folder_that_is_not_there_holds_no_runs(tmp_path):

@@ -93,6 +93,26 @@ def test_layout_and_baseline_give_two_tables(filled):
     assert [made.head[-1] for made in tables(plan, values=True)] == ["depth 3", "runs"]
 
 
+def test_tasks_and_metrics_have_tables_of_their_own(tmp_path, result):
+    """Cells whose figures mean different things are not put in one column; unfinished ones stand with their like."""
+    vary = {"data": {"blocks": {}, "karate": {"dataset": "karate"}}, "model.depth": (2, 3)}
+    plan = Plan(study(vary=vary, seeds=(0, 1, 2), report=Report(baseline={"model.depth": 2})), tmp_path)
+    for run in plan.runs():
+        karate = run.recipe.dataset.name == "karate"
+        if not (karate and run.recipe.model.options["depth"] == 2 and run.seed == 2):
+            values = {"metric": "rmse", "higher_is_better": False} if karate else {}
+            test = 0.5 + 0.1 * run.recipe.model.options["depth"] + 0.01 * run.seed**2
+            result(run.path, run.recipe, run.seed, test=test, **values)
+    made = tables(plan)
+    assert [[row[:2] for row in table.rows] for table in made] == [
+        [("blocks", "2"), ("blocks", "3")],
+        [("karate", "2"), ("karate", "3")],
+    ]
+    assert "rmse of the test part at the best validation epoch; lower is better." in made[1].notes[0]
+    for table in made:
+        assert table.rows[1][6].startswith("+0.100")  # the difference itself: worse where lower is better
+
+
 def test_what_is_missing_or_failed_is_counted(tmp_path, result):
     """A cell says how many of its runs it is over, and why."""
     plan = Plan(study(vary={}, seeds=(0, 1, 2, 3)), tmp_path)

@@ -45,6 +45,7 @@ class Regression(Task):
             (torch.randn(8, 2, generator=generator), torch.rand(8, 2, generator=generator)) for _ in range(batches)
         ]
         self.scripted = iter(scores) if scores else None
+        self.seen: dict[float, float] = {}
 
     @property
     def steps_per_epoch(self):
@@ -67,7 +68,11 @@ class Regression(Task):
         return 0.0
 
     def scores(self, network):
-        val = next(self.scripted) if self.scripted else -self.loss(network, self.data[0]).item()
+        weights = sum(weight.double().sum().item() for weight in network.parameters())
+        if weights not in self.seen:  # the same weights have the same scores
+            val = next(self.scripted) if self.scripted else -self.loss(network, self.data[0]).item()
+            self.seen[weights] = val
+        val = self.seen[weights]
         return lambda part: val if part == "val" else val * 10
 
 
@@ -120,6 +125,28 @@ def test_test_is_reported_at_the_best_validation():
     trainer, _ = trainer_for(Regression(scores=[0.1, float("nan"), 0.5, 0.5, 0.3]), duration="5 epochs")
     outcome = trainer.fit()
     assert (outcome.val, outcome.test, outcome.best_epoch, outcome.status) == (0.5, 5.0, 3, "finished")
+
+
+def test_train_and_test_are_scored_once_with_the_best_weights():
+    """However often a validation was the best so far: a part may be a pass of its own, longer than an epoch."""
+    task, asked = Regression(scores=[0.1, 0.2, 0.5, 0.3]), []
+    scores = task.scores
+
+    def listened(network):
+        return lambda part: asked.append(part) or scores(network)(part)
+
+    task.scores = listened
+    trainer, _ = trainer_for(task, duration="4 epochs")
+    assert trainer.fit().train == 5.0
+    assert asked == [*["val"] * 4, "train", "test"]
+
+
+def test_scores_are_computed_in_the_trainings_precision():
+    """With bf16 under autocast, in parts too that are predicted when they are asked for."""
+    task, seen = Regression(), []
+    task.scores = lambda network: lambda part: seen.append(torch.is_autocast_enabled("cpu")) or 0.5
+    trainer_for(task, duration="2 epochs", precision="bf16")[0].fit()
+    assert seen == [True] * 4
 
 
 def test_the_best_weights_are_put_back():

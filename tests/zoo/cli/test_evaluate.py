@@ -1,0 +1,74 @@
+"""`zoo evaluate`: figures from saved weights, prediction files, and an exit code that says whether they agree."""
+
+import json
+
+import numpy as np
+import pytest
+
+from zoo import api
+from zoo.runs.folder import RESULT
+
+
+@pytest.fixture
+def run(tmp_path):
+    return api.train("smoke/res-gcn", {"training.duration": "2 epochs"}, runs=tmp_path / "runs")
+
+
+def test_a_run_is_scored_and_its_predictions_are_written(run, zoo_here):
+    """One JSON object: the recorded figure again, and a file that holds it."""
+    done = zoo_here("evaluate", run.path, "--json")
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
+    assert (said["score"], said["recorded"], said["agrees"], said["by"]) == (run.test, run.test, True, "zoo")
+    with np.load(said["predictions"], allow_pickle=False) as found:
+        assert float(found["metric_value"]) == run.test
+    assert said["predictions"] == str(run.path / "predictions-test.npz")
+
+
+def test_folders_above_runs_make_a_table(run, tmp_path, zoo_here):
+    """A row for each run below, also of another part; a second time there is nothing to move aside."""
+    api.train("smoke/res-gcn", {"training.duration": "2 epochs"}, seed=1, runs=tmp_path / "runs")
+    for _ in range(2):
+        done = zoo_here("evaluate", "runs", "--split", "val")
+        assert (done.code, done.out.count("equal"), done.out.count("predictions-val.npz")) == (0, 2, 2)
+    assert "now" not in done.out
+
+
+def test_a_changed_figure_ends_with_1_and_the_difference(run, zoo_here):
+    """Predictions are written all the same, and an older file keeps its content beside them."""
+    (run.path / RESULT).write_text(json.dumps({**run.result, "test": run.test - 0.5}))
+    (run.path / "predictions-test.npz").write_bytes(b"mine")
+    done = zoo_here("evaluate", run.path)
+    assert done.code == 1
+    assert "differs by +0.5" in done.out
+    assert "predictions-test.previous-1.npz" in done.out
+    assert (run.path / "predictions-test.previous-1.npz").read_bytes() == b"mine"
+
+
+def test_output_goes_where_it_is_asked(run, tmp_path, zoo_here):
+    """A CSV of one run, and nothing in the run's folder."""
+    assert zoo_here("evaluate", run.path, "--format", "csv", "--output", "mine.csv").code == 0
+    assert (tmp_path / "mine.csv").read_text().startswith("node,output.0,")
+    assert not list(run.path.glob("predictions*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["none"], "no finished run in it or below"),
+        (["runs", "--split", "valid"], "no part 'valid' — expected one of: train, val, test"),
+        (["runs", "--format", "xls"], "expected npz or csv"),
+    ],
+)
+def test_mistakes_are_said(words, said, run, zoo_here):
+    """Exit code 2 and one sentence."""
+    done = zoo_here("evaluate", *words)
+    assert done.code == 2
+    assert said in " ".join(done.err.replace("│", " ").split())
+
+
+def test_one_file_is_for_one_run(run, tmp_path, zoo_here):
+    """Two runs cannot share it."""
+    api.train("smoke/res-gcn", {"training.duration": "2 epochs"}, seed=1, runs=tmp_path / "runs")
+    done = zoo_here("evaluate", "runs", "--output", "p.npz")
+    assert (done.code, "2 runs were found — expected one run for one file" in done.err) == (2, True)

@@ -1,0 +1,132 @@
+"""`torchrun … -m zoo train`: one table, one message where something goes wrong, and an end in seconds."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from zoo.runs.run import Run
+
+# A sampler of which process BREAK fails in the fourth epoch, and which process SLOW falls asleep over.
+PLUGIN = '''
+import os, time
+from registry import samplers
+from zoo.errors import BuildError
+from zoo.tasks.batching import Batching
+from zoo.tasks.sampler import Sample, Sampler
+
+@samplers.register("sevens")
+class Sevens(Sampler):
+    """Seven nodes at a time."""
+
+    def __init__(self, graph, targets, setting):
+        self.graph, self.targets, self.rank = graph, targets, setting.rank
+        self.batching = Batching(len(targets), 7, setting.seed, setting.rank, setting.processes)
+
+    @property
+    def steps(self):
+        return self.batching.steps
+
+    def epoch(self, epoch, start=0):
+        if epoch == 3:
+            kind, who = os.environ.get("BREAK", "none -").split()
+            if who == str(self.rank):
+                if kind == "kill":
+                    os.kill(os.getpid(), 9)
+                raise {"mistake": BuildError, "bug": ValueError}[kind](f"sevens — process {self.rank} fails")
+            if "SLOW" in os.environ:
+                print("asleep", flush=True)
+                time.sleep(60)
+        for share in self.batching.epoch(epoch, start):
+            nodes = self.targets[share.examples]
+            yield Sample(self.graph, None, nodes, nodes, share.weight)
+'''
+TRAIN = ["-m", "zoo", "train", "smoke/res-gcn", "--plugin", "sevens.py", "task.sampler=sevens", "model.dropout=0.5"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("command")
+    (folder / "sevens.py").write_text(PLUGIN)
+    return folder
+
+
+def test_python_m_zoo_is_zoo():
+    """The module runs the command."""
+    done = subprocess.run([sys.executable, "-m", "zoo", "train", "--help"], capture_output=True, text=True, check=True)
+    assert "torchrun" in done.stdout
+
+
+def test_one_table_and_no_word_twice(torchrun, folder):
+    """Only the leader prints; two seeds are trained by one team."""
+    process = torchrun(*TRAIN, "--seeds", "0,1", "--runs", "whole", folder=folder)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert out.count("smoke/res-gcn") == 1
+    assert "(2)" in out
+    assert err.count("finished →") == 2
+    assert err.count("processes: 2") == 1
+
+
+def test_a_broken_run_goes_on_to_the_same_end(torchrun, folder):
+    """Process 1 fails: one message, exit code not 0, in seconds; resumed, the run ends bitwise as the whole one."""
+    began = time.monotonic()
+    process = torchrun(*TRAIN, "training.save=10 steps", "--runs", "broken", folder=folder, BREAK="mistake 1")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert time.monotonic() - began < 60
+    assert err.count("error: sevens") == 1
+    assert err.count("sevens — process 1 fails") == 1
+    assert err.count("Traceback") == 1, "torchrun's own"
+    process = torchrun(*TRAIN, "training.save=10 steps", "--runs", "broken", "--resume", folder=folder)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    whole, resumed = (Run(next((folder / name).glob("**/seed-0/result.json")).parent) for name in ("whole", "broken"))
+    columns = ["epoch", "step", "loss", "val", "best_val", "lr"]
+    assert resumed.metrics[columns].equals(whole.metrics[columns])
+    assert (resumed.path / "model.safetensors").read_bytes() == (whole.path / "model.safetensors").read_bytes()
+    assert not list(resumed.path.parent.glob("*unfinished*")), "it was resumed, not begun anew"
+
+
+def test_a_team_of_another_size_does_not_resume(torchrun, folder):
+    """The random states are those of two processes: one alone is told so."""
+    torchrun(*TRAIN, "training.save=10 steps", "--runs", "two", folder=folder, BREAK="bug 0").communicate(timeout=120)
+    command = [sys.executable, *TRAIN, "training.save=10 steps", "--runs", "two", "--resume"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    assert done.returncode == 2
+    assert "a team of 2, and 1 train now" in done.stderr
+
+
+@pytest.mark.parametrize(("how", "said"), [("bug 1", "ValueError: sevens — process 1 fails"), ("kill 1", "is gone")])
+def test_a_bug_or_a_death_ends_all(torchrun, folder, how, said):
+    """An exception keeps its one trace; of a process that was killed the other one says that it is gone."""
+    process = torchrun(*TRAIN, "--runs", how.replace(" ", "-"), folder=folder, BREAK=how)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert err.count(said) == 1
+    assert err.count("Traceback") == 1 + ("bug" in how), "torchrun's own, and a bug's"
+
+
+def test_a_mistake_is_told_once(torchrun, folder):
+    """What all processes find wrong in a recipe is one message."""
+    process = torchrun("-m", "zoo", "train", "smoke/res-gcn", "model.depht=3", folder=folder)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert err.count("model.depht") == 1
+
+
+def test_interrupting_ends_all(torchrun, folder):
+    """Ctrl-C reaches the whole group: one word, no trace but torchrun's, in seconds."""
+    process = torchrun(*TRAIN, "--runs", "interrupted", folder=folder, SLOW="1")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "asleep\n"
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert time.monotonic() - began < 30
+    assert err.count("interrupted: what is measured so far") == 1

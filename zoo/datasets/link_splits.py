@@ -1,0 +1,130 @@
+"""Which links train, validate and test: the split that a data set ships, or a random one of a graph's edges."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.datasets.base import LinkData, LinkSplit, NodeData
+from zoo.datasets.pairs import among, pair_keys, pairs_of
+from zoo.errors import BuildError, DataError
+from zoo.recipe.fields import Count, Fraction, Index
+
+
+def shipped_links(data: LinkData) -> LinkSplit:
+    """The split of the data set, with its message edges as they were prepared.
+
+    Raises: DataError if one of its val or test links is among them, in either direction; a data set whose links come
+    again by their nature (a pair that collaborates in two years) says so in `links.facts["repeats"]`.
+    """
+    split = replace(data.links, message=torch.stack([data.src, data.dst]))
+    repeated = _repeated(split, data.nodes)
+    if repeated and "repeats" not in split.facts:
+        raise DataError(
+            f"split {split.name} — {repeated} val and test links of {data.name} are edges that features spread along — "
+            "expected none, in either direction"
+        )
+    facts = {**split.facts, "sizes": _sizes(split), "repeated links": repeated}
+    return replace(split, facts={"why": "the data set ships it", **facts})
+
+
+def links(
+    data: NodeData,
+    run_seed: int,
+    *,
+    val: Fraction = 0.05,
+    test: Fraction = 0.1,
+    negatives: Count = 1,
+    seed: Index | None = None,
+) -> LinkSplit:
+    """A random share of a graph's links to validate and to test; features spread along the edges of the others.
+
+    A link is a pair of different nodes with an edge: of a symmetric graph each pair once, lower number first. Of a
+    directed one every direction is a link, and both directions of a pair are in one part, so that neither tells of the
+    other. Message edges are all prepared ones, loops too, between pairs that are not in val or test.
+    The pairs of val_negative and test_negative are drawn uniformly from those without an edge in the whole graph, each
+    at most once.
+
+    val, test: shares of the pairs, rounded; those of Kipf & Welling, "Variational Graph Auto-Encoders", 2016, by
+    default. negatives: for each link. seed: of the split; without one, the run's seed.
+    Raises: BuildError if a part would be empty, or there are too few pairs without an edge.
+    """
+    if not isinstance(data, NodeData):
+        wants = "default, its own" if isinstance(data, LinkData) else "a split of graphs, e.g. random"
+        raise BuildError(f"split links — {data.name} is no single graph with all its links — expected split={wants}")
+    seed = run_seed if seed is None else seed
+    nodes = data.nodes
+    edges, loops = torch.stack([data.src, data.dst]), data.src == data.dst
+    pairs = pair_keys(edges, nodes, directed=False)
+    ways = pair_keys(edges[:, ~loops], nodes, directed=True).unique()
+    directed = not torch.equal(ways, pair_keys(pairs_of(ways, nodes).flip(0), nodes, directed=True).sort().values)
+    known = pairs[~loops].unique()
+    order = torch.from_numpy(np.argsort(np.random.PCG64([seed, 0]).random_raw(len(known)), kind="stable"))
+    ends = round(val * len(known)), round((val + test) * len(known))
+    if not 0 < ends[0] < ends[1] < len(known):
+        raise BuildError(
+            f"split links — val {val} and test {test} of the {len(known)} links of {data.name} leave a part empty — "
+            "expected at least one link for each of train, val and test"
+        )
+    parts = [known[part].sort().values for part in (order[ends[1] :], order[: ends[0]], order[ends[0] : ends[1]])]
+    train, val_links, test_links = (_within(ways, part, nodes) if directed else pairs_of(part, nodes) for part in parts)
+    message = edges[:, ~among(pairs, torch.cat(parts[1:]).sort().values)]
+    wanted = [negatives * val_links.shape[1], negatives * test_links.shape[1]]
+    free = _unlinked(ways if directed else known, nodes, sum(wanted), seed, directed=directed, name=data.name)
+    split = LinkSplit(
+        name="links",
+        train=train,
+        val=val_links,
+        test=test_links,
+        val_negative=free[:, : wanted[0]],
+        test_negative=free[:, wanted[0] :],
+        message=message,
+        directed=directed,
+    )
+    rule = f"random, val {val}, test {test} of the {'directed' if directed else 'undirected'} links, the rest train"
+    return replace(split, facts={"rule": rule, "seed": seed, "negatives": negatives, "sizes": _sizes(split)})
+
+
+def _within(ways: Tensor, pairs: Tensor, nodes: int) -> Tensor:
+    """Of directed links those between the pairs, which are sorted."""
+    links = pairs_of(ways, nodes)
+    return links[:, among(pair_keys(links, nodes, directed=False), pairs)]
+
+
+def _unlinked(known: Tensor, nodes: int, count: int, seed: int, *, directed: bool, name: str) -> Tensor:
+    """Different pairs of different nodes that are not among the keys `known`, in random order: int64 [2, count]."""
+    free = nodes * (nodes - 1) // (1 if directed else 2) - len(known)
+    if count > free:
+        raise BuildError(
+            f"split links — {count} pairs without a link are wanted of {name}, which has {free} — expected no more — "
+            "lower negatives, val or test"
+        )
+    draws = np.random.PCG64([seed, 1])
+    if 4 * count > free:  # hardly a draw would be new
+        upper = torch.triu_indices(nodes, nodes, 1)
+        every = pair_keys(torch.cat([upper, upper.flip(0)], dim=1) if directed else upper, nodes, directed=directed)
+        every = every[~among(every, known)]
+        chosen = np.argsort(draws.random_raw(len(every)), kind="stable")[:count]
+        return pairs_of(every[torch.from_numpy(chosen)], nodes)
+    drawn = np.empty(0, dtype=np.int64)
+    while len(drawn) < count:
+        missing = count - len(drawn)
+        raw = torch.from_numpy((draws.random_raw(missing + missing // 8 + 16) % np.uint64(nodes**2)).astype(np.int64))
+        pair = pairs_of(raw, nodes)
+        keys = pair_keys(pair, nodes, directed=directed)
+        keys = keys[(pair[0] != pair[1]) & ~among(keys, known)]
+        drawn = np.concatenate([drawn, keys.numpy()])
+        _, first = np.unique(drawn, return_index=True)  # repeated draws are dropped where they come second
+        drawn = drawn[np.sort(first)]
+    return pairs_of(torch.from_numpy(drawn[:count]), nodes)
+
+
+def _repeated(split: LinkSplit, nodes: int) -> int:
+    message = pair_keys(split.message, nodes, directed=False).unique()
+    held = torch.cat([split.val, split.test], dim=1)
+    return int(among(pair_keys(held, nodes, directed=False), message).sum())
+
+
+def _sizes(split: LinkSplit) -> dict[str, int]:
+    return {part: getattr(split, part).shape[1] for part in ("train", "val", "test")}

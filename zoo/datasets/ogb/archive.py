@@ -1,0 +1,137 @@
+"""An OGB archive, from its address to a folder in the cache: whole and verified, or not at all.
+
+No digests of the archives are published. What came first is trusted: the digests of the archive and of each file in it
+are written into `<folder>.json` beside the folder, and each later load verifies the files against them.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+
+from filelock import FileLock
+
+from zoo.datasets.digest import sha256_of
+from zoo.datasets.download import DownloadError
+from zoo.datasets.ogb.atomic import replacing
+from zoo.datasets.ogb.fetch import fetch
+
+_CHUNK = 1 << 20
+_MEMBERS = 1000  # an OGB archive has some twenty
+_RATIO = 50  # what it holds is compressed already, but for the pickled splits
+_SMALL = 1 << 20
+
+
+def obtain(
+    url: str,
+    place: Path,
+    *,
+    inner: str,
+    digests: Mapping[str, str],
+    wanted: Callable[[Path], list[str]],
+    timeout: float,
+) -> None:
+    """Download a zip archive and unpack its folder `inner` as the folder `place`, which appears when it is complete.
+
+    digests: of files in it, where known. wanted: the files that must be in it, given the folder.
+    One process at a time does so; others wait and find the folder there.
+    Raises: DownloadError; then the folder is not there, and of the archive at most a part that a later call completes.
+    """
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(place.with_name(f".{place.name}.lock")):
+            if not place.exists():
+                _obtain(url, place, inner, digests, wanted, timeout)
+    except OSError as error:
+        raise DownloadError(f"it could not be brought into {place.parent}: {error}") from error
+
+
+def record_of(place: Path) -> dict[str, str]:
+    """The digests that were recorded when the folder was downloaded, by path; empty if it was not."""
+    try:
+        return dict(json.loads(_record(place).read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _record(place: Path) -> Path:
+    return place.with_name(f"{place.name}.json")
+
+
+def _obtain(
+    url: str, place: Path, inner: str, digests: Mapping[str, str], wanted: Callable[[Path], list[str]], timeout: float
+) -> None:
+    archive = place.with_name(f"{place.name}.zip")
+    if not archive.exists():
+        fetch(url, archive, timeout=timeout)
+    fresh = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+    try:
+        came = unpack(archive, inner, fresh / place.name)
+        absent = [path for path in wanted(fresh / place.name) if path not in came]
+        if absent:
+            raise DownloadError(f"the archive has no {inner}/{absent[0]}")
+        wrong = [path for path in came if path in digests and came[path] != digests[path]]
+        if wrong:
+            raise DownloadError(f"{wrong[0]} in it has digest {came[wrong[0]]}, expected {digests[wrong[0]]}")
+        record = {"archive": url, "sha256": sha256_of(archive), "bytes": archive.stat().st_size, "files": came}
+        with replacing(_record(place)) as file:
+            file.write(json.dumps(record, indent=1).encode())
+        (fresh / place.name).replace(place)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        archive.unlink(missing_ok=True)  # unpacked, or no good
+
+
+def unpack(archive: Path, inner: str, into: Path) -> dict[str, str]:
+    """Unpack the folder `inner` of a zip archive as the new folder `into`; return the digest of each file by its path.
+
+    Raises: DownloadError if it is no such archive, damaged, or has a member that a data set has no use for: outside its
+    folder, a link, encrypted, too many of them, or blown up far beyond the archive's size.
+    """
+    came = {}
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = opened.infolist()
+            _check(members, archive.stat().st_size)
+            into.mkdir(parents=True)
+            for member in members:
+                top, *rest = PurePosixPath(member.filename).parts
+                if top == inner and rest and not member.is_dir():
+                    came["/".join(rest)] = _extract(opened, member, into.joinpath(*rest))
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise DownloadError(f"what came cannot be read as a zip archive: {error}") from error
+    if not came:
+        raise DownloadError(f"the archive has no folder {inner}")
+    return came
+
+
+def _check(members: list[zipfile.ZipInfo], size: int) -> None:
+    if len(members) > _MEMBERS:
+        raise DownloadError(f"the archive has {len(members)} members — expected at most {_MEMBERS}")
+    total = sum(member.file_size for member in members)
+    if total > _RATIO * size + _SMALL:
+        raise DownloadError(f"the archive of {size} bytes would unpack to {total} — expected {_RATIO} times at most")
+    for member in members:
+        name = member.filename
+        parts = PurePosixPath(name).parts
+        if not parts or name.startswith("/") or ".." in parts or "\\" in name or re.match("[A-Za-z]:", name):
+            raise DownloadError(f"the archive's member {name!r} would leave its folder")
+        kind = stat.S_IFMT(member.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise DownloadError(f"the archive's member {name!r} is a link or a device — expected files and folders")
+
+
+def _extract(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> str:
+    digest = hashlib.sha256()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with opened.open(member) as source, target.open("xb") as file:  # x: no member twice
+        while chunk := source.read(_CHUNK):  # never more than the directory says, and its CRC is checked
+            digest.update(chunk)
+            file.write(chunk)
+    return f"sha256:{digest.hexdigest()}"

@@ -1,0 +1,97 @@
+"""What makes float features of what the edges carry: in each convolution that reads them, an embedding of its own."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from registry import edge_embeddings
+from zoo.errors import BuildError
+from zoo.graphs.graph import Graph
+from zoo.layers.linear import glorot, zeros
+from zoo.layers.lookup import look_up
+from zoo.ogb_backend import bond_encoder
+from zoo.recipe.fields import Count
+
+
+class EdgeEmbedding(nn.Module, ABC):
+    """Maps what a graph's edges carry to float features [edges, width]. Built with the width of the convolution.
+
+    Its parameters are none of the matrices that weight normalisers find: none stands between a node's features and the
+    next block's.
+    """
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """x: [edges, columns], float or int64; the result is float [edges, width]."""
+
+
+class BondEmbedding(EdgeEmbedding):
+    """OGB's encoder of bonds: the sum over three columns of a learned vector for each category.
+
+    Source: `BondEncoder` of Hu et al., "Open Graph Benchmark", NeurIPS 2020; its parameters are those of OGB's class.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.encoder: Any = bond_encoder(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return Σ_k E_k[x_k]."""
+        return look_up([table.weight for table in self.encoder.bond_embedding_list], x, "edge_embedding.bond")
+
+
+class CategoryEdgeEmbedding(EdgeEmbedding):
+    """The sum over columns of a learned vector for each category, drawn from Glorot's uniform distribution.
+
+    categories: how many each column has.
+    """
+
+    def __init__(self, width: int, *, categories: tuple[Count, ...]) -> None:
+        super().__init__()
+        if not categories:
+            raise BuildError("edge_embedding.category — no categories — expected one number for each column")
+        self.columns = nn.ModuleList([nn.Embedding(many, width) for many in categories])
+        for column in self.columns:
+            nn.init.xavier_uniform_(column.weight)  # pyright: ignore[reportArgumentType]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return Σ_k E_k[x_k]."""
+        tables: list[Any] = [column.weight for column in self.columns]
+        return look_up(tables, x, "edge_embedding.category")
+
+
+class LinearEdgeEmbedding(EdgeEmbedding):
+    """A linear map x M + b of float features. columns: how many an edge has."""
+
+    def __init__(self, width: int, *, columns: Count) -> None:
+        super().__init__()
+        self.map = glorot(columns, width)
+        self.bias = zeros(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x M + b."""
+        if not x.is_floating_point() or x.dim() != 2 or x.shape[1] != len(self.map):
+            raise BuildError(
+                f"edge_embedding.linear — got {x.dtype} {list(x.shape)} — expected floats [edges, {len(self.map)}] — "
+                + (f"columns={x.shape[-1]}" if x.is_floating_point() else "edge_embedding=category")
+            )
+        return x.to(self.map.dtype) @ self.map + self.bias
+
+
+def make_edge_embedding(named: str | Callable[..., Any], width: int) -> EdgeEmbedding:
+    """The edge embedding of a name, or of a factory."""
+    made: EdgeEmbedding = (edge_embeddings.get(named) if isinstance(named, str) else named)(width)
+    return made
+
+
+def edge_features(graph: Graph, conv: str) -> Tensor:
+    """What the graph's edges carry. Raises: BuildError if it is nothing; `conv` is the one that asks."""
+    if graph.edge_features is None:
+        plain = {"gine": "gin", "gcn-edge": "gcn"}[conv]
+        raise BuildError(
+            f"conv {conv} — the graph's edges have no features — expected a data set whose edges have some, with "
+            f"prepare.edge_features=keep — conv={plain}"
+        )
+    return graph.edge_features

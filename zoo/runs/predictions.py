@@ -1,0 +1,80 @@
+"""What a network says of a part, as a file: NumPy's npz, which other programs read without pickle, or CSV."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from zoo.errors import RunError
+
+Form = Literal["npz", "csv"]
+Arrays = Mapping[str, np.ndarray]
+
+
+def write_predictions(file: Path, arrays: Arrays, about: Mapping[str, str | float], form: Form = "npz") -> Path | None:
+    """Write arrays with one first dimension so that the file is either whole or not there.
+
+    npz: every array under its name, and `about` as arrays without dimensions. csv: a row for each example, a column for
+    each array, of two dimensions `name.0`, `name.1`, …; `about` is left out.
+    What is in the way and says something else is given the name `….previous-N`, which is returned; a file that says the
+    same is left alone.
+    Raises: RunError for another form, or if the file cannot be written.
+    """
+    if form not in get_args(Form):
+        raise RunError(f"predictions {file} — no form {form!r} — expected one of: {', '.join(get_args(Form))}")
+    draft = file.with_name(f"{file.name}.part")
+    try:
+        with draft.open("wb") as stream:
+            if form == "npz":
+                contents: dict[str, Any] = {**arrays, **{name: np.array(value) for name, value in about.items()}}
+                np.savez(stream, **contents)
+            else:
+                stream.write(_csv(arrays).encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+        if file.exists() and file.read_bytes() == draft.read_bytes():
+            draft.unlink()
+            return None
+        aside = _move_aside(file)
+        draft.replace(file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise RunError(
+            f"predictions {file} — cannot be written: {error.strerror} — expected a file in a folder to write to"
+        ) from error
+    return aside
+
+
+def read_predictions(file: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of an npz file that `write_predictions` wrote. Raises: RunError if it cannot be read."""
+    try:
+        with Path(file).open("rb") as stream:
+            found = np.load(stream, allow_pickle=False)
+            return {name: found[name] for name in found.files}
+    except Exception as error:  # NumPy and zipfile have several for a broken file
+        raise RunError(f"predictions {file} — cannot be read: {error} — expected what 'zoo evaluate' wrote") from error
+
+
+def _csv(arrays: Arrays) -> str:
+    import pandas as pd
+
+    columns: dict[str, np.ndarray] = {}
+    for name, array in arrays.items():
+        if array.ndim == 1:
+            columns[name] = array
+        else:
+            flat = array.reshape(len(array), -1)
+            columns |= {f"{name}.{number}": flat[:, number] for number in range(flat.shape[1])}
+    return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n")
+
+
+def _move_aside(file: Path) -> Path | None:
+    if not file.exists():
+        return None
+    number = 1
+    while (aside := file.with_name(f"{file.stem}.previous-{number}{file.suffix}")).exists():
+        number += 1
+    file.rename(aside)
+    return aside

@@ -1,0 +1,177 @@
+"""Classification of graphs, and regression on them, in batches."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from registry import poolings
+from zoo.datasets.base import GraphData, Problem, Split
+from zoo.graphs.disjoint import DisjointGraphs
+from zoo.graphs.graph import Graph
+from zoo.graphs.kernel import KernelName
+from zoo.layers.embedding import Inputs
+from zoo.layers.network import Network
+from zoo.recipe.fields import Count, Metric, Pooling
+from zoo.tasks.base import Batch, Part, Prediction, Setting, Task
+from zoo.tasks.batching import Batching
+from zoo.tasks.fit import check_fit
+from zoo.tasks.labels import label_loss
+from zoo.tasks.measure import label_metric
+
+# Batches of a part to be scored are kept when it has so many nodes and edges at most: about 100 bytes for each of them.
+_KEPT = 2_000_000
+
+
+@dataclass(frozen=True)
+class GraphBatch:
+    """A disjoint union of graphs: what a network is given, and the labels. weight: see `batching.Share`."""
+
+    graph: Graph
+    features: Tensor
+    labels: Tensor
+    weight: float = 1.0
+
+    def to(self, device: torch.device) -> "GraphBatch":
+        """The batch on a device."""
+        return GraphBatch(self.graph.to(device), self.features.to(device), self.labels.to(device), self.weight)
+
+
+class GraphPrediction(Task):
+    """Say something of whole graphs: one of several classes, several binary labels, or numbers.
+
+    The loss is that of `label_loss`, and its mean over a batch is minimised. Numbers are learned as (y − m)/s, with m
+    and s the mean and the deviation of each label over the training part; outputs are brought back before they are
+    scored. Scores do not depend on how graphs are put into batches, where no layer's own statistics do.
+
+    metric: `auto` takes the data set's own, else a name of the table `metrics`. pool: how the nodes of a graph become
+    one row, which the network's head reads. batch_size: graphs of a training step; eval_batch_size: of a batch that is
+    scored. standardize: whether numbers are; classes and binary labels never are.
+    """
+
+    def __init__(
+        self,
+        data: GraphData,
+        split: Split,
+        setting: Setting,
+        *,
+        metric: Literal["auto"] | Metric = "auto",
+        pool: Pooling = "mean",  # pyright: ignore[reportArgumentType]
+        batch_size: Count = 32,
+        eval_batch_size: Count = 256,
+        standardize: bool = True,
+    ) -> None:
+        check_fit("graphs", GraphData, data, split)
+        self.measure, self.metric_reason = label_metric(metric, data)
+        self.metric = self.measure.name
+        self.higher_is_better = self.measure.higher_is_better
+        self.inputs = Inputs(data.features.shape[1], data.categories, data.embedding)
+        self.problem: Problem = data.problem
+        self.out_width = data.classes
+        self.graphs = DisjointGraphs(data.src, data.dst, data.sizes, data.edge_features)
+        self.features, self.labels = data.features, data.labels
+        self.kernel: KernelName = setting.kernel
+        self.index: dict[str, Tensor] = {"train": split.train, "val": split.val, "test": split.test}
+        self.scaled = standardize and data.problem == "values"
+        self.mean, self.deviation = _moments(data.labels[split.train]) if self.scaled else (torch.zeros(1),) * 2
+        self.pool = poolings.get(pool) if isinstance(pool, str) else pool
+        self.batching = Batching(len(split.train), batch_size, setting.seed, setting.rank, setting.processes)
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
+        self.device = torch.device("cpu")
+        self._kept: dict[Part, list[GraphBatch]] = {}
+        self.graph = next(iter(self.batches(0))).graph
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """As many as there are batches."""
+        return self.batching.steps
+
+    @property
+    def nodes_per_step(self) -> int:
+        """Of a batch of graphs of mean size."""
+        graphs = min(self.batch_size, len(self.index["train"]))
+        return round(float(self.graphs.sizes[self.index["train"]].double().mean()) * graphs)
+
+    @property
+    def choices(self) -> list[tuple[str, str, str]]:
+        """How numbers were standardised."""
+        if not self.scaled:
+            return []
+        mean, deviation = (", ".join(f"{x:.6g}" for x in each[:3].tolist()) for each in (self.mean, self.deviation))
+        more = ", …" if len(self.mean) > 3 else ""
+        return [("labels", f"mean {mean}{more}, deviation {deviation}{more}", "those of the training part")]
+
+    def to(self, device: torch.device) -> "GraphPrediction":
+        """Batches go to the device from now on; the whole stays where it is."""
+        self.device = device
+        self.graph = self.graph.to(device)
+        self.mean, self.deviation = self.mean.to(device), self.deviation.to(device)
+        self._kept.clear()
+        return self
+
+    def complete(self, network: Network) -> None:
+        """Let the network pool."""
+        network.pool_with(self.pool)
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, in an order of its own, on the device."""
+        for share in self.batching.epoch(epoch, start):
+            yield self._batch(self.index["train"][share.examples], share.weight)
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """The mean loss over the batch's labels, in float32; see `label_loss`."""
+        labels = (batch.labels - self.mean) / self.deviation if self.scaled else batch.labels
+        loss = label_loss(network(batch.graph, batch.features), labels, self.problem)
+        return loss if batch.weight == 1 else loss * batch.weight
+
+    def scores(self, network: nn.Module) -> Callable[[Part], float]:
+        """The metric of a part, from a pass over it, made when it is asked for."""
+        return lambda part: self.measure.score(*self._predicted(network, part))
+
+    def predict(self, network: nn.Module, part: Part) -> Prediction:
+        """Logits or numbers `output` of each graph of the part, its number `graph` and its label."""
+        outputs, labels = self._predicted(network, part)
+        arrays = {"graph": self.index[part], "output": outputs.cpu(), "label": labels.cpu()}
+        return Prediction(arrays, self.measure.score(outputs, labels))
+
+    def chance(self, part: Part) -> float:
+        """What the metric says is chance, for the labels of the part."""
+        return self.measure.chance(self.labels[self.index[part]])
+
+    @torch.no_grad()
+    def _predicted(self, network: nn.Module, part: Part) -> tuple[Tensor, Tensor]:
+        """Outputs in the labels' units, and labels, of the graphs of a part, in its order."""
+        found = [(network(batch.graph, batch.features).float(), batch.labels) for batch in self._parted(part)]
+        outputs, labels = (torch.cat(each) for each in zip(*found, strict=True))
+        return (outputs * self.deviation + self.mean if self.scaled else outputs), labels
+
+    def _parted(self, part: Part) -> Iterator[GraphBatch]:
+        """The batches of a part in its order; the same objects each time where the part is small enough to be kept."""
+        if part in self._kept:
+            yield from self._kept[part]
+            return
+        ids = self.index[part]
+        keep = int(self.graphs.sizes[ids].sum() + self.graphs.edge_counts[ids].sum()) <= _KEPT
+        made = []
+        for some in ids.split(self.eval_batch_size):
+            yield (batch := self._batch(some))
+            if keep:
+                made.append(batch)
+        if keep:
+            self._kept[part] = made
+
+    def _batch(self, ids: Tensor, weight: float = 1.0) -> GraphBatch:
+        graph, nodes = self.graphs.batch(ids, self.kernel)
+        return GraphBatch(graph, self.features[nodes], self.labels[ids], weight).to(self.device)
+
+
+def _moments(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each column [1, columns], of what is known; 1 for the deviation of what does not vary."""
+    known = ~labels.isnan()
+    count = known.sum(dim=0).clamp(min=1)
+    mean = labels.double().nan_to_num(0.0).sum(dim=0) / count
+    off = (labels.double() - mean).nan_to_num(0.0)
+    deviation = (off.square().sum(dim=0) / count).sqrt()
+    return mean.to(labels.dtype), deviation.where(deviation > 0, 1).to(labels.dtype)
