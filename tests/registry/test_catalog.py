@@ -26,3 +26,10 @@ def test_the_description_read_as_text_agrees_with_the_object(table, name):
     """`describe`, which imports nothing, shows the same options as the signature of the loaded object."""
     shown = [option.name for option in describe(TABLES[table].find(name)).options]
     assert shown == list(options_of(TABLES[table].get(name)))
+
+
+@pytest.mark.parametrize("name", TABLES["datasets"].names())
+def test_what_a_function_returns_is_read_as_text(name):
+    """As its signature has it."""
+    returned = inspect.signature(TABLES["datasets"].get(name), eval_str=True).return_annotation
+    assert describe(TABLES["datasets"].find(name)).returns == returned.__name__

@@ -262,11 +262,11 @@ def test_dropout_masks_do_not_depend_on_measuring_or_calibrating():
 
 
 def test_choices_are_recorded_with_reasons():
-    """Device, kernel, threads, split and metric always, c where it was calibrated; each of them once."""
+    """Device, kernel, threads, split, metric and embedding always, c where it was calibrated; each of them once."""
     plain = zoo.build("smoke/res-gcn", SMALL, device="cpu")
     assert (plain.choices[0].what, plain.choices[0].why) == ("device", "asked for")
     auto = zoo.build("smoke/res-gcn", {**SMALL, "normalizer": {"name": "frobenius", "c": "auto"}})
     always = [choice.what for choice in plain.choices]
-    assert sorted(always) == ["device", "kernel", "metric", "split", "threads"]
+    assert sorted(always) == ["device", "embedding", "kernel", "metric", "split", "threads"]
     assert [choice.what for choice in auto.choices] == [*always, "c"]
     assert all(choice.why for choice in auto.choices)

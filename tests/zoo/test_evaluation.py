@@ -60,6 +60,29 @@ def test_several_binary_labels(tmp_path):
     assert found.score == pytest.approx(np.mean(areas), abs=1e-12) == run.test
 
 
+def test_links_by_another_program(tmp_path):
+    """scikit-learn's area from scores and labels of the file; the pairs that are labelled 1 are the split's links."""
+    run = zoo.train("smoke/links", runs=tmp_path)
+    found = zoo.evaluate(run)
+    assert found.metric == "auc"
+    assert roc_auc_score(found.arrays["label"], found.arrays["score"]) == pytest.approx(found.score, abs=1e-9)
+    assert found.score == pytest.approx(run.test, abs=1e-9)
+    there = found.arrays["label"] == 1
+    pairs = np.stack([found.arrays["source"][there], found.arrays["target"][there]])
+    assert np.array_equal(pairs, zoo.build(run.path / "recipe.yaml").split.test.numpy())
+
+
+def test_graphs_by_another_program(tmp_path):
+    """Accuracy of families, and the root mean square error of triangle counts, from the arrays alone."""
+    found = zoo.evaluate(run := zoo.train("smoke/graphs", runs=tmp_path))
+    assert accuracy_score(found.arrays["label"], found.arrays["output"].argmax(axis=1)) == found.score == run.test
+    found = zoo.evaluate(run := zoo.train("smoke/graph-regression", runs=tmp_path))
+    error = np.sqrt(np.mean((found.arrays["label"] - found.arrays["output"]).astype(np.float64) ** 2))
+    assert found.metric == "rmse"
+    assert error == pytest.approx(found.score, rel=1e-6) == run.test
+    assert zoo.build(run.path / "recipe.yaml").split.test.tolist() == found.arrays["graph"].tolist()
+
+
 def test_a_network_trained_in_half_precision_is_scored_so(tmp_path):
     """Else its figure would not be the recorded one."""
     assert zoo.evaluate(zoo.train("smoke/bf16", runs=tmp_path)).agrees
@@ -94,6 +117,9 @@ def test_a_figure_that_was_changed_is_noticed(run, tmp_path):
     assert off.difference == pytest.approx(0.25) and not off.agrees
     none = type(found)(**{**vars(found), "recorded": None})
     assert math.isnan(none.difference) and not none.agrees
+    never = Run(run.path)
+    never.result = {**run.result, "val": None}
+    assert type(found)(**{**vars(none), "run": never}).agrees
     neither = type(found)(**{**vars(found), "recorded": None, "score": math.nan})
     assert neither.difference == 0 and neither.agrees
     close = type(found)(**{**vars(found), "recorded": found.score * (1 + 1e-6)})
@@ -118,3 +144,13 @@ def test_another_part_is_a_mistake(run, tmp_path):
         zoo.evaluate(run, "valid")
     with pytest.raises(RunError, match=r"there is no run in it"):
         zoo.evaluate(tmp_path)
+
+
+def test_ogbs_evaluator_scores_ogbs_data(zoo_data, tmp_path):
+    """Its figure, under its name, is the root mean square error of the arrays on the real test molecules."""
+    changes = {"dataset": "ogbg-molesol", "split": "default", "prepare.edge_features": "drop"}
+    run = zoo.train("smoke/graphs", {**changes, "training.duration": "1 epochs"}, runs=tmp_path)
+    found = zoo.evaluate(run)
+    assert (found.metric, found.by, found.arrays["label"].shape) == ("rmse", "OGB's Evaluator", (113, 1))
+    error = np.sqrt(np.mean((found.arrays["label"] - found.arrays["output"]).astype(np.float64) ** 2))
+    assert error == pytest.approx(found.score, rel=1e-5) == run.test

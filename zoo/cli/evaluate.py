@@ -84,6 +84,7 @@ def _print(rows: "list[tuple[Evaluation, Path, Path | None]]") -> None:
     table = Table("recipe", "seed", "metric", part, "recorded", "", "scored by", "predictions")
     for found, file, aside in rows:
         said = "equal" if found.agrees else f"[red]differs by {found.difference:+.3g}[/red]"
+        said = "never validated" if found.agrees and found.recorded is None else said
         place = f"{file} (another was there: now {aside.name})" if aside else str(file)
         table.add_row(
             escape(found.run.result["recipe"]),

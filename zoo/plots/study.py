@@ -36,9 +36,7 @@ class Line:
     y_label: str = ""
 
 
-def sweep(
-    lines: Sequence[Line], *, x_label: str, y_label: str = "", log_x: bool = False, title: str = ""
-) -> Figure:
+def sweep(lines: Sequence[Line], *, x_label: str, y_label: str = "", log_x: bool = False, title: str = "") -> Figure:
     """Means over x with their intervals as bands and a dot for every run; one panel for each that the lines name.
 
     A gap where there is no mean. A label has the same look in every panel, and all panels have one scale of x; each has

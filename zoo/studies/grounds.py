@@ -26,8 +26,8 @@ def check_one_place(cells: Sequence[Cell]) -> None:
 def check_column(cells: Iterable[Cell], column: str, advice: str = _ADVICE) -> None:
     """Raise RunError unless the figures of the cells may stand in one column.
 
-    Task, metric, its direction and the selection have to be equal. Data sets may differ if an axis tells them apart; the
-    split may differ only with them, as a split is always one of some data.
+    Task, metric, its direction and the selection have to be equal. Data sets may differ if an axis tells them apart;
+    the split may differ only with them, as a split is always one of some data.
     """
     measured = [cell for cell in cells if cell.ground is not None]
     for of, one in (

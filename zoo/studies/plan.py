@@ -108,9 +108,7 @@ class Arm:
                 self._open.pop(0)
             if self._open:
                 return
-            following = settings(
-                self._study.name, tuning, self.variant.space, self.trials, maximize=self._maximize
-            )
+            following = settings(self._study.name, tuning, self.variant.space, self.trials, maximize=self._maximize)
             if not following:
                 break
             for setting in following:

@@ -72,8 +72,10 @@ def tables(plan: Plan, *, interval: Interval = "t", values: bool = False, flat: 
         made.append(grid_table(found, report.rows or _others(found, report.columns), report.columns))
     if report.baseline or flat or not made or values:
         baseline = {axis: label(value) for axis, value in report.baseline.items()} or None
-        for group in _of_one_figure(plan, found):
-            made.append(long_table(group, baseline=baseline, interval=interval, values=values))
+        made += [
+            long_table(group, baseline=baseline, interval=interval, values=values)
+            for group in _of_one_figure(plan, found)
+        ]
     made[-1] = replace(made[-1], notes=(*made[-1].notes, *_chosen(plan)))
     if report.predictors and any(cell.tests for cell in found):
         made.append(predictor_table(predictors(found, report.predictors, report.predict_at), report.predict_at))

@@ -60,7 +60,7 @@ class GraphPrediction(Task):
         metric: Literal["auto"] | Metric = "auto",
         pool: Pooling = "mean",  # pyright: ignore[reportArgumentType]
         batch_size: Count = 32,
-        eval_batch_size: Count = 256,
+        eval_batch_size: Count = 64,
         standardize: bool = True,
     ) -> None:
         check_fit("graphs", GraphData, data, split)

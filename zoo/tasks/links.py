@@ -52,7 +52,8 @@ class LinkPrediction(Task):
     Features spread along the split's message edges and no others, in training and in evaluation alike. The loss is
     −mean log σ(s) over links − mean log(1 − σ(s)) over pairs that are drawn anew for each step: uniformly from pairs
     of different nodes that no training link or message edge joins. Nothing in training depends on val or test links.
-    The train score is that of as many training links and drawn pairs as there are of val, the same at all times.
+    The train score is that of as many training links as there are of val, the same ones at all times, among the others
+    of val, as in OGB's examples.
 
     decoder: from two rows to a logit. width: of the rows. metric: `auto` takes the data set's own, AUC for a split of a
     graph's edges. batch_size: links of a training step, unset: all; negatives: pairs drawn for each of them.
@@ -91,7 +92,7 @@ class LinkPrediction(Task):
         self.links = split.train
         self.unlinked = Unlinked(torch.cat([split.train, split.message], dim=1), data.nodes, directed=split.directed)
         self.parts = {
-            "train": _train_part(split, self.unlinked, setting.seed),
+            "train": _train_part(split, setting.seed),
             "val": Scored(split.val, split.val_negative),
             "test": Scored(split.test, split.test_negative),
         }
@@ -199,11 +200,14 @@ def _on_edges(data: NodeData | LinkData, split: LinkSplit) -> Tensor | None:
     )
 
 
-def _train_part(split: LinkSplit, unlinked: Unlinked, seed: int) -> Scored:
-    """As many training links as val has, or all, drawn once, and as many others, which the drawing spares."""
-    chosen = permutation(split.train.shape[1], seed)[: split.val.shape[1]]
-    shape = (
-        (len(chosen), *split.val_negative.shape[2:]) if split.val_negative.dim() == 3 else split.val_negative.shape[1:]
-    )
-    count = int(torch.tensor(shape).prod())
-    return Scored(split.train[:, chosen], unlinked.draw(count, stream(seed)).view(2, *shape))
+def _train_part(split: LinkSplit, seed: int) -> Scored:
+    """As many training links as val has, or all, chosen once, among the others of val.
+
+    Others that are drawn would do less well: those that training spares may be links of val or test.
+    """
+    links = split.train[:, permutation(split.train.shape[1], seed)[: split.val.shape[1]]]
+    others = split.val_negative
+    if others.dim() == 3:  # of each link its own: its source with another target
+        target = others[1, : links.shape[1]]
+        others = torch.stack([links[0, :, None].expand_as(target), target])
+    return Scored(links, others)

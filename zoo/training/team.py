@@ -32,8 +32,8 @@ class Team:
     It is joined by the outermost `with` and left at its end. Every method is called by all processes in the same order.
     An error that leaves that `with` in one of them ends all: the first that fails raises it, the others exit silently.
 
-    rank: this process among all, 0 the one that leads: it keeps records, scores and decides. size: of the team.
-    place, here: this process among those on its machine, and how many these are.
+    rank: this process among all; 0 leads: it keeps records, scores and decides. size: how many there are. place, here:
+    the same among those on its machine.
     """
 
     _joined: ClassVar["Team | None"] = None

@@ -65,3 +65,12 @@ def test_an_unknown_table_suggests_the_nearest(zoo):
     done = zoo("list", "normaliser")
     assert done.returncode == 2
     assert "did you mean 'normalizers'" in done.stderr
+
+
+def test_data_sets_say_what_they_are_for(zoo):
+    """The tasks that each can be given to, read from the source like all else."""
+    tasks = {row["name"]: row["tasks"] for row in json.loads(zoo("list", "datasets", "--json").stdout)}
+    assert {tasks[name] for name in ("cora", "ogbn-arxiv", "overlapping-blocks")} == {"nodes, links"}
+    assert {tasks[name] for name in ("mutag", "ogbg-molhiv")} == {"graphs"}
+    assert tasks["ogbl-ddi"] == "links"
+    assert all(tasks.values())

@@ -169,6 +169,12 @@ def test_a_shipped_split_spreads_along_the_prepared_edges():
     assert split.facts["why"] == "the data set ships it" and split.facts["repeated links"] == 0
 
 
+def test_a_shipped_split_is_one():
+    """`public` is that split too, and has no second one."""
+    with pytest.raises(BuildError, match=r"split public — index 1, but toy ships 1 — expected 0"):
+        splits.public(shipped(), 0, index=1)
+
+
 @pytest.mark.parametrize("edge", [(2, 3), (3, 2), (4, 3)])
 def test_a_shipped_split_that_leaks_is_refused(edge):
     """A val or test link among the edges, in either direction, is an error, unless the data set says it comes again."""

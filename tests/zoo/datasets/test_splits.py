@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from zoo.datasets import splits
 from zoo.datasets.base import GraphData, Masks, NodeData, Split
+from zoo.datasets.overlapping import overlapping_blocks
+from zoo.datasets.store import Store
 from zoo.errors import BuildError, DataError, DataMissing
 
 
@@ -241,3 +243,14 @@ def test_folds_that_cannot_be_are_refused(options, words):
     """A fold beyond the last, or more folds than nodes."""
     with pytest.raises(BuildError, match=words):
         splits.folds(data(), 0, **options)
+
+
+def test_nodes_with_a_known_label_among_several_are_split():
+    """Those of which no label is known are in no part, those of which one is are in one; classes alone are balanced."""
+    several = overlapping_blocks(Store(folders=[], offline=True), nodes=300, labels=2, features=4, unknown=0.5)
+    split = splits.random(several, 0)
+    together = torch.cat([split.train, split.val, split.test])
+    assert sorted(together.tolist()) == (~several.labels.isnan()).any(dim=1).nonzero().flatten().tolist()
+    assert 150 < len(together) < 300
+    with pytest.raises(BuildError, match="are no classes — expected classes — split=random"):
+        splits.balanced(several, 0)

@@ -37,6 +37,11 @@ def test_shipped_recipes_fit_the_schema(validator, name):
         {"initializer": ["g-init"]},
         {"training": {"precision": "float8"}},
         {"prepare": {"self_loops": "ad"}},
+        {"prepare": {"edge_features": "kep"}},
+        {"embedding": "catgory"},
+        {"embedding": {"name": "category", "width": 0}},
+        {"task": {"name": "nodes", "sampler": "ful"}},
+        {"task": {"name": "nodes", "pool": "mean"}},
     ],
 )
 def test_what_the_check_refuses_the_schema_refuses(validator, wrong):

@@ -121,3 +121,9 @@ def test_normalisers_are_named_with_the_c_that_was_used(finished, normalizer, c,
 def test_names_are_shown_as_they_are(finished):
     """Square brackets in a recipe's name are no markup."""
     assert "my [bold] one" in printed(table_of([finished(recipe="my [bold] one")]))
+
+
+def test_a_metric_of_which_less_is_better_is_named_as_such(finished):
+    """Above a table of errors it is said, above one of shares there is no need."""
+    assert "(rmse: lower is better)" in printed(table_of([finished(metric="rmse", higher_is_better=False)]))
+    assert "lower" not in printed(table_of([finished()]))

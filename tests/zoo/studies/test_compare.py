@@ -192,9 +192,10 @@ def test_the_split_without_what_the_seed_decides(finished, overrides, facts, rul
 
 
 def test_ground_in_words(finished):
-    """Data set with its options, metric with its direction; older runs are of higher is better."""
+    """Task, data set with its options, metric with its direction; older runs are of higher is better."""
     loss = ground_of(Run(finished(metric="mae", higher_is_better=False)), "tuned")
     assert (loss.metric, loss.higher_is_better, loss.selection) == ("mae", False, "tuned")
+    assert loss.task == "nodes"
     assert loss.dataset.startswith("block-model nodes=")
     assert " seed=0" in loss.dataset
     assert ground_of(Run(finished(seed=1))).higher_is_better is True

@@ -1,6 +1,7 @@
 """Baselines: which cell is compared with which, and how p values are adjusted."""
 
 import pytest
+from scipy import stats
 
 from zoo.errors import RunError
 from zoo.studies.comparison import compare, is_baseline
@@ -71,3 +72,13 @@ def test_an_unknown_baseline_is_named(cell, baseline, message):
     """With what there is, and the nearest spelling."""
     with pytest.raises(RunError, match=message):
         compare([cell(norm="none", depth="2"), cell(norm="pair", depth="4")], baseline)
+
+
+def test_less_of_an_error_is_a_negative_difference(cell):
+    """Where lower is better the difference keeps its sign, cell less baseline, as SciPy's paired t test has it."""
+    on = {"metric": "rmse", "higher_is_better": False, "task": "graphs"}
+    tests, base = [1.0, 1.1, 1.3], [1.4, 1.3, 1.6]
+    found = compare([cell(tests, norm="x", on=on), cell(base, norm="none", on=on)], {"norm": "none"})
+    assert found[0] is not None and found[1] is None
+    assert found[0].paired.mean == pytest.approx(-0.3)
+    assert found[0].paired.t_p == pytest.approx(stats.ttest_rel(tests, base).pvalue)

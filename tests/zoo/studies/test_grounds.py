@@ -64,7 +64,9 @@ def test_columns_on_different_ground_need_an_axis(cell):
     check_side_by_side([cell(split=split, on={"split": split}) for split in ("public", "random")])
     cells = [cell(norm="x", depth="2"), cell(norm="y", depth="2", on={"split": "public"}), cell(norm="y", depth="4")]
     cells.append(cell(norm="x", depth="4", on={"split": "public"}))
-    with pytest.raises(RunError, match=r"side by side — norm=x, depth=2 has accuracy of nodes on cora, split random, train 0.6"):
+    with pytest.raises(
+        RunError, match=r"side by side — norm=x, depth=2 has accuracy of nodes on cora, split random, train 0.6"
+    ):
         check_side_by_side(cells)
 
 

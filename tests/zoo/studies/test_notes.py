@@ -18,6 +18,8 @@ def test_figures_ground_and_selection(cell):
     (loss, *_) = notes.on_figures([cell(on={"metric": "mae", "higher_is_better": False})])
     assert loss == "Figures are the mae of the test part at the best validation epoch; lower is better."
     assert notes.on_figures([cell([], missing=1)]) == []
+    tasks = notes.on_figures([cell(a="1"), cell(a="2", on={"task": "links", "split": "links, val 0.05"})])
+    assert tasks[2:] == ["cora (nodes), split: random, train 0.6.", "cora (links), split: links, val 0.05."]
 
 
 def test_runs_and_what_is_missing(cell):

@@ -22,6 +22,7 @@ def test_every_number_at_full_precision(cell):
         "accuracy",
         True,
     )
+    assert first["ground.task"] == "nodes"
     assert first["test.mean"] == np.mean(tests[:2])
     assert first["test.sd"] == np.std(tests[:2], ddof=1)
     assert (first["test.n"], first["runs.without_figure"], first["runs.failed"], first["runs.missing"]) == (2, 1, 1, 0)

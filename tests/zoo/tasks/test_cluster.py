@@ -4,12 +4,20 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from zoo.dgl_backend import dgl
 from zoo.errors import BuildError
 from zoo.graphs import Graph
 from zoo.tasks.base import Setting
 from zoo.tasks.cluster import ClusterSampler
+from zoo.tasks.sampler import Sample
+
+
+def nodes_of(sample: Sample) -> Tensor:
+    """Which nodes of the whole graph a sample's are."""
+    assert sample.nodes is not None
+    return sample.nodes
 
 
 def cliques(count: int = 6, size: int = 5) -> Graph:
@@ -30,8 +38,8 @@ def test_a_sample_is_the_induced_subgraph(by: Any):
     """As DGL cuts it: every edge among the nodes, by the nodes' numbers, and none else."""
     graph = cliques()
     for sample in sampler(graph, parts=6, batch_parts=2, by=by).epoch(0):
-        wanted = dgl.node_subgraph(graph.dgl, sample.nodes)
-        src, dst = (sample.nodes[end.long()] for end in (sample.graph.structure.src, sample.graph.structure.dst))
+        wanted = dgl.node_subgraph(graph.dgl, nodes_of(sample))
+        src, dst = (nodes_of(sample)[end.long()] for end in (sample.graph.structure.src, sample.graph.structure.dst))
         ours = sorted(zip(src.tolist(), dst.tolist(), strict=True))
         ids = wanted.ndata[dgl.NID]
         assert ours == sorted(zip(*(ids[end].tolist() for end in wanted.edges()), strict=True))
@@ -48,7 +56,7 @@ def test_parts_are_dealt_anew_and_evenly():
     made = sampler(cliques(7), parts=7, batch_parts=3)
     sizes = [sorted(sample.graph.nodes for sample in made.epoch(epoch)) for epoch in range(2)]
     assert made.steps == 3 and sizes == [[10, 10, 15]] * 2 and made.nodes_per_step == 11
-    groups = [{frozenset(sample.nodes.tolist()) for sample in made.epoch(epoch)} for epoch in range(2)]
+    groups = [{frozenset(nodes_of(sample).tolist()) for sample in made.epoch(epoch)} for epoch in range(2)]
     assert groups[0] != groups[1]
 
 

@@ -154,7 +154,7 @@ def test_scores_do_not_depend_on_chunks(monkeypatch):
 
 
 def test_each_link_can_have_its_own_others():
-    """Others [2, links, n] are ranked link by link, and the train part has as many of its own."""
+    """Others [2, links, n] are ranked link by link, and those of train are pairs of its sources."""
     own = replace(SPLIT, val_negative=SPLIT.val_negative.view(2, -1, 3))
     of = task(own, metric=MRR)
     dense = rows() @ rows().T
@@ -163,7 +163,9 @@ def test_each_link_can_have_its_own_others():
         for place, (a, b) in enumerate(own.val.T.tolist())
     ]
     assert of.scores(Fixed(rows()))("val") == pytest.approx(sum(1 / rank for rank in ranks) / len(ranks))
-    assert of.parts["train"].negative.shape == own.val_negative.shape
+    train = of.parts["train"]
+    assert torch.equal(train.negative[1], own.val_negative[1])
+    assert torch.equal(train.negative[0], train.positive[0, :, None].expand(-1, 3))
     assert of.chance("val") == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
 
 
@@ -262,14 +264,13 @@ def test_masking_needs_batches():
 
 
 def test_train_is_scored_on_a_fixed_sample():
-    """As many training links and free pairs as val has, the same for the same seed, others for another."""
+    """As many training links as val has, among the others of val; the same for the same seed, others for another."""
     one, same, other = task(), task(), task(setting=Setting(seed=1))
     scored = one.parts["train"]
-    assert scored.positive.shape == SPLIT.val.shape and scored.negative.shape == SPLIT.val_negative.shape
-    assert tuples(scored.positive) <= tuples(SPLIT.train)
-    assert not tuples(scored.negative) & (tuples(SPLIT.train) | turned(tuples(SPLIT.train)))
-    assert torch.equal(scored.negative, same.parts["train"].negative)
-    assert not torch.equal(scored.negative, other.parts["train"].negative)
+    assert scored.positive.shape == SPLIT.val.shape and tuples(scored.positive) <= tuples(SPLIT.train)
+    assert torch.equal(scored.negative, SPLIT.val_negative)
+    assert torch.equal(scored.positive, same.parts["train"].positive)
+    assert not torch.equal(scored.positive, other.parts["train"].positive)
 
 
 def test_the_network_keeps_its_decoder():

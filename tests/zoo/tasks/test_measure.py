@@ -13,7 +13,8 @@ from zoo.tasks.measure import label_metric, link_metric
 
 NONE = torch.zeros(0, dtype=torch.int64)
 THEIRS = Official("rocauc", True, "Their Evaluator", lambda outputs, labels: float(len(labels)))
-LINKS = LinkSplit("links", *[torch.zeros(2, 0, dtype=torch.int64)] * 6)
+PAIRS = torch.zeros(2, 0, dtype=torch.int64)
+LINKS = LinkSplit("links", PAIRS, PAIRS, PAIRS, PAIRS, PAIRS, PAIRS)
 
 
 def data(problem: str = "classes", classes: int = 2, **more) -> NodeData:
@@ -64,7 +65,11 @@ def test_links_split_off_a_graph_have_auc():
 @pytest.mark.parametrize(
     ("asked", "given", "said"),
     [
-        ("accuracy", data("binary", 4), r"accuracy on toy, which has 4 binary labels .* one of: average-precision, rocauc"),
+        (
+            "accuracy",
+            data("binary", 4),
+            r"accuracy on toy, which has 4 binary labels .* one of: average-precision, rocauc",
+        ),
         ("rocauc", data("classes", 3), r"rocauc on toy, which has 3 classes .* one of: accuracy, f1"),
         ("accuracy", data("values", 1), r"which has 1 numbers to predict .* one of: mae, rmse"),
         ("hits@20", data(), r"hits@20 on toy, which has 2 classes"),

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import log_loss, roc_auc_score
 from torch import Tensor, nn
 
 from zoo.datasets.base import NodeData, Split
@@ -177,3 +178,40 @@ def test_moving_takes_every_tensor_along():
     nodes = task([0, 1, 0], [0], [1], [2])
     assert nodes.to(torch.device("meta")) is nodes
     assert {t.device.type for t in (nodes.features, nodes.labels, *nodes.index.values())} == {"meta"}
+
+
+def multi(unknown: float = 0.3) -> tuple[NodeClassification, Tensor]:
+    """A task with three binary labels of 90 nodes, some unknown; and its labels."""
+    draw = torch.Generator().manual_seed(0)
+    labels = (torch.rand(90, 3, generator=draw) < 0.4).float()
+    labels[torch.rand(90, 3, generator=draw) < unknown] = torch.nan
+    ends = torch.zeros(0, dtype=torch.int64)
+    data = NodeData("toy", ends, ends, torch.zeros(90, 5), labels, 3, metric="rocauc", problem="binary")
+    split = Split("toy", torch.arange(30), torch.arange(30, 60), torch.arange(60, 90))
+    return NodeClassification(data, split, Setting()), labels
+
+
+def test_several_binary_labels_are_learned_and_scored_where_they_are_known():
+    """Loss and mean ROC-AUC are scikit-learn's over a part's known labels; a label that never varies is left out."""
+    nodes, labels = multi()
+    labels[60:, 1] = torch.nan_to_num(labels[60:, 1]) * 0
+    logits = torch.randn(90, 3, generator=torch.Generator().manual_seed(1))
+    (batch,) = nodes.batches(0)
+    known = ~labels[:30].isnan()
+    loss = nodes.loss(Fixed(logits), batch).item()
+    assert loss == pytest.approx(log_loss(labels[:30][known], logits[:30][known].double().sigmoid()), rel=1e-6)
+    areas = []
+    for column in (0, 2):
+        here = ~labels[60:, column].isnan()
+        areas.append(roc_auc_score(labels[60:, column][here], logits[60:, column][here]))
+    prediction = nodes.predict(Fixed(logits), "test")
+    assert nodes.scores(Fixed(logits))("test") == prediction.score == pytest.approx(sum(areas) / 2, abs=1e-12)
+    assert torch.equal(prediction.arrays["node"], torch.arange(60, 90))
+    assert torch.equal(prediction.arrays["label"].nan_to_num(2), labels[60:].nan_to_num(2))
+    assert (nodes.metric, nodes.out_width) == ("rocauc", 3)
+
+
+def test_skill_in_binary_labels_is_measured_from_one_half():
+    """A ROC-AUC of 0.75 is half way from chance to perfection, one of 0.5 is nothing learned; NaN is 0."""
+    nodes, _ = multi()
+    assert [nodes.skill(score, "train") for score in (0.5, 0.75, 1.0, math.nan)] == [0, 0.5, 1, 0]

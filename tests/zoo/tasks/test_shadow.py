@@ -3,11 +3,19 @@
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from zoo.dgl_backend import dgl
 from zoo.graphs import Graph
 from zoo.tasks.base import Setting
+from zoo.tasks.sampler import Sample
 from zoo.tasks.shadow import ShadowSampler
+
+
+def nodes_of(sample: Sample) -> Tensor:
+    """Which nodes of the whole graph a sample's are."""
+    assert sample.nodes is not None
+    return sample.nodes
 
 
 def graph(nodes: int = 40, edges: int = 120) -> Graph:
@@ -29,10 +37,10 @@ def test_with_every_neighbour_the_scope_is_the_k_hop_neighbourhood():
     src, dst = sample.graph.structure.src.long(), sample.graph.structure.dst.long()
     for place, target in enumerate(sample.targets.tolist()):
         wanted, _ = dgl.khop_in_subgraph(whole.dgl, target, k=2)
-        nodes = sample.nodes[starts[place] : starts[place + 1]]
+        nodes = nodes_of(sample)[starts[place] : starts[place + 1]]
         assert nodes.tolist() == sorted(wanted.ndata[dgl.NID].tolist())
         mine = (dst >= starts[place]) & (dst < starts[place + 1])
-        ours = sorted(zip(sample.nodes[src[mine]].tolist(), sample.nodes[dst[mine]].tolist(), strict=True))
+        ours = sorted(zip(nodes_of(sample)[src[mine]].tolist(), nodes_of(sample)[dst[mine]].tolist(), strict=True))
         inner = dgl.node_subgraph(whole.dgl, nodes)
         assert ours == sorted(zip(*(inner.ndata[dgl.NID][end].tolist() for end in inner.edges()), strict=True))
         assert starts[place] <= int(sample.rows[place]) < starts[place + 1]
@@ -53,8 +61,8 @@ def test_scopes_are_bounded_by_fan_out_and_hops():
     counts, epochs = torch.zeros(7), 400
     for epoch in range(epochs):
         (sample,) = made.epoch(epoch)
-        assert len(sample.nodes) == 3
-        counts[sample.nodes] += 1
+        assert len(nodes_of(sample)) == 3
+        counts[nodes_of(sample)] += 1
     assert ((counts[1:] - epochs / 3).abs() < 4 * (epochs * 2 / 9) ** 0.5).all()
     for sample in sampler(graph(40, 900), [5, 6], hops=2, fanout=3).epoch(0):
         assert int(sample.graph.sizes.max()) <= 1 + 3 + 9
@@ -64,4 +72,4 @@ def test_a_target_without_in_edges_is_alone():
     """Its subgraph is the node."""
     lonely = Graph.from_edges(torch.tensor([0]), torch.tensor([1]), 2)
     (sample,) = sampler(lonely, [0], hops=2, fanout=5).epoch(0)
-    assert (sample.nodes.tolist(), sample.graph.edges, sample.rows.tolist()) == ([0], 0, [0])
+    assert (nodes_of(sample).tolist(), sample.graph.edges, sample.rows.tolist()) == ([0], 0, [0])

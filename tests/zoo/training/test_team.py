@@ -1,6 +1,5 @@
 """Two processes train as one does: their steps, what each sees of an epoch, and what they end with."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +153,7 @@ def both(torchrun, folder) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def alone(folder, both) -> Iterator[Any]:
+def alone() -> dict[str, Any]:
     """`cases.py`, for what one process finds by itself."""
     cases: dict[str, Any] = {}
     exec(compile(CASES, "cases.py", "exec"), cases)
