@@ -36,7 +36,7 @@ class GINConv(Conv):
     ) -> None:
         super().__init__(in_width, out_width)
         make_epsilon(self, eps, learn_eps)
-        self.mlp: nn.Module = make_mlp(in_width, out_width, out_width, layers, activation, batch_norm)
+        self.mlp: nn.Sequential = make_mlp(in_width, out_width, out_width, layers, activation, batch_norm)
 
     @property
     def propagation(self) -> Norm:

@@ -41,7 +41,7 @@ class GINEConv(Conv):
         super().__init__(in_width, out_width)
         make_epsilon(self, eps, learn_eps)
         self.edge_embedding = make_edge_embedding(edge_embedding, in_width)
-        self.mlp: nn.Module = make_mlp(in_width, out_width, expansion * out_width, layers, activation, batch_norm)
+        self.mlp: nn.Sequential = make_mlp(in_width, out_width, expansion * out_width, layers, activation, batch_norm)
 
     @property
     def propagation(self) -> Norm:

@@ -104,13 +104,15 @@ def summary(data: NodeData) -> Summary:
 
 @pytest.fixture(scope="module")
 def everything(real, tmp_path_factory) -> Everything:
-    """Every data set of the catalog, read once."""
+    """Every data set of the catalog, read once: those of nodes, links and graphs."""
     store = Store(folders=[real], cache=tmp_path_factory.mktemp("cache"), offline=True)
     loaded, missing = {}, {}
     before = fingerprint(real)
     for name in datasets.names():
         try:
-            loaded[name] = summary(datasets.get(name)(store))
+            data = datasets.get(name)(store)
+            if isinstance(data, NodeData):  # the others' counts are tested beside their loaders
+                loaded[name] = summary(data)
         except DataMissing as error:
             missing[name] = str(error)
     return Everything(loaded, missing, before, fingerprint(real))

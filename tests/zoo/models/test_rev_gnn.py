@@ -25,6 +25,7 @@ from zoo.probes.presets import deep
 from zoo.probes.snapshot import snapshot
 
 NODES = 60
+READ_EDGES = {"gine", "gcn-edge"}
 rev_gnn = partial(RevGNN, conv=GCNConv, activation=nn.ReLU, width=4)
 
 
@@ -142,9 +143,9 @@ def test_bf16_trains(tmp_path):
     assert zoo.train("smoke/rev-gnn", {"training.precision": "bf16"}, runs=tmp_path).status == "finished"
 
 
-@pytest.mark.parametrize("conv", [name for name in convs.names() if not name.endswith("*")])
+@pytest.mark.parametrize("conv", sorted({name for name in convs.names() if not name.endswith("*")} - READ_EDGES))
 def test_every_convolution_of_the_catalog_fits(conv: str):
-    """Gradients with each of them are the plain twin's."""
+    """Gradients with each of them that goes without edge features are the plain twin's."""
     found = []
     for reversible in (True, False):
         built = build(reversible, **{"model.conv": conv})

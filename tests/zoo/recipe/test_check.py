@@ -118,7 +118,7 @@ def test_options_without_a_name_refine_the_default():
 def test_options_without_a_name_refine_a_default_component():
     """`task: {metric: …}` and `optimizer: {lr: …}` need not repeat the default's name."""
     recipe = check("test", {**GOOD, "task": {"metric": "rocauc"}, "optimizer": {"lr": 0.1}})
-    assert (recipe.task.name, recipe.task.options["metric"]) == ("nodes", "rocauc")
+    assert (recipe.task.name, recipe.task.options["metric"].name) == ("nodes", "rocauc")
     assert (recipe.optimizer.name, recipe.optimizer.options["lr"]) == ("adam", 0.1)
 
 
