@@ -47,7 +47,7 @@ class NodeClassification(Task):
         self.inputs = Inputs(data.features.shape[1], data.categories, data.embedding)
         self.problem: Problem = data.problem
         self.out_width = data.classes
-        self.graph = Graph.from_edges(data.src, data.dst, data.nodes, kernel=setting.kernel)
+        self.graph = Graph.from_edges(data.src, data.dst, data.nodes, setting.kernel, edge_features=data.edge_features)
         self.features: Tensor = data.features
         self.labels: Tensor = data.labels
         self.index: dict[str, Tensor] = {"train": split.train, "val": split.val, "test": split.test}
