@@ -12,7 +12,7 @@ State = dict[str, Any]
 def random_state() -> State:
     """Where every generator of chance stands: Python's, NumPy's, PyTorch's on all devices.
 
-    DGL's own generator can be seeded but not read; full-graph training draws nothing from it.
+    DGL's own generator can be seeded but not read: samplers seed it anew for each sample.
     """
     _, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - what DGL's loaders draw from
     return {
