@@ -1,5 +1,7 @@
 """The processes that train one network together, each on its share of every batch."""
 
+import gc
+import importlib
 import os
 import signal
 import threading
@@ -141,7 +143,12 @@ class Team:
             return
         Team._joined = None
         first = error is None or self._is_first()
+        group = distributed.group.WORLD if error else None  # waiting for its threads would cost the time to speak in
         distributed.destroy_process_group()
+        if error is None:
+            # Wrapped losses are cycles that hold the group. Its threads have to end before the interpreter does: one
+            # that still lets go of a tensor then aborts the process.
+            gc.collect()
         if not first:
             _wait_for_the_end(0.0 if isinstance(error, KeyboardInterrupt) else _GRACE)
             raise SystemExit(1)
@@ -152,8 +159,11 @@ class Team:
                 f"training — one of {self.size} processes is gone or has not answered for {TIMEOUT} — expected all to "
                 "train to the end — torchrun says how it ended; signal 9 is mostly a lack of memory"
             ) from error
+        del group
 
     def _join(self) -> None:
+        # Its functions keep, as a default, the group that there is when they are imported, which DDP does: for good.
+        importlib.import_module("torch.distributed.nn")
         store, _, _ = next(distributed.rendezvous("env://", timeout=TIMEOUT))
         self._store = distributed.PrefixStore(f"zoo/{Team._count}", store)
         distributed.init_process_group(

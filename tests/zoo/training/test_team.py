@@ -298,3 +298,32 @@ def test_a_script_trains_together_and_all_get_the_run(both, folder):
     assert [choice["chosen"] for choice in run.environment["choices"] if choice["what"] == "processes"] == ["2"]
     assert list(run.metrics["step"]) == [18, 36, 54, 72, 90]
     assert run.probes
+
+
+ENDED = """
+from pathlib import Path
+
+import zoo
+from zoo.training.team import Team
+
+
+def main():
+    with Team.of_environment() as team:
+        zoo.train("smoke/res-gcn", runs="runs")
+        return team.rank
+
+
+rank = main()
+names = [file.read_text().strip() for file in Path("/proc/self/task").glob("*/comm")]
+print(rank, [name for name in names if "gloo" in name])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's list of a process's threads")
+def test_gloos_threads_end_with_the_team(torchrun, tmp_path):
+    """None is left: one that lets go of a tensor while the interpreter ends aborts the process, now and then."""
+    (tmp_path / "ended.py").write_text(ENDED)
+    process = torchrun("ended.py", folder=tmp_path)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert sorted(out.splitlines()) == ["0 []", "1 []"]
