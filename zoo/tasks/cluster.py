@@ -53,9 +53,10 @@ class ClusterSampler(Sampler):
             raise BuildError(
                 f"task.sampler.parts — {parts} of {graph.nodes} nodes — expected no more than there are nodes"
             )
-        self.graph, self.targets, self.setting, self.workers = graph, targets, setting, workers
+        self.graph, self.setting, self.workers = graph, setting, workers
         part = metis_parts(graph, parts) if by == "metis" else permutation(graph.nodes, setting.seed) % parts
-        self.parts = [nodes for nodes in _members(part, parts) if torch.isin(nodes, targets).any()]
+        self._draw = _Draw(graph, targets)
+        self.parts = [nodes for nodes in _members(part, parts) if self._draw.is_target[nodes].any()]
         self.steps_ = -(-len(self.parts) // batch_parts)
         if not self.parts or len(self.parts) // self.steps_ < setting.processes:
             raise BuildError(
@@ -63,7 +64,6 @@ class ClusterSampler(Sampler):
                 f"some of {setting.processes} processes without one — expected one for each in every step — a larger "
                 "batch_parts"
             )
-        self._draw = _Draw(graph, targets)
 
     @property
     def steps(self) -> int:
@@ -87,7 +87,7 @@ class ClusterSampler(Sampler):
             graph = Graph.from_edges(src, dst, len(nodes), self.graph.asked, edge_features=features)
             weight = 1.0
             if processes > 1:
-                all_targets = sum(int(torch.isin(self.parts[part], self.targets).sum()) for part in group)
+                all_targets = sum(int(self._draw.is_target[self.parts[part]].sum()) for part in group)
                 weight = len(rows) * processes / all_targets
             yield Sample(graph, nodes, rows, nodes[rows], weight)
 

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoo.datasets.pairs import among
 from zoo.graphs.graph import Graph
 from zoo.graphs.in_edges import InEdges
 from zoo.recipe.fields import Count, Index
@@ -96,13 +97,13 @@ class _Draw:
         scope = last = roots
         for _ in range(self.hops):
             drawn = torch.unique(self._neighbours(last, generator))
-            last = drawn[~_in_sorted(drawn, scope)]
+            last = drawn[~among(drawn, scope)]
             scope = torch.cat([scope, last]).sort().values
         owner, nodes = scope // self.nodes, scope % self.nodes
         found = self.all.of(nodes)
         sources = owner[found.place] * self.nodes + found.src
         src = torch.searchsorted(scope, sources)
-        inside = _in_sorted(sources, scope)
+        inside = among(sources, scope)
         sizes = torch.bincount(owner, minlength=len(targets))
         rows = torch.searchsorted(scope, roots)
         parts = nodes, src[inside], found.place[inside], found.edge[inside], sizes, rows
@@ -119,11 +120,3 @@ class _Draw:
         rank = torch.arange(len(order)) - (counts.cumsum(0) - counts)[found.place]
         chosen = order[rank < self.fanout]
         return at[found.place[chosen]] // self.nodes * self.nodes + found.src[chosen]
-
-
-def _in_sorted(values: Tensor, within: Tensor) -> Tensor:
-    """Which values are among the sorted ones, bool."""
-    if not len(within):
-        return torch.zeros(len(values), dtype=torch.bool)
-    places = torch.searchsorted(within, values).clamp(max=len(within) - 1)
-    return within[places] == values

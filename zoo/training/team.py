@@ -45,6 +45,7 @@ class Team:
         self.rank, self.size, self.place, self.here = rank, size, place, here
         self._depth = 0
         self._store: Any = None
+        self._group: Any = None
 
     @classmethod
     def of_environment(cls) -> "Team":
@@ -143,7 +144,8 @@ class Team:
             return
         Team._joined = None
         first = error is None or self._is_first()
-        group = distributed.group.WORLD if error else None  # waiting for its threads would cost the time to speak in
+        if error is not None:
+            self._group = distributed.group.WORLD  # kept: waiting for its threads would cost the time to speak in
         distributed.destroy_process_group()
         if error is None:
             # Wrapped losses are cycles that hold the group. Its threads have to end before the interpreter does: one
@@ -159,7 +161,6 @@ class Team:
                 f"training — one of {self.size} processes is gone or has not answered for {TIMEOUT} — expected all to "
                 "train to the end — torchrun says how it ended; signal 9 is mostly a lack of memory"
             ) from error
-        del group
 
     def _join(self) -> None:
         # Its functions keep, as a default, the group that there is when they are imported, which DDP does: for good.
