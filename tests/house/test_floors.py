@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = [
     {"registry"},
     {"zoo.errors"},
-    {"zoo.dgl_backend", "zoo.ogb_backend"},
+    {"zoo.dgl_backend", "zoo.ogb_backend", "zoo.compiled"},
     {"zoo.recipe"},
     {"zoo.graphs", "zoo.normalizers", "zoo.regularizers", "zoo.initializers", "zoo.datasets", "zoo.metrics"},
     {"zoo.layers"},
@@ -23,7 +23,7 @@ FLOORS = [
     {"zoo.training"},
     {"zoo.builder"},
     {"zoo.api"},
-    {"zoo.evaluation"},
+    {"zoo.evaluation", "zoo.together"},
     {"zoo.studies"},
     {"zoo.cli"},
     {"zoo.__main__"},

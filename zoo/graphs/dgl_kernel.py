@@ -23,9 +23,11 @@ class DGLKernel(Kernel):
         self._graph.create_formats_()
         self._reverse = _reversed(self._graph)
 
-    def neighbour_sum(self, x: Tensor, reverse: bool) -> Tensor:
+    def neighbour_sum(self, x: Tensor, reverse: bool, before: Tensor | None, after: Tensor | None) -> Tensor:
         """Sum by DGL."""
-        return sum_over_sources(self._reverse if reverse else self._graph, x.contiguous())
+        scaled = x.contiguous() if before is None else x * before
+        y = sum_over_sources(self._reverse if reverse else self._graph, scaled)
+        return y if after is None else y.mul_(after)
 
     def weighted_sum(self, x: Tensor, weights: Tensor, reverse: bool) -> Tensor:
         """Weighted sum over compressed rows."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zoo.dgl_backend import dgl, has_cuda
 from zoo.errors import BuildError
-from zoo.graphs.dgl_kernel import DGLKernel
+from zoo.graphs.choice import choose_kernel, make_kernel
 from zoo.graphs.eigenvalue import second_eigenvalue
 from zoo.graphs.kernel import Kernel, KernelName, Norm, Structure, SubspaceName
 from zoo.graphs.operators import EdgeAdd, EdgeGather, EdgeSoftmax, EdgeSum, NeighbourSum, WeightedSum
@@ -18,7 +18,6 @@ from zoo.graphs.population import Population
 from zoo.graphs.scaling import Scaling, by_degrees, of_sample
 from zoo.graphs.segments import graph_ids, segment_max, segment_mean, segment_softmax, segment_sum
 from zoo.graphs.subspace import Constant, Subspace, degree_subspace, limit_subspace
-from zoo.graphs.torch_kernel import TorchKernel
 
 
 class Graph:
@@ -28,7 +27,7 @@ class Graph:
     operators take float tensors on the graph's device and are differentiable any number of times; half-precision input
     is computed in float32 and cast back.
 
-    kernel: "dgl", "torch", or "auto" for DGL where it has a kernel for the device and PyTorch elsewhere.
+    kernel: "compiled" (CPU), "dgl", "torch", or "auto" for the first of these that the device has.
     edge_features: what the edges carry, [edges, columns] by edge id, or None. sizes: of a batch of graphs whose nodes
     are numbered through, int64 [graphs], the nodes of each; None for one graph. population: of a sample, what it was
     drawn from; sums over neighbours then estimate those of the whole graph, without bias.
@@ -61,7 +60,7 @@ class Graph:
         self._made_graph_ids: Tensor | None = None
         self.population = None if population is None else population.to(self.device)
         self._is_block: bool = graph.is_block
-        self.kernel, self.kernel_reason = _choose(kernel, self.device)
+        self.kernel, self.kernel_reason = choose_kernel(kernel, self.device)
         self.asked: KernelName = kernel
         self._made_structure: Structure | None = None
         self._made_kernel: Kernel | None = None
@@ -142,7 +141,9 @@ class Graph:
         thin._whole = self.whole
         thin._made_dgl = thin._made_neighbours = None
         thin._made_structure = self.structure.thinned(keep)
-        thin._made_kernel = TorchKernel(thin._made_structure)  # DGL would sort the edges first
+        if thin.kernel == "dgl":
+            thin.kernel = "torch"  # DGL would sort the edges first
+        thin._made_kernel = None
         thin._scales, thin._chances = {}, None
         thin._made_within, thin._moved = None, {}
         if self.population is not None:
@@ -211,7 +212,7 @@ class Graph:
         """Which graph of the batch each node belongs to, int64 [nodes]; zeros for one graph."""
         if self._made_graph_ids is None:
             sizes = torch.tensor([self.nodes], device=self.device) if self.sizes is None else self.sizes
-            self._made_graph_ids = graph_ids(sizes)
+            self._made_graph_ids = graph_ids(sizes, self.nodes)
         return self._made_graph_ids
 
     def graph_sum(self, x: Tensor) -> Tensor:
@@ -325,8 +326,7 @@ class Graph:
     @property
     def _kernel(self) -> Kernel:
         if self._made_kernel is None:
-            made = DGLKernel(self.structure, self.dgl) if self.kernel == "dgl" else TorchKernel(self.structure)
-            self._made_kernel = made
+            self._made_kernel = make_kernel(self.kernel, self.structure, lambda: self.dgl)
         return self._made_kernel
 
     @property
@@ -359,21 +359,6 @@ class Graph:
                 f"graph.{operator} — got {x.dtype} {list(x.shape)} on {x.device} — expected a float tensor of "
                 f"length {count} on {self.device}"
             )
-
-
-def _choose(kernel: KernelName, device: torch.device) -> tuple[str, str]:
-    """The kernel's name, and why it is that one."""
-    supported = device.type == "cpu" or (device.type == "cuda" and has_cuda())
-    if kernel == "dgl" and not supported:
-        raise BuildError(
-            f"kernel — this build of DGL has no kernel for {device.type} — expected a device of: cpu — "
-            "kernel=auto or kernel=torch"
-        )
-    if kernel != "auto":
-        return kernel, "asked for"
-    if supported:
-        return "dgl", f"DGL has kernels for {device.type}"
-    return "torch", f"this build of DGL has no kernels for {device.type}"
 
 
 def _computed(x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zoo.graphs.rows import Rows
 
-KernelName = Literal["auto", "dgl", "torch"]
+KernelName = Literal["auto", "compiled", "dgl", "torch"]
 Norm = Literal["both", "right", "left", "sum"]
 SubspaceName = Literal["plain", "degree", "limit"]
 
@@ -57,17 +57,22 @@ class Structure:
 class Kernel(ABC):
     """Sparse products over one graph, on one device, for float32 and float64; without gradients.
 
-    With `reverse`, features flow against the edges: sources and destinations change places.
+    With `reverse`, features flow against the edges: sources and destinations change places. A class that sets `fuses`
+    offers `block_forward` and `block_backward` of `CompiledKernel`.
     """
 
     name: ClassVar[str]
+    fuses: ClassVar[bool] = False
 
     def __init__(self, structure: Structure) -> None:
         self.structure = structure
 
     @abstractmethod
-    def neighbour_sum(self, x: Tensor, reverse: bool) -> Tensor:
-        """Sum x [sources, d] over each destination's in-edges: [destinations, d]."""
+    def neighbour_sum(self, x: Tensor, reverse: bool, before: Tensor | None, after: Tensor | None) -> Tensor:
+        """Scaled sums, after ∘ A (before ∘ x): x is [sources, d], the result [destinations, d].
+
+        before: [sources, 1], after: [destinations, 1]; None is 1.
+        """
 
     @abstractmethod
     def weighted_sum(self, x: Tensor, weights: Tensor, reverse: bool) -> Tensor:

@@ -10,9 +10,10 @@ class TorchKernel(Kernel):
 
     name = "torch"
 
-    def neighbour_sum(self, x: Tensor, reverse: bool) -> Tensor:
+    def neighbour_sum(self, x: Tensor, reverse: bool, before: Tensor | None, after: Tensor | None) -> Tensor:
         """Sum over compressed rows."""
-        return self.structure.rows(reverse).sum(x)
+        y = self.structure.rows(reverse).sum(x if before is None else x * before)
+        return y if after is None else y.mul_(after)
 
     def weighted_sum(self, x: Tensor, weights: Tensor, reverse: bool) -> Tensor:
         """Weighted sum over compressed rows."""

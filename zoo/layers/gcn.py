@@ -2,15 +2,13 @@
 
 from typing import Literal
 
-from torch import Tensor
-
-from zoo.graphs.graph import Graph
+from zoo.graphs.affine import Affine
 from zoo.graphs.kernel import Norm
-from zoo.layers.conv import Conv
+from zoo.layers.affine import AffineConv
 from zoo.layers.linear import glorot, zeros
 
 
-class GCNConv(Conv):
+class GCNConv(AffineConv):
     """Graph convolution Â X W + b (Kipf & Welling, ICLR 2017, eq. 2).
 
     norm: the weights in Â, "both" for 1/√(d_i d_j) or "right" for the mean over in-neighbours. Self-loops are the
@@ -30,10 +28,6 @@ class GCNConv(Conv):
         """`norm`."""
         return self.norm
 
-    def forward(self, graph: Graph, x: Tensor) -> Tensor:
-        """Return Â x W + b."""
-        if self.in_width < self.out_width:
-            y = graph.propagate(x, self.norm) @ self.weight
-        else:
-            y = graph.propagate(x @ self.weight, self.norm)
-        return y if self.bias is None else y + self.bias
+    def affine(self) -> Affine:
+        """Â x W + b."""
+        return Affine(self.weight, self.norm, bias=self.bias)

@@ -1,7 +1,7 @@
 """A network: encoder, blocks, head; and the place where weight normalisation enters."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from torch import Tensor, nn, no_grad, stack
 from torch.func import functional_call
@@ -11,13 +11,11 @@ from zoo.graphs.graph import Graph
 from zoo.initializers.base import Initializer
 from zoo.layers.conv import weight_matrices
 from zoo.layers.embedding import Embedding
-from zoo.layers.feature_norms import apply_norms
 from zoo.layers.linear import Linear
 from zoo.layers.pooling import Pooling
 from zoo.layers.residual import NoSkip, Residual
 from zoo.regularizers.base import Regularizer
 
-NormPosition = Literal["pre", "inner", "post"]
 T = TypeVar("T")
 
 
@@ -39,46 +37,6 @@ class WeightNormalization(Protocol):
     def bounds(self) -> Iterable[tuple[Sequence[str], Tensor]]:
         """For each normaliser that has a bound the names of its matrices, and their c."""
         ...
-
-
-class Block(nn.Module):
-    """dropout → [norm: pre] → conv → [norm: inner] → activation → residual → [norm: post].
-
-    A norm whose class says `reads_input` gets the block's input besides, with a row for each row that it acts on. The
-    block's output is the representation X_l, which probes read by a forward hook.
-    """
-
-    def __init__(
-        self,
-        conv: nn.Module,
-        *,
-        residual: Residual,
-        norms: Sequence[nn.Module] = (),
-        norm_position: NormPosition = "inner",
-        activation: nn.Module | None = None,
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.conv = conv
-        self.norms = nn.ModuleList(norms)
-        self.norm_position: NormPosition = norm_position
-        self.activation = nn.Identity() if activation is None else activation
-        self.residual = residual
-
-    def forward(self, graph: Graph, x: Tensor, first: Tensor | None = None) -> Tensor:
-        """x: [sources, in]; first: X_0, for initial residuals; the result is [nodes, out]."""
-        here = graph.at_destinations(x)
-        first = None if first is None else graph.at_destinations(first)
-        update = self._norm("pre", graph, self.dropout(x), x)
-        update = self._norm("inner", graph, self.conv(graph, update), here)
-        update = self.activation(update)
-        return self._norm("post", graph, self.residual(here, update, first), here)
-
-    def _norm(self, position: NormPosition, graph: Graph, x: Tensor, before: Tensor) -> Tensor:
-        if position == self.norm_position:
-            return apply_norms(self.norms, graph, x, before)
-        return x
 
 
 class Blocks(nn.ModuleList):

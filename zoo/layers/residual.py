@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import BuildError
+from zoo.graphs.affine import finished
+from zoo.graphs.epilogue import Epilogue
 from zoo.layers.linear import Linear
 from zoo.recipe.fields import Count, Share
 
@@ -41,23 +43,36 @@ class Residual(nn.Module, ABC):
         return width
 
 
-class NoSkip(Residual):
+class LinearSkip(Residual):
+    """A residual connection share·f(x) + skip_share·skip: what a block can run as one with its convolution."""
+
+    @abstractmethod
+    def shares(self, x: Tensor, first: Tensor | None) -> tuple[float, float, Tensor | None]:
+        """share, skip_share and skip; the latter None where there is none. Arguments as of `forward`."""
+
+    def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
+        """Return share·f(x) + skip_share·skip."""
+        share, skip_share, skip = self.shares(x, first)
+        return finished(update, skip, Epilogue(share=share, skip_share=skip_share))
+
+
+class NoSkip(LinearSkip):
     """No residual connection: X_{l+1} = f(X_l)."""
 
-    def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
-        """Return f(x)."""
-        return update
+    def shares(self, x: Tensor, first: Tensor | None) -> tuple[float, float, Tensor | None]:
+        """All of f(x)."""
+        return 1.0, 0.0, None
 
 
-class AddSkip(Residual):
+class AddSkip(LinearSkip):
     """Residual connection X_{l+1} = X_l + f(X_l) (He et al., CVPR 2016, eq. 1)."""
 
-    def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
-        """Return x + f(x)."""
-        return x + update
+    def shares(self, x: Tensor, first: Tensor | None) -> tuple[float, float, Tensor | None]:
+        """All of f(x) and of x."""
+        return 1.0, 1.0, x
 
 
-class InitialSkip(Residual):
+class InitialSkip(LinearSkip):
     """Initial residual X_{l+1} = (1−α) f(X_l) + α X_0 (Chen et al., ICML 2020, eq. 5, without its identity mapping).
 
     alpha: the share of X_0.
@@ -67,10 +82,10 @@ class InitialSkip(Residual):
         super().__init__()
         self.alpha = alpha
 
-    def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
-        """Return (1−α) f(x) + α X_0."""
+    def shares(self, x: Tensor, first: Tensor | None) -> tuple[float, float, Tensor | None]:
+        """1−α of f(x), α of X_0."""
         assert first is not None, "the network hands X_0 to every block with a residual"
-        return torch.lerp(update, first.to(update.dtype), self.alpha)
+        return 1 - self.alpha, self.alpha, first
 
 
 class JumpingKnowledge(Residual):

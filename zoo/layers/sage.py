@@ -2,15 +2,13 @@
 
 from typing import Literal
 
-from torch import Tensor
-
-from zoo.graphs.graph import Graph
+from zoo.graphs.affine import Affine
 from zoo.graphs.kernel import Norm
-from zoo.layers.conv import Conv
+from zoo.layers.affine import AffineConv
 from zoo.layers.linear import glorot, zeros
 
 
-class SAGEConv(Conv):
+class SAGEConv(AffineConv):
     """GraphSAGE: x_i W_root + aggregate_j(x_j) W_neighbor + b (Hamilton et al., NeurIPS 2017, algorithm 1).
 
     aggregator: "mean" or "sum" over in-neighbours. Two matrices in place of one on the concatenation; no ℓ₂
@@ -31,11 +29,6 @@ class SAGEConv(Conv):
         """By means or sums, as the aggregator says."""
         return self.norm
 
-    def forward(self, graph: Graph, x: Tensor) -> Tensor:
-        """Return x W_root + aggregate(x) W_neighbor + b."""
-        if self.in_width < self.out_width:
-            neighbors = graph.propagate(x, self.norm) @ self.neighbor_weight
-        else:
-            neighbors = graph.propagate(x @ self.neighbor_weight, self.norm)
-        y = graph.at_destinations(x) @ self.root_weight + neighbors
-        return y if self.bias is None else y + self.bias
+    def affine(self) -> Affine:
+        """Â x W_neighbor + x W_root + b."""
+        return Affine(self.neighbor_weight, self.norm, self.root_weight, self.bias)

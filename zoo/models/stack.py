@@ -8,7 +8,8 @@ from torch import nn
 
 from zoo.errors import BuildError
 from zoo.layers.activation import make_activation
-from zoo.layers.network import Block, Network, NormPosition
+from zoo.layers.block import Block, NormPosition
+from zoo.layers.network import Network
 from zoo.layers.residual import NoSkip
 from zoo.layers.residual import Residual as ResidualModule
 from zoo.models.ends import linear_end

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from zoo.layers.network import Block
+from zoo.layers.block import Block
 from zoo.layers.propagation import Propagation
 from zoo.layers.residual import Residual
 

@@ -106,7 +106,7 @@ class Execution(Section):
     """Where and with what a run is computed; not part of its identity."""
 
     device: Device = Field(default="auto", description="auto, cpu, cuda, cuda:1")
-    kernel: Literal["auto", "dgl", "torch"] = Field(
+    kernel: Literal["auto", "compiled", "dgl", "torch"] = Field(
         default="auto", description="who multiplies by the adjacency matrix"
     )
     threads: Annotated[int, Field(ge=1)] | None = Field(

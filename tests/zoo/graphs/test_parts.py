@@ -23,7 +23,7 @@ def test_parts_are_even_with_few_edges_between_them(capfd):
     assert len(sizes) == 4 and sizes.min() >= 12 and sizes.max() <= 18
     src, dst = graph.structure.src.long(), graph.structure.dst.long()
     assert int((parts[src] != parts[dst]).sum()) <= 12
-    assert torch.equal(parts, metis_parts(ring(), 4))
+    assert all(torch.equal(parts, metis_parts(ring(), 4)) for _ in range(20))
     assert capfd.readouterr() == ("", "")
 
 

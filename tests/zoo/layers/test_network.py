@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from zoo.dgl_backend import dgl
 from zoo.graphs import Graph
 from zoo.initializers import Initializer
+from zoo.layers.block import Block
 from zoo.layers.conv import Conv
 from zoo.layers.foreign import dgl_conv
 from zoo.layers.gat import GATConv, GATv2Conv
 from zoo.layers.gcn import GCNConv
 from zoo.layers.gin import GINConv
-from zoo.layers.network import Block, Network
+from zoo.layers.network import Network
 from zoo.layers.residual import AddSkip, InitialSkip, JumpingKnowledge, NoSkip
 from zoo.layers.sage import SAGEConv
 from zoo.regularizers import Regularizer

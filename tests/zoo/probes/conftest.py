@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.graphs.graph import Graph
-from zoo.layers.network import Block, Network
+from zoo.layers.block import Block
+from zoo.layers.network import Network
 from zoo.layers.residual import AddSkip
 from zoo.probes.base import Probe
 from zoo.probes.reading import Reading

@@ -15,9 +15,10 @@ from torch.utils.checkpoint import checkpoint
 import zoo
 from zoo.dgl_backend import dgl
 from zoo.graphs.graph import Graph
+from zoo.layers.block import Block
 from zoo.layers.foreign import DGLConv
 from zoo.layers.gcn import GCNConv
-from zoo.layers.network import Block, Network
+from zoo.layers.network import Network
 from zoo.layers.residual import AddSkip
 from zoo.normalizers.attach import WeightNormalization
 from zoo.normalizers.frobenius import Frobenius

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from registry import convs, samplers
 from zoo.datasets.base import NodeData, Split
 from zoo.errors import BuildError
+from zoo.layers.block import Block
 from zoo.layers.edge_embedding import LinearEdgeEmbedding
-from zoo.layers.network import Block, Network
+from zoo.layers.network import Network
 from zoo.layers.residual import AddSkip
 from zoo.tasks.base import Setting
 from zoo.tasks.nodes import NodeClassification

@@ -1,0 +1,62 @@
+"""How loops over rows are compiled, and how they are shared among threads."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+
+Array = Any  # of numpy; numba reads the types off the arguments
+
+# What may be assumed of floats: sums in any order, fused multiply and add. NaN and infinity stay what they are.
+_FLOATS = {"contract", "reassoc", "nsz"}
+# Rows times columns below which a second thread costs more than it gains.
+_SHARED = 1 << 18
+
+
+def compiled(loop: Callable[..., None]) -> Callable[..., None]:
+    """Compile a loop at its first call for the types of its arguments, which are arrays and numbers; without the GIL.
+
+    The machine code is kept in `__pycache__` beside the source, or in numba's folder for the user, and is made anew
+    when the loop's file changes: a loop calls no other file's.
+    """
+    options: dict[str, Any] = {"nogil": True, "fastmath": _FLOATS, "error_model": "numpy"}
+    try:
+        return numba.njit(loop, cache=True, **options)
+    except RuntimeError:  # nowhere to write
+        return numba.njit(loop, **options)
+
+
+def over_rows(loop: Callable[..., None], offsets: np.ndarray, columns: int, *arguments: Any) -> None:
+    """Run loop(*arguments, first, last, part) over all rows, by as many threads as PyTorch has.
+
+    offsets: [rows + 1], where each row's entries begin; rows are shared out so that the threads have about as many
+    entries each. columns: of the features, which tells whether sharing pays. part: the number of the share.
+    """
+    rows = len(offsets) - 1
+    threads = parts(rows, columns)
+    if threads == 1:
+        loop(*arguments, 0, rows, 0)
+        return
+    # A row costs something without entries, too.
+    work = offsets[1:] + np.arange(1, rows + 1, dtype=offsets.dtype)
+    ends = np.searchsorted(work, work[-1] * np.arange(1, threads) / threads).tolist()
+    shares = zip([0, *ends], [*ends, rows], range(threads), strict=True)
+    futures = [_pool(threads, os.getpid()).submit(loop, *arguments, *share) for share in shares]
+    for future in futures:
+        future.result()
+
+
+def parts(rows: int, columns: int) -> int:
+    """How many shares `over_rows` makes."""
+    return torch.get_num_threads() if rows * columns >= _SHARED else 1
+
+
+@cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Threads that wait for work; a forked process has none of its parent's and gets its own."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="zoo-rows")

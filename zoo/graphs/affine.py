@@ -1,0 +1,153 @@
+"""A convolution that is affine in what it propagates, with all that a block does after it, as one operator."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from zoo.graphs.epilogue import Epilogue
+from zoo.graphs.kernel import Norm
+from zoo.graphs.operators import NeighbourSum
+
+
+class Affine(NamedTuple):
+    """z = Â x W + x V + b, with Â by `norm`; root_weight is V, bias is b, None where there is none."""
+
+    weight: Tensor
+    norm: Norm
+    root_weight: Tensor | None = None
+    bias: Tensor | None = None
+
+
+def affine_block(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None, epilogue: Epilogue) -> Tensor:
+    """share·act(z) + skip_share·skip; x: [sources, in], skip and the result: [nodes, out].
+
+    One operator, which saves x and one mask, where the graph's kernel fuses; else, and for what that does not cover
+    (half precision, function transforms, a product that makes features wider, samples), the same step by step.
+    """
+    if _fusable(graph, x, affine, skip):
+        before, after, loops = graph._scaling(affine.norm, x.dtype)
+        if loops is None:
+            keep = torch.is_grad_enabled()
+            joined = skip is x and epilogue.skip_share != 0
+            skip = None if joined else skip
+            return _AffineBlock.apply(
+                x, affine.weight, affine.root_weight, affine.bias, skip, joined, graph, before, after, epilogue, keep
+            )
+    z = _propagated(graph, x, affine)
+    if affine.root_weight is not None:
+        z = z + graph.at_destinations(x) @ affine.root_weight
+    return finished(z if affine.bias is None else z + affine.bias, skip, epilogue)
+
+
+def finished(z: Tensor, skip: Tensor | None, epilogue: Epilogue) -> Tensor:
+    """share·act(z) + skip_share·skip, step by step."""
+    slope, share, skip_share = epilogue
+    y = z
+    if slope != 1:
+        y = torch.relu(z) if slope == 0 else torch.nn.functional.leaky_relu(z, slope)
+    if share != 1:
+        y = y * share
+    if skip is None or skip_share == 0:
+        return y
+    return skip + y if skip_share == 1 else torch.add(y, skip.to(y.dtype), alpha=skip_share)
+
+
+def _propagated(graph: Any, x: Tensor, affine: Affine) -> Tensor:
+    """Â x W, in whichever order moves fewer columns over the edges."""
+    widens = affine.weight.shape[0] < affine.weight.shape[1]
+    if widens:
+        return graph.propagate(x, affine.norm) @ affine.weight
+    return graph.propagate(x @ affine.weight, affine.norm)
+
+
+def _fusable(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None) -> bool:
+    others = (affine.weight, affine.root_weight, affine.bias, skip)
+    return (
+        graph._kernel.fuses
+        and x.dim() == 2
+        and x.dtype in (torch.float32, torch.float64)
+        and affine.weight.shape[0] >= affine.weight.shape[1]
+        and all(other is None or other.dtype == x.dtype for other in others)
+        and not torch.is_autocast_enabled(x.device.type)
+        and not torch._C._are_functorch_transforms_active()
+    )
+
+
+class _AffineBlock(Function):
+    """`affine_block` by a kernel that fuses. skip_is_x: skip is x itself, of a whole graph.
+
+    Of features it saves x and the mask, and its products go into memory that all blocks share.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        root_weight: Tensor | None,
+        bias: Tensor | None,
+        skip: Tensor | None,
+        skip_is_x: bool,
+        graph: Any,
+        before: Tensor | None,
+        after: Tensor | None,
+        epilogue: Epilogue,
+        keep: bool,
+    ) -> Tensor:
+        """Compute the result."""
+        kernel = graph._kernel
+        width = weight.shape[1]
+        h = torch.mm(x, weight, out=kernel.scratch("h", (len(x), width), x.dtype))
+        root = None
+        if root_weight is not None:
+            here = x[: graph.nodes]
+            root = torch.mm(here, root_weight, out=kernel.scratch("root", (graph.nodes, width), x.dtype))
+        through = x if skip_is_x else skip
+        y, mask = kernel.block_forward(h, before, after, root, bias, through, epilogue, keep)
+        if keep:
+            ctx.save_for_backward(x, weight, root_weight, mask)
+            ctx.kernel, ctx.nodes, ctx.scales = kernel, graph.nodes, (before, after)
+            ctx.epilogue, ctx.skip_is_x = epilogue, skip_is_x
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        """Compute the gradients, by differentiable operators where they are to be differentiated themselves."""
+        x, _, _, mask = ctx.saved_tensors
+        wanted = ctx.needs_input_grad
+        once = not torch.is_grad_enabled()
+        dz, dbias, dh = (_first_order if once else _any_order)(ctx, dy, mask)
+        dx = _input_gradient(ctx, dy, dz, dh, once) if wanted[0] else None
+        dweight = x.t() @ dh if wanted[1] else None
+        droot = x[: ctx.nodes].t() @ dz if wanted[2] else None
+        dskip = dy * ctx.epilogue.skip_share if wanted[4] else None
+        return dx, dweight, droot, dbias if wanted[3] else None, dskip, *(None,) * 6
+
+
+def _first_order(ctx: Any, dy: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """∂/∂z, ∂/∂bias, ∂/∂h by the kernel, in memory that the next block uses again."""
+    return ctx.kernel.block_backward(dy.contiguous(), mask, *ctx.scales, ctx.epilogue)
+
+
+def _any_order(ctx: Any, dy: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """The same by operators that are differentiable."""
+    slope, share, _ = ctx.epilogue
+    dz = dy * share if mask is None else dy * torch.where(mask, share, share * slope).to(dy.dtype)
+    before, after = ctx.scales
+    return dz, dz.sum(0), NeighbourSum.apply(dz, ctx.kernel, after, before, True)  # pyright: ignore[reportReturnType]
+
+
+def _input_gradient(ctx: Any, dy: Tensor, dz: Tensor, dh: Tensor, once: bool) -> Tensor:
+    """∂/∂x = dh Wᵀ + skip_share·dy, where skip is x, + dz Vᵀ, at the destinations."""
+    _, weight, root_weight, _ = ctx.saved_tensors
+    out = ctx.kernel.buffers.take(torch.Size((len(dh), len(weight))), dh.dtype) if once else None
+    if ctx.skip_is_x:
+        dx = torch.addmm(dy, dh, weight.t(), beta=ctx.epilogue.skip_share, out=out)
+    else:
+        dx = torch.mm(dh, weight.t(), out=out)
+    if root_weight is None:
+        return dx
+    root = dz @ root_weight.t()
+    return dx + root if len(dx) == ctx.nodes else torch.cat([dx[: ctx.nodes] + root, dx[ctx.nodes :]])

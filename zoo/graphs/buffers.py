@@ -1,0 +1,57 @@
+"""Memory for features that is used again in every step, instead of being given back and asked for anew."""
+
+from collections import deque
+from typing import Any, ClassVar
+from weakref import WeakSet
+
+import torch
+from torch import Tensor
+
+# How many share a storage. A PyTorch without it gets fresh memory every time.
+_sharers = getattr(torch._C, "_storage_Use_Count", None)
+
+
+class Buffers:
+    """Tensors on the CPU whose memory comes back when nobody holds them any more.
+
+    A deep network keeps hundreds of equal feature matrices until its backward pass. glibc hands freed ones back to the
+    system, and a step then waits for fresh pages; or it fits them badly into one another, and holds near twice what is
+    in use (docs/log.md). What a tensor from here is used for does not matter: its memory is lent again only when no
+    tensor, and no autograd graph, shares it.
+    """
+
+    _all: ClassVar[WeakSet[Any]] = WeakSet()
+
+    def __init__(self) -> None:
+        self._rings: dict[tuple[torch.Size, torch.dtype], deque[Tensor]] = {}
+        self._all.add(self)
+
+    def take(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+        """An uninitialised tensor, contiguous."""
+        if _sharers is None:
+            return torch.empty(shape, dtype=dtype)
+        ring = self._rings.setdefault((shape, dtype), deque())
+        # Steps take their buffers in the same order, so the one that was lent longest ago is nearly always free.
+        for _ in range(len(ring)):
+            buffer = ring[0]
+            ring.rotate(-1)
+            if _sharers(buffer.untyped_storage()._cdata) <= 2:  # the buffer's, and the one that this line makes
+                return _sharing(buffer)
+        buffer = torch.empty(shape, dtype=dtype)
+        ring.append(buffer)
+        return _sharing(buffer)
+
+    def clear(self) -> None:
+        """Give back what is not in use."""
+        self._rings.clear()
+
+    @classmethod
+    def clear_all(cls) -> None:
+        """Give back what no buffers of the process have in use."""
+        for buffers in list(cls._all):
+            buffers.clear()
+
+
+def _sharing(buffer: Tensor) -> Tensor:
+    """A tensor of its own over the buffer's memory: not a view, which autograd would treat as one."""
+    return buffer.new_empty(0).set_(buffer.untyped_storage(), 0, buffer.shape, buffer.stride())

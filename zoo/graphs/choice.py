@@ -1,0 +1,53 @@
+"""Which kernel multiplies by a graph, and why that one."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+
+from zoo.dgl_backend import has_cuda
+from zoo.errors import BuildError
+from zoo.graphs.dgl_kernel import DGLKernel
+from zoo.graphs.kernel import Kernel, KernelName, Structure
+from zoo.graphs.torch_kernel import TorchKernel
+
+
+def choose_kernel(asked: KernelName, device: torch.device) -> tuple[str, str]:
+    """The kernel's name, and why it is that one. Raises: BuildError if the device does not have what is asked for."""
+    if asked != "auto":
+        if why := _why_not(asked, device):
+            raise BuildError(f"kernel {asked} — {why} — expected another — kernel=auto or kernel=torch")
+        return asked, "asked for"
+    for name, reason in (("compiled", "loops compiled for this CPU"), ("dgl", f"DGL has kernels for {device.type}")):
+        if not (why := _why_not(name, device)):
+            return name, reason
+    return "torch", why
+
+
+def make_kernel(name: str, structure: Structure, graph: Callable[[], Any]) -> Kernel:
+    """The kernel of that name; `graph` gives the DGLGraph where it is needed."""
+    if name == "compiled":
+        from zoo.graphs.compiled_kernel import CompiledKernel
+
+        return CompiledKernel(structure)
+    return DGLKernel(structure, graph()) if name == "dgl" else TorchKernel(structure)
+
+
+def _why_not(name: str, device: torch.device) -> str | None:
+    """Why this device cannot have the kernel, or None if it can."""
+    if name == "compiled":
+        return _why_not_compiled() if device.type == "cpu" else f"compiled loops run on the CPU, not on {device.type}"
+    if name == "dgl" and not (device.type == "cpu" or (device.type == "cuda" and has_cuda())):
+        return f"this build of DGL has no kernels for {device.type}"
+    return None
+
+
+@cache
+def _why_not_compiled() -> str | None:
+    """Numba follows new releases of Python and NumPy after some months, and refuses to be imported until then."""
+    try:
+        import zoo.graphs.compiled_kernel  # noqa: F401
+    except Exception as error:
+        return f"numba cannot be imported: {type(error).__name__}: {error}"
+    return None
