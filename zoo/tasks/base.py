@@ -92,6 +92,14 @@ class Task(ABC):
         """The metric of a part that the best guess without looking at the graph or the features has."""
 
     @property
+    def whole(self) -> tuple[Graph, Tensor] | None:
+        """Graph and features of the one forward pass that every step and every score is made of, `network(*whole)`.
+
+        Each epoch is then one step, on the same batch. None, the default, where that is not so, as for samples.
+        """
+        return None
+
+    @property
     def choices(self) -> list[tuple[str, str, str]]:
         """What the task chose of itself, for the record: what, chosen, why."""
         return []

@@ -17,7 +17,8 @@ def label_loss(outputs: Tensor, labels: Tensor, problem: Problem) -> Tensor:
     if problem == "classes":
         return F.cross_entropy(outputs, labels) if len(labels) else outputs.sum() * 0
     known = ~torch.isnan(labels)
-    if not known.any():
-        return outputs.sum() * 0
+    # Masked and not picked out: how many there are is for a GPU to know, and a host that asks would wait for it. The
+    # outputs are masked before, or the gradient of one that is not finite, times 0, would be NaN.
     kind = F.binary_cross_entropy_with_logits if problem == "binary" else F.mse_loss
-    return kind(outputs[known], labels[known].float())
+    each = kind(torch.where(known, outputs, 0.0), torch.where(known, labels, 0.0).float(), reduction="none")
+    return torch.where(known, each, 0.0).sum() / known.sum().clamp(min=1)

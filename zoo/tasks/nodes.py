@@ -14,6 +14,7 @@ from zoo.layers.network import Network
 from zoo.recipe.fields import Count, Metric, Sampler
 from zoo.tasks.base import Batch, Part, Prediction, Setting, Task
 from zoo.tasks.fit import check_fit
+from zoo.tasks.full import FullGraph
 from zoo.tasks.inference import Layerwise, whole_reason
 from zoo.tasks.labels import label_loss
 from zoo.tasks.measure import label_metric
@@ -81,6 +82,11 @@ class NodeClassification(Task):
         self.sampler.for_blocks(len(network.blocks))
         if self.layerwise and (reason := whole_reason(network)):
             self.layerwise, self.inference_reason = None, reason
+
+    @property
+    def whole(self) -> tuple[Graph, Tensor] | None:
+        """The graph and its features, unless they are sampled."""
+        return (self.graph, self.features) if isinstance(self.sampler, FullGraph) else None
 
     @property
     def choices(self) -> list[tuple[str, str, str]]:

@@ -20,8 +20,11 @@ from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller, steer
 from zoo.recipe.schema import Training
 from zoo.tasks.base import Batch, Part, Task
+from zoo.training.finite import FiniteSteps
 from zoo.training.loss import TrainingLoss, training_loss
+from zoo.training.members import Said
 from zoo.training.nonfinite import NonFinite, locate
+from zoo.training.reuse import ReusedForward
 from zoo.training.state import State, random_state, set_random_state
 from zoo.training.team import Team
 
@@ -122,30 +125,43 @@ class Trainer:
         self.best = _Best(task)
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.loss = self.team.parallel(TrainingLoss(network, task))
+        self.steps = FiniteSteps(optimizer, device)
         self.saves = self.team.tell(saver is not None)
+        self.reused = ReusedForward(network, task, alone=self.team.size == 1)
+        self.waiting = False  # whether a validation is due that the next forward pass will tell
+        self.last_loss = torch.zeros(())
+        self.began = time.perf_counter()
 
     def fit(self) -> Outcome:
         """Train to the end; the network then carries the best weights."""
-        began = time.perf_counter() - self.seconds
+        began = self.began = time.perf_counter() - self.seconds
         status: Status = "finished"
         non_finite: NonFinite | None = None
         for batch in self._batches():
-            loss, finite = self._train_on(batch)
-            if not finite:
-                status = "non-finite"
-                non_finite = self._located(batch)
+            ended = self._train_on(batch)
+            if ended is not None:
+                status = ended
+                non_finite = self.located(batch) if ended == "non-finite" else None
                 break
             self.step += 1
+            saving = self.saves and self.step % self.save_every == 0 and self.step < self.total
             if self.step % self.every == 0 or self.step == self.total:
-                self._validate(loss, time.perf_counter() - began)
-            if self.saves and self.step % self.save_every == 0 and self.step < self.total:
+                # What the next step's forward pass says anyway is not asked for now; a saved state has it, though.
+                self.waiting = bool(self.reused.agreed) and not saving and self.step < self.total
+                if not self.waiting:
+                    self._validate()
+            if saving:
                 self.seconds = time.perf_counter() - began
                 state = self.state()
                 if self.saver:
                     self.saver.save(state)
-            if self.step - self.best.step >= self.patience:
+            if self._is_spent():
                 status = "stopped early"
                 break
+        return self.outcome(status, began, non_finite)
+
+    def outcome(self, status: Status, began: float, non_finite: NonFinite | None = None) -> Outcome:
+        """How a training ended that began then, after the last step; the network then carries the best weights."""
         final = self._final_reading()
         train, test = self._score_best()
         return Outcome(
@@ -197,23 +213,31 @@ class Trainer:
                 if self.step >= self.total:
                     return
 
-    def _train_on(self, batch: Batch) -> tuple[Tensor, bool]:
-        """One optimiser step; no step is taken on a loss or a gradient that is not finite."""
+    def _train_on(self, batch: Batch) -> Status | None:
+        """One optimiser step, or why there was none: a loss or a gradient that is not finite, no patience left."""
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         with self.plan.tap(self.step + 1) as tap:
-            with self._precision():
+            with self.precision(), self.reused.training():
                 loss = self.loss(batch)
+            if self.waiting:
+                self.waiting = False
+                self._validate(self.reused.outputs)
+                if self._is_spent():
+                    return "stopped early"
             loss.backward()
-        loss = self.team.mean(loss)
+        self.last_loss = loss = self.team.mean(loss)
         size = nn.utils.clip_grad_norm_(self.parameters, self.clip)
-        if not torch.isfinite(loss + size):
-            return loss, False
-        self.optimizer.step()
+        if not self.steps.take(loss + size):
+            return "non-finite"
         self.scheduler.step()
         self.network.project()
         self._probe(tap.read())
-        return loss, True
+        return None
+
+    def _is_spent(self) -> bool:
+        """Whether validation has not improved for too long, as far as it is known."""
+        return not self.waiting and self.step - self.best.step >= self.patience
 
     def _final_reading(self) -> Reading | None:
         """The evidence of how the network stands after its last step, before the best weights are put back."""
@@ -222,7 +246,7 @@ class Trainer:
 
         def loss() -> Tensor:
             self.network.train()
-            with self._precision():
+            with self.precision():
                 return training_loss(self.network, self.task, next(iter(self.task.batches(0))))
 
         return snapshot(self.network, self.evidence, loss)
@@ -238,14 +262,24 @@ class Trainer:
             steer(self.steering, self.network, self.team.tell(reading))
 
     @torch.no_grad()
-    def _validate(self, loss: Tensor, seconds: float) -> None:
-        (val,) = self._scored("val")
+    def _validate(self, outputs: Tensor | None = None) -> None:
+        """Score the network as it stands; outputs: what it returns, where that is known."""
+        if outputs is None:
+            with self.reused.evaluation():
+                (val,) = self._scored("val")
+        else:
+            with self.precision():
+                val = self.task.scores(Said(outputs))("val")
         if self.best.is_beaten_by(val):
             self.best.take(self.network, self.step, val)
+        self.measured(float(self.last_loss), val, time.perf_counter() - self.began)
+
+    def measured(self, loss: float, val: float, seconds: float) -> None:
+        """Tell the watchers of a validation, after what was best has been brought up to it."""
         row = {
             "epoch": self._epoch(self.step),
             "step": self.step,
-            "loss": float(loss),
+            "loss": loss,
             "val": val,
             "best_val": self.best.val,
             "lr": self.optimizer.param_groups[0]["lr"],
@@ -267,18 +301,19 @@ class Trainer:
         self.network.eval()
         if not self.team.leads:
             return self.team.tell([])
-        with self._precision():
+        with self.precision():
             score = self.task.scores(self.network)
             return self.team.tell([score(part) for part in parts])
 
-    def _located(self, batch: Batch) -> NonFinite:
+    def located(self, batch: Batch) -> NonFinite:
         """Where non-finite values begin, in the share of the first process that finds any in its own."""
         found = self.team.gather(
-            locate(self.network, self.network.blocks, self.task, batch, self.step, self._precision())
+            locate(self.network, self.network.blocks, self.task, batch, self.step, self.precision())
         )
         return next((each for each in found if each.what != "nothing"), found[0])
 
-    def _precision(self) -> torch.autocast:
+    def precision(self) -> torch.autocast:
+        """What the network and the loss are computed in."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
     def _epoch(self, step: int) -> int:

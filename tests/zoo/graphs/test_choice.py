@@ -1,0 +1,35 @@
+"""Which kernel a graph gets, and why."""
+
+import pytest
+import torch
+
+from zoo.errors import BuildError
+from zoo.graphs import choice
+from zoo.graphs.choice import choose_kernel
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+def test_the_cpu_gets_compiled_loops():
+    """By default, with a reason; what is asked for is kept."""
+    assert choose_kernel("auto", CPU) == ("compiled", "loops compiled for this CPU")
+    assert choose_kernel("torch", CPU) == ("torch", "asked for")
+
+
+def test_without_numba_dgl_steps_in(monkeypatch):
+    """A numba that cannot be imported is no error, but asking for compiled loops is one that says why."""
+    monkeypatch.setattr(choice, "_why_not_compiled", lambda: "numba cannot be imported: ImportError: too new a NumPy")
+    assert choose_kernel("auto", CPU)[0] == "dgl"
+    with pytest.raises(BuildError, match="too new a NumPy"):
+        choose_kernel("compiled", CPU)
+
+
+def test_without_dgl_kernels_torch_steps_in(monkeypatch):
+    """On a device that nothing else has kernels for, auto means torch; asking for another is an error that says so."""
+    monkeypatch.setattr(choice, "has_cuda", lambda: False)
+    name, reason = choose_kernel("auto", CUDA)
+    assert name == "torch" and "no kernels for cuda" in reason
+    with pytest.raises(BuildError, match="no kernels for cuda"):
+        choose_kernel("dgl", CUDA)
+    with pytest.raises(BuildError, match="not on cuda"):
+        choose_kernel("compiled", CUDA)

@@ -1,0 +1,120 @@
+"""Networks of one form as one network: their tensors stacked, their passes made in one go."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from zoo.graphs.graph import Graph
+from zoo.layers.network import Network
+
+
+class Members:
+    """Networks of equal structure, each tensor of theirs a row in a stack [members, …].
+
+    `network` is of their structure and holds the stacks, under the same names: what an optimiser is given that works on
+    each number by itself. A pass is made by `torch.vmap`, so that every operation of a network is one on all members;
+    random numbers are drawn for each by itself. The networks themselves stay as they are.
+    """
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self.size = len(networks)
+        self.network = copy.deepcopy(networks[0])
+        rows = [_tensors(network) for network in networks]
+        for name, tensor in _tensors(self.network).items():
+            tensor.data = torch.stack([row[name].detach() for row in rows])
+        self._pass = _Pass(self.network)
+
+    def outputs(self, graph: Graph, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """What each network returns for x, and their penalties [members], None where there are none."""
+
+        def run(tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+            return functional_call(self._pass, tensors, (graph, x))
+
+        tensors = {f"network.{name}": tensor for name, tensor in _tensors(self.network).items()}
+        outputs, *penalty = torch.vmap(run, randomness="different")(tensors)
+        return list(outputs.unbind()), penalty[0] if penalty else None
+
+    def gradient_norms(self) -> Tensor:
+        """The norm of all gradients of each member, [members]."""
+        rows = torch.cat([gradient.flatten(1) for gradient in self._gradients()], dim=1)
+        return torch.linalg.vector_norm(rows, dim=1)
+
+    def clip(self, norms: Tensor, largest: float) -> None:
+        """Scale the gradients of members whose norm is above `largest` down to it, as `clip_grad_norm_` does."""
+        factors = (largest / (norms + 1e-6)).clamp(max=1)
+        for gradient in self._gradients():
+            gradient.mul_(factors.view(-1, *[1] * (gradient.dim() - 1)))
+
+    def keep(self, places: list[int], optimizer: torch.optim.Optimizer) -> None:
+        """Let the other members go, from the optimiser's state and the gradients, too."""
+        self.size = len(places)
+        for parameter in self.network.parameters():
+            state: dict[str, Any] = optimizer.state.get(parameter, {})
+            shape, gradient, parameter.grad = parameter.shape, parameter.grad, None
+            parameter.data = parameter.data[places]
+            parameter.grad = None if gradient is None else gradient[places]
+            for name, value in state.items():
+                if isinstance(value, Tensor) and value.shape == shape:
+                    state[name] = value[places]
+        for buffer in self.network.buffers():
+            buffer.data = buffer.data[places]
+
+    @torch.no_grad()
+    def write(self, place: int, network: Network) -> None:
+        """Write a member's tensors into a network of its own."""
+        for name, tensor in _tensors(network).items():
+            tensor.copy_(_tensors(self.network)[name][place])
+
+    def _gradients(self) -> list[Tensor]:
+        return [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
+
+
+class Best:
+    """The tensors of each member at its best, in the place that it had at first."""
+
+    def __init__(self, members: Members) -> None:
+        self._network = members.network
+        self._kept = {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
+
+    @torch.no_grad()
+    def take(self, places: list[int], first: list[int]) -> None:
+        """Keep what the members at these places are now; first: the places that they had at first."""
+        for name, tensor in self._network.state_dict().items():
+            self._kept[name][first] = tensor[places]
+
+    def of(self, first: int) -> dict[str, Tensor]:
+        """A member's best, as the state of a network of its own; later ones are seen in it."""
+        return {name: tensor[first] for name, tensor in self._kept.items()}
+
+
+class Said(nn.Module):
+    """Stands in for a network whose output is known: a task asks it for its loss or its scores."""
+
+    def __init__(self, output: Tensor) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self, *inputs: Any) -> Tensor:
+        """Return the output."""
+        return self.output
+
+
+class _Pass(nn.Module):
+    """A network's output, and its penalty where it has one and is in training."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, graph: Graph, x: Tensor) -> tuple[Tensor, ...]:
+        output = self.network(graph, x)
+        penalty = self.network.penalty() if self.network.training else None
+        return (output,) if penalty is None else (output, penalty)
+
+
+def _tensors(network: nn.Module) -> dict[str, Tensor]:
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
