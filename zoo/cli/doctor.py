@@ -32,7 +32,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 def examine() -> list[Finding]:
     """Every finding, in the order in which things depend on each other."""
-    return [*_versions(), *_dgl(), _device(), *_data()]
+    return [*_versions(), *_dgl(), _kernel(), _device(), *_data()]
 
 
 def _versions() -> list[Finding]:
@@ -97,6 +97,22 @@ def _dgl() -> list[Finding]:
             )
         )
     return findings
+
+
+def _kernel() -> Finding:
+    import torch
+
+    from zoo.graphs.choice import choose_kernel
+
+    name, reason = choose_kernel("auto", torch.device("cpu"))
+    if name == "compiled":
+        return Finding("CPU kernels", "ok", reason)
+    return Finding(
+        "CPU kernels",
+        "note",
+        f"{name}, not compiled loops, which are faster: {reason}",
+        "pip install --upgrade numba, or a NumPy that it takes; all works without, more slowly",
+    )
 
 
 def _device() -> Finding:

@@ -19,10 +19,12 @@ def choose_kernel(asked: KernelName, device: torch.device) -> tuple[str, str]:
         if why := _why_not(asked, device):
             raise BuildError(f"kernel {asked} — {why} — expected another — kernel=auto or kernel=torch")
         return asked, "asked for"
-    for name, reason in (("compiled", "loops compiled for this CPU"), ("dgl", f"DGL has kernels for {device.type}")):
-        if not (why := _why_not(name, device)):
-            return name, reason
-    return "torch", why
+    if not (why := _why_not("compiled", device)):
+        return "compiled", "loops compiled for this CPU"
+    reasons = [why] if device.type == "cpu" else []  # elsewhere nobody expects them
+    if not (why := _why_not("dgl", device)):
+        return "dgl", "; ".join([f"DGL has kernels for {device.type}", *reasons])
+    return "torch", "; ".join([why, *reasons])
 
 
 def make_kernel(name: str, structure: Structure, graph: Callable[[], Any]) -> Kernel:
