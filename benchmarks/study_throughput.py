@@ -18,7 +18,7 @@ from pathlib import Path
 
 def main() -> None:
     """Print a Markdown table of seconds and ratios."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--recipe", default="cora-res-gcn-64")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=6)

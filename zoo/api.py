@@ -68,7 +68,7 @@ def train(
     began = time.perf_counter()
     threads = torch.get_num_threads()
     with Team.of_environment() as team:
-        resolved = _resolve(recipe, overrides, device, plugins)
+        resolved = resolve(recipe, overrides, device, plugins)
         path = folder.place(Path(runs), resolved, identity_of(resolved), seed)
         if team.tell(folder.is_finished(path) and not again):
             return Run(path)
@@ -98,7 +98,7 @@ def build(
 
     Parameters and errors as for `train`.
     """
-    return _build(_resolve(recipe, overrides, device, plugins), seed)
+    return _build(resolve(recipe, overrides, device, plugins), seed)
 
 
 def _lead(
@@ -109,13 +109,13 @@ def _lead(
         if built.team.tell(folder.is_finished(path) and not again):  # by a process that held the folder until now
             return
         with closing(RunFolder(path, resume=resume)) as record:
-            record.describe(built.recipe, _environment(built))
+            record.describe(built.recipe, environment_of(built))
             watchers = (record, watch(built)) if watch else (record,)
             trainer = built.trainer(watchers, record)
             if (state := built.team.tell(record.state)) is not None:
                 trainer.resume(state)
             outcome = trainer.fit()
-            result = _result(built, path.parent.name, outcome, time.perf_counter() - began)
+            result = result_of(built, path.parent.name, outcome, time.perf_counter() - began)
             record.finish(built.network.state_dict(), result)
 
 
@@ -160,7 +160,7 @@ def probe(
     Networks are built as they are asked for; every recipe is checked before the first one.
     Raises: as for `train`.
     """
-    resolved = _resolve(recipe, overrides, device, plugins)
+    resolved = resolve(recipe, overrides, device, plugins)
     chosen = normalizers or (None,)
     variants = [_varied(resolved, depth, normalizer) for normalizer in chosen for depth in depths or (None,)]
     return (_probed(variant, seed) for variant in variants)
@@ -190,13 +190,14 @@ def reopen(finished: Run, device: str = "cpu") -> Built:
 
     Raises: as `load`.
     """
-    recipe = _resolve(finished.path / folder.RECIPE, (), device, ())
+    recipe = resolve(finished.path / folder.RECIPE, (), device, ())
     found = {
         path: component.options.get("c") for path, table, component in recipe.components() if table == "normalizers"
     }
     moved = [path for path, c in found.items() if c == "auto" or isinstance(c, Component)]
-    if moved:  # c was found in the run, and is among the weights: nothing is to be calibrated
-        recipe = _load_recipe(recipe, {f"{path}.c": 1.0 for path in moved})
+    changes: dict[str, Any] = {f"{path}.c": 1.0 for path in moved}
+    if moved:  # c was found in the run, and is among the weights: nothing is to be calibrated, or inverted before
+        recipe = _load_recipe(recipe, {**changes, "training.memory": "full"})
     built = _build(recipe, finished.seed)
     file = finished.path / folder.WEIGHTS
     try:
@@ -238,14 +239,16 @@ def identity_of(recipe: Recipe) -> str:
     return recipe.identity([f"zoo {__version__}", *digests])
 
 
-def _resolve(
+def resolve(
     recipe: str | Path | Recipe, overrides: Overrides, device: str | None, plugins: Sequence[str | Path]
 ) -> Recipe:
+    """The recipe that is asked for, checked."""
     resolved = _load_recipe(recipe, overrides, plugins)
     return _load_recipe(resolved, {"execution.device": device}) if device else resolved
 
 
-def _environment(built: Built) -> dict[str, Any]:
+def environment_of(built: Built) -> dict[str, Any]:
+    """What a run's record says of where and with what it was computed."""
     return {
         "zoo": __version__,
         "versions": {name: _version(name) for name in ("torch", "dgl", "numpy", "scipy", "ogb")},
@@ -259,7 +262,8 @@ def _environment(built: Built) -> dict[str, Any]:
     }
 
 
-def _result(built: Built, identity: str, outcome: Outcome, seconds: float) -> dict[str, Any]:
+def result_of(built: Built, identity: str, outcome: Outcome, seconds: float) -> dict[str, Any]:
+    """What a run's record says of how it ended; seconds: with all that came before training."""
     bad = outcome.non_finite
     bounds = built.network.bounds()
     return {

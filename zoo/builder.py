@@ -31,6 +31,7 @@ from zoo.regularizers.base import Regularizer
 from zoo.regularizers.none import NoRegularizer
 from zoo.tasks.base import Setting, Task
 from zoo.training import loss
+from zoo.training.allocator import give_back
 from zoo.training.device import Choice, choose_device, choose_threads
 from zoo.training.schedule import Schedule
 from zoo.training.seed import seed_everything
@@ -106,6 +107,9 @@ def build(recipe: Recipe, seed: int = 0, team: Team | None = None) -> Built:
     network = _network(recipe, task, embedding, initializer).to(device)
     drawn = initializer.chosen()
     controller = _controller(recipe)
+    memory = recipe.training.memory
+    allocator = give_back(memory != "full", device)
+    network.remember("full" if memory == "full" else "checkpoint")  # a c that is only tried may be too large to invert
     choices = [
         device_choice,
         *([Choice("processes", str(team.size), f"started by torchrun; {team.backend}")] if team.size > 1 else []),
@@ -117,6 +121,8 @@ def build(recipe: Recipe, seed: int = 0, team: Team | None = None) -> Built:
         *(Choice(*chosen) for chosen in task.choices),
         *([Choice("initializer", *drawn)] if drawn else []),
         *_calibrated(recipe, network, task, controller),
+        *([Choice("memory", memory, network.remember(memory))] if memory != "full" else []),
+        *([allocator] if allocator else []),
     ]
     initial = snapshot(network, evidence_probes(), partial(training_loss, network, task))
 

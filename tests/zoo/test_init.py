@@ -17,8 +17,8 @@ def run(code: str) -> str:
 
 def test_the_public_names_are_the_verbs():
     """Each callable, and the version; nothing else is offered."""
-    assert zoo.__all__ == ["build", "evaluate", "load", "probe", "probe_run", "train"]
-    assert dir(zoo) == ["__version__", "build", "evaluate", "load", "probe", "probe_run", "train"]
+    assert zoo.__all__ == ["build", "evaluate", "load", "probe", "probe_run", "train", "train_together"]
+    assert dir(zoo) == ["__version__", "build", "evaluate", "load", "probe", "probe_run", "train", "train_together"]
     assert all(callable(getattr(zoo, name)) for name in zoo.__all__)
 
 

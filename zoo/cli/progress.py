@@ -32,7 +32,7 @@ class Progress:
             transient=True,
             disable=not (enabled and self.console.is_terminal),
         )
-        self._trained = False
+        self._trained: set[tuple[str, int]] = set()
         self._said: set[str] = set()  # choices, which are the same for most runs of one command
 
     def __enter__(self) -> "Progress":
@@ -47,7 +47,7 @@ class Progress:
         bar = self._bars.add_task(f"{recipe} seed {seed}", total=None, figures="getting ready")
 
         def watch(built: "Built") -> "Watcher":
-            self._trained = True
+            self._trained.add((recipe, seed))
             for choice in map(str, built.choices):
                 if self.enabled and choice not in self._said:
                     self._said.add(choice)
@@ -63,13 +63,14 @@ class Progress:
         for task in self._bars.task_ids:
             self._bars.remove_task(task)
         if self.enabled:
-            how = run.status if self._trained else f"{run.status} earlier, shown from its folder; --again trains anew"
+            trained = (run.result["recipe"], run.seed) in self._trained
+            how = run.status if trained else f"{run.status} earlier, shown from its folder; --again trains anew"
             self._say(f"{run.result['recipe']} seed {run.seed}: {how} → {run.path}")
             if run.result["non_finite"]:
                 self._say(f"  {run.result['non_finite']['said']}", style="bold")
             if diagnosis := run.result.get("diagnosis"):
                 self._say(f"  {diagnosis['said']}", style="bold")
-        self._trained = False
+        self._trained.discard((run.result["recipe"], run.seed))
 
     def print(self, table: Any) -> None:
         """Print the closing table on standard output."""

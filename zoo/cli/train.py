@@ -1,15 +1,19 @@
 """`zoo train`: recipes in, runs and a table out."""
 
 import json
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zoo.cli.arguments import AsJson, Plugins, Words, parse_seeds, split_words
 
 if TYPE_CHECKING:
+    from zoo.builder import Built
+    from zoo.cli.progress import Progress
     from zoo.runs.run import Run
+    from zoo.training.trainer import Watcher
 
 
 def train(
@@ -24,6 +28,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with unfinished runs from their last saved state")
     ] = False,
+    together: Annotated[
+        bool, typer.Option("--together", help="train the seeds of each recipe side by side, as one; probes=none")
+    ] = False,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar, only the table")] = False,
 ) -> None:
@@ -36,9 +43,13 @@ def train(
 
         zoo train cora-res-gcn-64 model.depth=128 normalizer.c=auto
 
+        zoo train hello probes=none --seeds 0..31 --together
+
         torchrun --nproc_per_node=2 -m zoo train hello
 
     """
+    if together and resume:
+        raise typer.BadParameter("--together saves nothing to --resume from — expected one of the two")
     chosen = parse_seeds(seeds) if seeds is not None else None
     recipes, overrides = split_words(words)
 
@@ -46,6 +57,7 @@ def train(
     from zoo.cli.progress import Progress
     from zoo.recipe.load import load
     from zoo.runs.report import row_of, table_of
+    from zoo.together import train_together
     from zoo.training.team import Team
 
     plugins = plugin or []
@@ -54,16 +66,19 @@ def train(
         asked = [load(name, overrides, plugins) for name in recipes]  # every mistake before the first run
         with Progress(enabled=team.leads and not (quiet or as_json)) as progress:
             for resolved in asked:
-                for seed in chosen if chosen is not None else resolved.seeds:
-                    run = api.train(
-                        resolved,
-                        seed=seed,
-                        runs=runs,
-                        device=device,
-                        again=again,
-                        resume=resume,
-                        watch=progress.watcher(resolved.name, seed),
+                seeds_of_it = chosen if chosen is not None else resolved.seeds
+                options: dict[str, Any] = {"runs": runs, "device": device, "again": again}
+                if together:
+                    watch = partial(_watched, progress, resolved.name)
+                    ended = train_together(resolved, seeds=seeds_of_it, watch=watch, **options)
+                else:
+                    ended = (
+                        api.train(
+                            resolved, seed=seed, resume=resume, watch=progress.watcher(resolved.name, seed), **options
+                        )
+                        for seed in seeds_of_it
                     )
+                for run in ended:
                     progress.ended(run)
                     found[run.path] = run
     if not team.leads:
@@ -73,3 +88,8 @@ def train(
         print(json.dumps(rows[0] if len(rows) == 1 else rows, ensure_ascii=False))
         return
     progress.print(table_of(list(found.values())))
+
+
+def _watched(progress: "Progress", recipe: str, built: "Built") -> "Watcher":
+    """A bar for one of the runs that are trained together."""
+    return progress.watcher(recipe, built.seed)(built)

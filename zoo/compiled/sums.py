@@ -6,26 +6,12 @@ Arrays are contiguous, and those that are not there have no rows. Of a graph in 
 
 import numpy as np
 
-from zoo.compiled.engine import Array, compiled
+from zoo.compiled.engine import Array, compiled, prefetch
 
-
-@compiled
-def _sum_row(offsets: Array, columns: Array, before: Array, x: Array, i: int, total: Array) -> None:
-    """Set total to Σ before[j] · x[j], j running over the columns of row i."""
-    for k in range(total.shape[0]):
-        total[k] = 0
-    entry, end = offsets[i], offsets[i + 1]
-    while entry + 1 < end:  # two at a time: half as many loads and stores of the total
-        one, two = columns[entry], columns[entry + 1]
-        scale_one, scale_two = before[one], before[two]
-        for k in range(total.shape[0]):
-            total[k] += scale_one * x[one, k] + scale_two * x[two, k]
-        entry += 2
-    if entry < end:
-        one = columns[entry]
-        scale_one = before[one]
-        for k in range(total.shape[0]):
-            total[k] += scale_one * x[one, k]
+# So many entries before it is summed up a row is fetched: from far away when it is not in the cache (docs/log.md).
+_AHEAD = 8
+# So many rows are summed before what follows a sum is done to them, still in the cache: a call for each is dear.
+_TOGETHER = 32
 
 
 @compiled
@@ -33,10 +19,33 @@ def scaled_sum(
     offsets: Array, columns: Array, before: Array, after: Array, x: Array, y: Array, first: int, last: int, part: int
 ) -> None:
     """Set y to after ∘ A (before ∘ x); x, y: [·, width]."""
-    total = np.empty(x.shape[1], x.dtype)
+    width, line = x.shape[1], 64 // x.itemsize
+    flat, final = x.reshape(-1), columns.shape[0] - 1
+    total = np.empty(width, x.dtype)
     for i in range(first, last):
-        _sum_row(offsets, columns, before, x, i, total)
-        for k in range(total.shape[0]):
+        for k in range(width):
+            total[k] = 0
+        entry, end = offsets[i], offsets[i + 1]
+        while entry + 1 < end:  # two at a time: half as many loads and stores of the total
+            next_one = columns[min(entry + _AHEAD, final)] * width
+            next_two = columns[min(entry + _AHEAD + 1, final)] * width
+            for k in range(0, width, line):
+                prefetch(flat, next_one + k)
+                prefetch(flat, next_two + k)
+            one, two = columns[entry], columns[entry + 1]
+            scale_one, scale_two = before[one], before[two]
+            for k in range(width):
+                total[k] += scale_one * x[one, k] + scale_two * x[two, k]
+            entry += 2
+        if entry < end:
+            next_one = columns[min(entry + _AHEAD, final)] * width
+            for k in range(0, width, line):
+                prefetch(flat, next_one + k)
+            one = columns[entry]
+            scale_one = before[one]
+            for k in range(width):
+                total[k] += scale_one * x[one, k]
+        for k in range(width):
             y[i, k] = after[i] * total[k]
 
 
@@ -63,28 +72,25 @@ def block_forward(
     numbers: slope, share, skip_share, in the precision of the others.
     """
     slope, share, skip_share = numbers
-    total = np.empty(h.shape[1], h.dtype)
-    for i in range(first, last):
-        _sum_row(offsets, columns, before, h, i, total)
-        for k in range(total.shape[0]):
-            total[k] *= after[i]
-        if root.shape[0]:
-            for k in range(total.shape[0]):
-                total[k] += root[i, k]
-        if bias.shape[0]:
-            for k in range(total.shape[0]):
-                total[k] += bias[k]
-        if mask.shape[0]:
-            for k in range(total.shape[0]):
-                mask[i, k] = total[k] > 0
-        for k in range(total.shape[0]):
-            total[k] *= share * slope if total[k] <= 0 else share  # NaN is not at most 0, and stays NaN
-        if skip.shape[0]:
-            for k in range(total.shape[0]):
-                y[i, k] = total[k] + skip_share * skip[i, k]
-        else:
-            for k in range(total.shape[0]):
-                y[i, k] = total[k]
+    width = h.shape[1]
+    for begin in range(first, last, _TOGETHER):
+        end = min(begin + _TOGETHER, last)
+        scaled_sum(offsets, columns, before, after, h, y, begin, end, part)
+        for i in range(begin, end):
+            if root.shape[0]:
+                for k in range(width):
+                    y[i, k] += root[i, k]
+            if bias.shape[0]:
+                for k in range(width):
+                    y[i, k] += bias[k]
+            if mask.shape[0]:
+                for k in range(width):
+                    mask[i, k] = y[i, k] > 0
+            for k in range(width):
+                y[i, k] *= share * slope if y[i, k] <= 0 else share  # NaN is not at most 0, and stays NaN
+            if skip.shape[0]:
+                for k in range(width):
+                    y[i, k] += skip_share * skip[i, k]
 
 
 @compiled

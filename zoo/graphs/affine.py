@@ -9,6 +9,7 @@ from torch.autograd import Function
 from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.kernel import Norm
 from zoo.graphs.operators import NeighbourSum
+from zoo.graphs.sparse_input import product, skips_zeros
 
 
 class Affine(NamedTuple):
@@ -24,7 +25,8 @@ def affine_block(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None, epi
     """share·act(z) + skip_share·skip; x: [sources, in], skip and the result: [nodes, out].
 
     One operator, which saves x and one mask, where the graph's kernel fuses; else, and for what that does not cover
-    (half precision, function transforms, a product that makes features wider, samples), the same step by step.
+    (half precision, function transforms, a product that makes features wider, samples, features that are zero nearly
+    everywhere), the same step by step.
     """
     if _fusable(graph, x, affine, skip):
         before, after, loops = graph._scaling(affine.norm, x.dtype)
@@ -37,7 +39,7 @@ def affine_block(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None, epi
             )
     z = _propagated(graph, x, affine)
     if affine.root_weight is not None:
-        z = z + graph.at_destinations(x) @ affine.root_weight
+        z = z + product(graph.at_destinations(x), affine.root_weight)
     return finished(z if affine.bias is None else z + affine.bias, skip, epilogue)
 
 
@@ -59,7 +61,7 @@ def _propagated(graph: Any, x: Tensor, affine: Affine) -> Tensor:
     widens = affine.weight.shape[0] < affine.weight.shape[1]
     if widens:
         return graph.propagate(x, affine.norm) @ affine.weight
-    return graph.propagate(x @ affine.weight, affine.norm)
+    return graph.propagate(product(x, affine.weight), affine.norm)
 
 
 def _fusable(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None) -> bool:
@@ -69,6 +71,7 @@ def _fusable(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None) -> bool
         and x.dim() == 2
         and x.dtype in (torch.float32, torch.float64)
         and affine.weight.shape[0] >= affine.weight.shape[1]
+        and not skips_zeros(x)
         and all(other is None or other.dtype == x.dtype for other in others)
         and not torch.is_autocast_enabled(x.device.type)
         and not torch._C._are_functorch_transforms_active()
@@ -115,11 +118,11 @@ class _AffineBlock(Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
         """Compute the gradients, by differentiable operators where they are to be differentiated themselves."""
-        x, _, _, mask = ctx.saved_tensors
+        x, weight, root_weight, mask = ctx.saved_tensors  # checkpointing lets them be read once
         wanted = ctx.needs_input_grad
         once = not torch.is_grad_enabled()
         dz, dbias, dh = (_first_order if once else _any_order)(ctx, dy, mask)
-        dx = _input_gradient(ctx, dy, dz, dh, once) if wanted[0] else None
+        dx = _input_gradient(ctx, weight, root_weight, dy, dz, dh, once) if wanted[0] else None
         dweight = x.t() @ dh if wanted[1] else None
         droot = x[: ctx.nodes].t() @ dz if wanted[2] else None
         dskip = dy * ctx.epilogue.skip_share if wanted[4] else None
@@ -139,9 +142,10 @@ def _any_order(ctx: Any, dy: Tensor, mask: Tensor | None) -> tuple[Tensor, Tenso
     return dz, dz.sum(0), NeighbourSum.apply(dz, ctx.kernel, after, before, True)  # pyright: ignore[reportReturnType]
 
 
-def _input_gradient(ctx: Any, dy: Tensor, dz: Tensor, dh: Tensor, once: bool) -> Tensor:
+def _input_gradient(
+    ctx: Any, weight: Tensor, root_weight: Tensor | None, dy: Tensor, dz: Tensor, dh: Tensor, once: bool
+) -> Tensor:
     """∂/∂x = dh Wᵀ + skip_share·dy, where skip is x, + dz Vᵀ, at the destinations."""
-    _, weight, root_weight, _ = ctx.saved_tensors
     out = ctx.kernel.buffers.take(torch.Size((len(dh), len(weight))), dh.dtype) if once else None
     if ctx.skip_is_x:
         dx = torch.addmm(dy, dh, weight.t(), beta=ctx.epilogue.skip_share, out=out)

@@ -1,12 +1,17 @@
 """The kernel of loops compiled for this machine; CPU only."""
 
-from functools import cache, lru_cache
+from functools import cached_property, lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from zoo.compiled.edges import edge_dot, weighted_sum
 from zoo.compiled.engine import over_rows, parts
 from zoo.compiled.sums import block_backward, block_forward, scaled_sum
+from zoo.graphs.arrays import array, numbers
+from zoo.graphs.attention import DynamicScores, StaticScores
+from zoo.graphs.attention_loops import DynamicLoops, StaticLoops
 from zoo.graphs.buffers import Buffers
 from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.kernel import Kernel, Structure
@@ -33,11 +38,33 @@ class CompiledKernel(Kernel):
 
     def weighted_sum(self, x: Tensor, weights: Tensor, reverse: bool) -> Tensor:
         """Weighted sum over compressed rows."""
-        return self.structure.rows(reverse).weighted_sum(x, weights)
+        rows = self.structure.rows(reverse)
+        y = x.new_empty(rows.count, *x.shape[1:])
+        over_rows(
+            weighted_sum,
+            rows.offsets.numpy(),
+            x.shape[1] * x.shape[2],
+            *(part.numpy() for part in (rows.offsets, rows.columns, rows.edges)),
+            array(weights, x.dtype),
+            array(x, x.dtype),
+            y.numpy(),
+        )
+        return y
 
     def edge_dot(self, left: Tensor, right: Tensor) -> Tensor:
         """Dot products at the entries of the compressed rows."""
-        return self.structure.incoming.edge_dot(right, left)
+        rows = self.structure.incoming
+        z = left.new_empty(self.structure.edges, left.shape[1])
+        over_rows(
+            edge_dot,
+            rows.offsets.numpy(),
+            left.shape[1] * left.shape[2],
+            *(part.numpy() for part in (rows.offsets, rows.columns, rows.edges)),
+            array(right, left.dtype),
+            array(left, left.dtype),
+            z.numpy(),
+        )
+        return z
 
     def block_forward(
         self,
@@ -60,12 +87,12 @@ class CompiledKernel(Kernel):
             rows.offsets.numpy(),
             h.shape[1],
             *self._graph(rows, before, after, h.dtype),
-            *(_array(part, h.dtype) for part in (h, root)),
-            _array(bias, h.dtype, dimensions=1),
-            _array(skip, h.dtype),
-            _numbers(h.dtype, epilogue.slope, epilogue.share, epilogue.skip_share),
+            *(array(part, h.dtype) for part in (h, root)),
+            array(bias, h.dtype, dimensions=1),
+            array(skip, h.dtype),
+            numbers(h.dtype, epilogue.slope, epilogue.share, epilogue.skip_share),
             y.numpy(),
-            _array(mask, torch.bool),
+            array(mask, torch.bool),
         )
         return y, mask
 
@@ -73,21 +100,39 @@ class CompiledKernel(Kernel):
         self, dy: Tensor, mask: Tensor | None, before: Tensor | None, after: Tensor | None, epilogue: Epilogue
     ) -> tuple[Tensor, Tensor, Tensor]:
         """∂/∂z, ∂/∂bias and ∂/∂h of `block_forward`; the first and the last are overwritten by the next call."""
+        dz, dbias = self.epilogue_backward(dy, mask, epilogue)
         rows = self.structure.outgoing
-        dz, dh = self.scratch("dz", dy.shape, dy.dtype), self.scratch("dh", (rows.count, dy.shape[1]), dy.dtype)
+        dh = self.scratch("dh", (rows.count, dy.shape[1]), dy.dtype)
+        self._sum(rows, dz, after, before, dh)
+        return dz, dbias, dh
+
+    def epilogue_backward(self, dy: Tensor, mask: Tensor | None, epilogue: Epilogue) -> tuple[Tensor, Tensor]:
+        """∂/∂z and ∂/∂bias of share·act(z); the former is overwritten by the next call."""
+        dz = self.scratch("dz", dy.shape, dy.dtype)
         dbias = dy.new_empty(parts(*dy.shape), dy.shape[1])
         over_rows(
             block_backward,
             self.structure.incoming.offsets.numpy(),
             dy.shape[1],
-            _array(dy, dy.dtype),
-            _array(mask, torch.bool),
-            _numbers(dy.dtype, epilogue.slope, epilogue.share),
+            array(dy, dy.dtype),
+            array(mask, torch.bool),
+            numbers(dy.dtype, epilogue.slope, epilogue.share),
             dz.numpy(),
             dbias.numpy(),
         )
-        self._sum(rows, dz, after, before, dh)
-        return dz, dbias.sum(0), dh
+        return dz, dbias.sum(0)
+
+    def attention_loops(self, scores: type) -> Any:
+        """For the two kinds of scores that have any."""
+        return {StaticScores: StaticLoops, DynamicScores: DynamicLoops}.get(scores)
+
+    @cached_property
+    def entries(self) -> Tensor:
+        """For each entry of the outgoing rows its edge's number among those of the incoming ones, [edges]."""
+        incoming, outgoing = self.structure.incoming.edges, self.structure.outgoing.edges
+        places = torch.empty_like(incoming)
+        places[incoming.long()] = torch.arange(len(incoming), dtype=incoming.dtype)
+        return places.index_select(0, outgoing)
 
     def scratch(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """An uninitialised tensor that the next call with this name and shape returns again."""
@@ -102,7 +147,7 @@ class CompiledKernel(Kernel):
             rows.offsets.numpy(),
             x.shape[1],
             *self._graph(rows, before, after, x.dtype),
-            _array(x, x.dtype),
+            array(x, x.dtype),
             y.numpy(),
         )
 
@@ -112,21 +157,6 @@ class CompiledKernel(Kernel):
             for scale, count in ((before, rows.width), (after, rows.count))
         )
         return rows.offsets.numpy(), rows.columns.numpy(), *scales
-
-
-def _array(x: Tensor | None, dtype: torch.dtype, dimensions: int = 2) -> object:
-    """The tensor's memory as an array; without a tensor an array of no rows."""
-    return _nothing(dtype, dimensions) if x is None else x.detach().contiguous().numpy()
-
-
-@cache
-def _nothing(dtype: torch.dtype, dimensions: int) -> object:
-    return torch.empty((0,) * dimensions, dtype=dtype).numpy()
-
-
-@cache
-def _numbers(dtype: torch.dtype, *numbers: float) -> object:
-    return torch.tensor(numbers, dtype=dtype).numpy()
 
 
 @lru_cache(maxsize=64)  # samples differ in size

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -81,3 +81,7 @@ class Kernel(ABC):
     @abstractmethod
     def edge_dot(self, left: Tensor, right: Tensor) -> Tensor:
         """Per edge and head left[src]·right[dst]: [edges, heads]; both are [nodes, heads, d]."""
+
+    def attention_loops(self, scores: type) -> Any:
+        """What runs attention by scores of this kind as one operator (see `zoo.graphs.attention`); None, nothing."""
+        return None

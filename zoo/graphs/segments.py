@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 
-def graph_ids(sizes: Tensor) -> Tensor:
-    """The graph of each node, int64 [nodes]; sizes: int64 [graphs]."""
-    return torch.repeat_interleave(torch.arange(len(sizes), device=sizes.device), sizes)
+def graph_ids(sizes: Tensor, nodes: int | None = None) -> Tensor:
+    """The graph of each node, int64 [nodes]; sizes: int64 [graphs]. nodes: how many, else a GPU has to be asked."""
+    return torch.repeat_interleave(torch.arange(len(sizes), device=sizes.device), sizes, output_size=nodes)
 
 
 def segment_sum(x: Tensor, ids: Tensor, graphs: int) -> Tensor:

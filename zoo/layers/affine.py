@@ -1,4 +1,4 @@
-"""Convolutions that are affine in what they propagate: a block runs them and what follows as one operator."""
+"""Convolutions that are affine in what they propagate."""
 
 from abc import abstractmethod
 
@@ -7,20 +7,16 @@ from torch import Tensor
 from zoo.graphs.affine import Affine, affine_block
 from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.graph import Graph
-from zoo.layers.conv import Conv
+from zoo.layers.fused import FusedConv
 
 
-class AffineConv(Conv):
-    """A convolution Â x W + x V + b, in training as in evaluation.
-
-    A block may run it together with its activation and its skip, `affine_block`, without a call of `forward`; not so
-    where a class has a `forward` of its own.
-    """
+class AffineConv(FusedConv):
+    """A convolution Â x W + x V + b, in training as in evaluation."""
 
     @abstractmethod
     def affine(self) -> Affine:
         """The matrices and the bias, with the weights of the propagation."""
 
-    def forward(self, graph: Graph, x: Tensor) -> Tensor:
-        """Return Â x W + x V + b."""
-        return affine_block(graph, x, self.affine(), None, Epilogue())
+    def fused(self, graph: Graph, x: Tensor, skip: Tensor | None, epilogue: Epilogue) -> Tensor:
+        """share·act(Â x W + x V + b) + skip_share·skip."""
+        return affine_block(graph, x, self.affine(), skip, epilogue)

@@ -1,16 +1,21 @@
 """A block of a network: a convolution and what stands around it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from torch import Tensor, nn
 
-from zoo.graphs.affine import affine_block
 from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.graph import Graph
+from zoo.graphs.inverse import reversible_block
 from zoo.layers.affine import AffineConv
+from zoo.layers.dropout import Dropout
 from zoo.layers.feature_norms import apply_norms
-from zoo.layers.residual import LinearSkip, Residual
+from zoo.layers.fused import FusedConv
+from zoo.layers.residual import AddSkip, LinearSkip, Residual
+
+# By what an update may contract at most that is to be inverted by iteration.
+_MOST = 0.9
 
 NormPosition = Literal["pre", "inner", "post"]
 
@@ -21,10 +26,9 @@ class Block(nn.Module):
     A norm whose class says `reads_input` gets the block's input besides, with a row for each row that it acts on. The
     block's output is the representation X_l, which probes read by a forward hook.
 
-    Where the convolution is an `AffineConv`, the activation ReLU, leaky ReLU or none, the residual a `LinearSkip`, and
-    no norm stands in between, all from the convolution on is one operator, `zoo.graphs.affine.affine_block`: it keeps
-    the block's input and a mask for the backward pass, and nothing else. Hooks on these parts bring the plain path
-    back.
+    Where the convolution is a `FusedConv`, the activation ReLU, leaky ReLU or none, the residual a `LinearSkip`, and no
+    norm stands in between, all from the convolution on is one operator, `FusedConv.fused`: it keeps the block's input
+    and a mask for the backward pass, and little else. Hooks on these parts bring the plain path back.
     """
 
     def __init__(
@@ -38,12 +42,13 @@ class Block(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.conv = conv
         self.norms = nn.ModuleList(norms)
         self.norm_position: NormPosition = norm_position
         self.activation = nn.Identity() if activation is None else activation
         self.residual = residual
+        self.reversible = False
 
     def forward(self, graph: Graph, x: Tensor, first: Tensor | None = None) -> Tensor:
         """x: [sources, in]; first: X_0, for initial residuals; the result is [nodes, out]."""
@@ -56,19 +61,49 @@ class Block(nn.Module):
             output = self.residual(here, self.activation(update), first)
         return self._norm("post", graph, output, here)
 
+    def reverse(self, bounds: Mapping[Tensor, float] | None) -> str | None:
+        """Go without the input from now on, or with bounds None keep it: return why that cannot be, None where it can.
+
+        bounds: the norms that weight matrices are held to. The update has to contract: see `reversible_block`.
+        """
+        self.reversible = False
+        if bounds is None:
+            return None
+        slope = _slope(self.activation)
+        if slope is None or abs(slope) > 1:
+            return f"its activation is {self.activation}"
+        if not (isinstance(self.conv, AffineConv) and type(self.conv).forward is AffineConv.forward):
+            return f"its convolution is a {type(self.conv).__name__}"
+        if type(self.residual) is not AddSkip:
+            return f"its residual is a {type(self.residual).__name__}"
+        if self.dropout.p or len(self.norms):
+            return "it has dropout" if self.dropout.p else "it has feature norms"
+        if self._forward_hooks:
+            return "a regulariser mixes its output with its input"
+        weight, _, root_weight, _ = self.conv.affine()
+        matrices = [matrix for matrix in (weight, root_weight) if matrix is not None]
+        if weight.shape[0] != weight.shape[1] or not all(matrix in bounds for matrix in matrices):
+            return "its weight matrices are held to no bound"
+        if (together := sum(bounds[matrix] for matrix in matrices)) > _MOST:
+            return f"its weight matrices are held to {together:.3g} together, more than {_MOST}"
+        self.reversible = True
+        return None
+
     def _as_one(self, graph: Graph, update: Tensor, here: Tensor, first: Tensor | None) -> Tensor | None:
         """Convolution, activation and residual as one operator, where they are of the kinds that can be; else None."""
         conv, residual, slope = self.conv, self.residual, _slope(self.activation)
         if (
             slope is None
-            or not (isinstance(conv, AffineConv) and type(conv).forward is AffineConv.forward)
+            or not (isinstance(conv, FusedConv) and type(conv).forward is FusedConv.forward)
             or not (isinstance(residual, LinearSkip) and type(residual).forward is LinearSkip.forward)
             or (self.norm_position == "inner" and len(self.norms))
             or any(_is_heard(part) for part in (conv, self.activation, residual))
         ):
             return None
+        if self.reversible and isinstance(conv, AffineConv):
+            return reversible_block(graph, here, conv.affine(), slope)
         share, skip_share, skip = residual.shares(here, first)
-        return affine_block(graph, update, conv.affine(), skip, Epilogue(slope, share, skip_share))
+        return conv.fused(graph, update, skip, Epilogue(slope, share, skip_share))
 
     def _norm(self, position: NormPosition, graph: Graph, x: Tensor, before: Tensor) -> Tensor:
         if position == self.norm_position:

@@ -1,15 +1,18 @@
 """Graph attention of Veličković et al. (ICLR 2018), and the dynamic form of Brody et al. (ICLR 2022)."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zoo.graphs.attention import Attention, DynamicScores, Scores, StaticScores, attention_block, per_head
+from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.graph import Graph
 from zoo.graphs.kernel import Norm
-from zoo.layers.conv import Conv, head_width
+from zoo.layers.conv import head_width
+from zoo.layers.fused import FusedConv
 from zoo.layers.linear import glorot, zeros
 from zoo.normalizers.norms import divisor
 from zoo.recipe.fields import Count, Probability
@@ -17,7 +20,7 @@ from zoo.recipe.fields import Count, Probability
 Merge = Literal["concat", "mean"]
 
 
-class AttentionConv(Conv, ABC):
+class AttentionConv(FusedConv):
     """What both attention convolutions share: heads, attention dropout, merging, bias.
 
     A head is out_width/heads wide for merge="concat" and out_width for "mean". Each head's matrix is initialised on its
@@ -36,26 +39,27 @@ class AttentionConv(Conv, ABC):
         self.bias = zeros(out_width) if bias else None
 
     @abstractmethod
-    def values_and_scores(self, graph: Graph, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Per head the features to be averaged, [sources, heads, d], and the scores of the edges, [edges, heads]."""
+    def scheme(self) -> Attention:
+        """The matrices, how edges are scored, and what becomes of the heads; dropout while training only."""
 
     @property
     def propagation(self) -> Norm:
         """By means: attention at equal weights is one."""
         return "right"
 
-    def forward(self, graph: Graph, x: Tensor) -> Tensor:
+    def fused(self, graph: Graph, x: Tensor, skip: Tensor | None, epilogue: Epilogue) -> Tensor:
         """Average the values of in-neighbours by their attention."""
-        values, scores = self.values_and_scores(graph, x)
-        weights = functional.dropout(graph.edge_softmax(scores), self.attention_dropout, self.training)
-        y = graph.attend(values, weights)
-        y = y.flatten(1) if self.merge == "concat" else y.mean(1)
-        return y if self.bias is None else y + self.bias
+        return attention_block(graph, x, self.scheme(), skip, epilogue)
 
-    def per_head(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Return x W_h for each head: [n, in] and [heads, in, d] to [n, heads, d], in one product."""
-        joined = weight.transpose(0, 1).reshape(self.in_width, -1)
-        return (x @ joined).view(-1, self.heads, self.head_width)
+    def values_and_scores(self, graph: Graph, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Per head the features to be averaged, [sources, heads, d], and the scores of the edges, [edges, heads]."""
+        made = self.scheme()
+        values = per_head(x, made.weight)
+        return values, made.scores.of(graph, x, made.weight, values, made.first, made.second)
+
+    def _attention(self, scores: Scores, weight: Tensor, first: Tensor, second: Tensor | None) -> Attention:
+        dropout = self.attention_dropout if self.training else 0.0
+        return Attention(scores, weight, first, second, dropout, self.merge == "mean", self.bias)
 
 
 class GATConv(AttentionConv):
@@ -95,25 +99,23 @@ class GATConv(AttentionConv):
         self.source_attention = glorot(heads, self.head_width)
         self.target_attention = glorot(heads, self.head_width)
 
-    def values_and_scores(self, graph: Graph, x: Tensor) -> tuple[Tensor, Tensor]:
-        """W x, and the scores before the softmax."""
-        values = self.per_head(x, self.weight)
-        # a·(W x) as (W a)·x: two columns per head, in place of products the size of the features.
-        vectors = torch.stack([self.source_attention, self.target_attention], dim=-1)
-        scores = (x @ (self.weight @ vectors).transpose(0, 1).reshape(self.in_width, -1)).view(-1, self.heads, 2)
-        pairs = graph.edge_add(scores[..., 0], graph.at_destinations(scores)[..., 1])
-        if self.attention_norm == "lipschitz":
-            pairs = pairs * self._lipschitz_factors(graph, values)
-        return values, functional.leaky_relu(pairs, self.negative_slope)
+    def scheme(self) -> Attention:
+        """With a_s and a_t for the two vectors."""
+        kind = LipschitzScores if self.attention_norm == "lipschitz" else StaticScores
+        scores = kind(self.negative_slope)
+        return self._attention(scores, self.weight, self.source_attention, self.target_attention)
 
-    def _lipschitz_factors(self, graph: Graph, values: Tensor) -> Tensor:
-        """Per edge and head 1/(4·‖[a_s, a_t]‖·sqrt(max_k ‖W x_k‖² + ‖W x_i‖²)), i the edge's destination."""
-        squares = values.to(torch.promote_types(values.dtype, torch.float32)).square().sum(-1)
-        squares = _largest_of_in_neighbours(graph, squares) + graph.at_destinations(squares)
-        attention = torch.cat([self.source_attention, self.target_attention], dim=-1)
-        # 1 in place of 0, before the root: what is divided is 0 there too, and stays so, with a finite gradient.
-        factors = (divisor(squares).sqrt() * (4 * divisor(torch.linalg.vector_norm(attention, dim=-1)))).reciprocal()
-        return graph.edge_add(factors.new_zeros(graph.sources, self.heads), factors)
+
+class LipschitzScores(StaticScores):
+    """`StaticScores` with LipschitzNorm, see `GATConv`."""
+
+    def of(
+        self, graph: Graph, x: Tensor, weight: Tensor, values: Tensor, first: Tensor, second: Tensor | None
+    ) -> Tensor:
+        """The scores."""
+        assert second is not None, "static attention has two vectors"
+        sums = self.sums(graph, x, weight, first, second) * _lipschitz_factors(graph, values, first, second)
+        return functional.leaky_relu(sums, self.slope)
 
 
 class GATv2Conv(AttentionConv):
@@ -121,7 +123,7 @@ class GATv2Conv(AttentionConv):
 
     softmax_j(aᵀ LeakyReLU(W_s x_j + W_t x_i)) weighs W_s x_j. The one bias is added at the end.
 
-    Options as for GATConv; share_weights makes W_t = W_s. Keeps features of every edge for the backward pass.
+    Options as for GATConv; share_weights makes W_t = W_s.
     """
 
     def __init__(
@@ -141,15 +143,21 @@ class GATv2Conv(AttentionConv):
         self.target_weight = None if share_weights else glorot(heads, in_width, self.head_width)
         self.attention = glorot(heads, self.head_width)
 
-    def values_and_scores(self, graph: Graph, x: Tensor) -> tuple[Tensor, Tensor]:
-        """W x, and the scores before the softmax."""
-        values = self.per_head(x, self.source_weight)
-        if self.target_weight is None:
-            target = graph.at_destinations(values)
-        else:
-            target = self.per_head(graph.at_destinations(x), self.target_weight)
-        joined = functional.leaky_relu(graph.edge_add(values, target), self.negative_slope)
-        return values, (joined * self.attention).sum(-1)
+    def scheme(self) -> Attention:
+        """With a for the vector and W_t for the second matrix."""
+        return self._attention(
+            DynamicScores(self.negative_slope), self.source_weight, self.attention, self.target_weight
+        )
+
+
+def _lipschitz_factors(graph: Graph, values: Tensor, source: Tensor, target: Tensor) -> Tensor:
+    """Per edge and head 1/(4·‖[a_s, a_t]‖·sqrt(max_k ‖W x_k‖² + ‖W x_i‖²)), i the edge's destination."""
+    squares = values.to(torch.promote_types(values.dtype, torch.float32)).square().sum(-1)
+    squares = _largest_of_in_neighbours(graph, squares) + graph.at_destinations(squares)
+    attention = torch.cat([source, target], dim=-1)
+    # 1 in place of 0, before the root: what is divided is 0 there too, and stays so, with a finite gradient.
+    factors = (divisor(squares).sqrt() * (4 * divisor(torch.linalg.vector_norm(attention, dim=-1)))).reciprocal()
+    return graph.edge_add(factors.new_zeros(graph.sources, factors.shape[1]), factors)
 
 
 def _largest_of_in_neighbours(graph: Graph, x: Tensor) -> Tensor:

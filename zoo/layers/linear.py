@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from zoo.graphs.sparse_input import product, skips_zeros
+
 
 class Linear(nn.Module):
     """x W + b, with W [in_width, out_width] drawn from Glorot's uniform distribution and b zero."""
@@ -14,7 +16,11 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x W + b, for x [nodes, in_width]."""
-        return x @ self.weight if self.bias is None else torch.addmm(self.bias, x, self.weight)
+        if self.bias is None:
+            return product(x, self.weight)
+        if skips_zeros(x):
+            return product(x, self.weight) + self.bias
+        return torch.addmm(self.bias, x, self.weight)
 
     def extra_repr(self) -> str:
         """Return the widths, for `print`."""

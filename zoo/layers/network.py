@@ -3,15 +3,16 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
-from torch import Tensor, nn, no_grad, stack
-from torch.func import functional_call
+from torch import _C, Tensor, is_grad_enabled, nn, no_grad, stack
 
 from zoo.graphs.flow import Flow
 from zoo.graphs.graph import Graph
 from zoo.initializers.base import Initializer
-from zoo.layers.conv import weight_matrices
 from zoo.layers.embedding import Embedding
 from zoo.layers.linear import Linear
+from zoo.layers.matrices import BlockMatrices
+from zoo.layers.memory import Checkpointed, Memory, reverse, segments
+from zoo.layers.modes import set_training
 from zoo.layers.pooling import Pooling
 from zoo.layers.residual import NoSkip, Residual
 from zoo.regularizers.base import Regularizer
@@ -30,6 +31,11 @@ class WeightNormalization(Protocol):
         """Normalise matrices in place, where its mode is to project."""
         ...
 
+    @property
+    def projects(self) -> bool:
+        """Whether `project` has anything to do."""
+        ...
+
     def bounded(self) -> Any:
         """Its normalisers that have a bound c."""
         ...
@@ -40,11 +46,32 @@ class WeightNormalization(Protocol):
 
 
 class Blocks(nn.ModuleList):
-    """The blocks. Called, they are handed to a function: what stands in for parameters then lasts for all it does."""
+    """The blocks. Called, they are handed to a function: what stands in for parameters then lasts for all it does.
+
+    What they keep for the backward pass they are told by `remember`; at first that is all that it needs.
+    """
+
+    def __init__(self, blocks: Iterable[nn.Module] | None = None) -> None:
+        super().__init__(blocks)
+        self.memory: Memory = "full"
 
     def forward(self, run: Callable[["Blocks"], T]) -> T:
         """Return run(self)."""
         return run(self)
+
+    def remember(self, memory: Memory, bounds: Mapping[Tensor, float]) -> str:
+        """Keep all that the backward pass needs, √blocks inputs, or the last output; return what that is, in words.
+
+        bounds: the norms that weight matrices are held to. Raises: BuildError for blocks that cannot be inverted.
+        """
+        reverse(self, bounds if memory == "reversible" else None)
+        self.memory = memory
+        if all(getattr(block, "reversible", False) for block in self):
+            return "each block's input is computed from its output, the last of which is kept"
+        if memory == "full":
+            return "every block keeps what its backward pass needs"
+        runs = segments(len(self), memory)
+        return f"{len(runs)} inputs are kept, and runs of {len(runs[0])} blocks are computed again from them"
 
     def run(
         self, graph: Graph | Flow, x: Tensor, first: Tensor | None, collect: bool, thinning: Sequence[Regularizer] = ()
@@ -53,14 +80,24 @@ class Blocks(nn.ModuleList):
 
         first: X_0, of which blocks take the rows that they need; without it, the first block's output.
         """
+        blocks = list(self)
+        again = self.memory == "checkpoint" and is_grad_enabled() and not _C._are_functorch_transforms_active()
         outputs: list[Tensor] = []
-        for index, block in enumerate(self):
-            x = block(_thinned(graph.at_block(index, len(self)), thinning), x, first)
+        for places in segments(len(blocks), "checkpoint" if again else "full", first_alone=first is None):
+            part = blocks[places.start : places.stop]
+
+            def run(x: Tensor, first: Tensor | None, places: range = places) -> list[Tensor]:
+                found: list[Tensor] = []
+                for index in places:
+                    x = blocks[index](_thinned(graph.at_block(index, len(blocks)), thinning), x, first)
+                    found = [*found, x] if collect else [x]
+                return found
+
+            keeps_nothing = all(getattr(block, "reversible", False) for block in part)
+            found = (Checkpointed(run, part) if again and not keeps_nothing else run)(x, first)
+            x = found[-1]
             first = x if first is None else first
-            if collect or not outputs:
-                outputs.append(x)
-            else:
-                outputs[-1] = x
+            outputs = [*outputs, *found] if collect else found
         return outputs
 
 
@@ -82,6 +119,7 @@ class Network(nn.Module):
         self.blocks = Blocks(blocks)
         self.head = head
         self.readout: Residual = NoSkip() if readout is None else readout
+        self._matrices = BlockMatrices()
         self._normalization: nn.Module | None = None
         self.regularizers = nn.ModuleList()
         self.embedding: Embedding | None = None
@@ -104,6 +142,19 @@ class Network(nn.Module):
             for block in self.blocks:
                 # A hook, so that blocks of any kind are mixed, and what listens to a block hears the mixed X_l.
                 block.register_forward_hook(self._mix)
+
+    def remember(self, memory: Memory) -> str:
+        """Tell the blocks what to keep for the backward pass, `training.memory`; return what that comes to, in words.
+
+        Called when regularisers, normalisation and its bounds are what they will be. Raises: BuildError where blocks
+        are to be inverted and cannot be.
+        """
+        bounds: dict[Tensor, float] = {}
+        if self._normalization is not None:
+            matrices = self.block_matrices()
+            for names, c in cast(WeightNormalization, self._normalization).bounds():
+                bounds.update(zip((matrices[name] for name in names), c.flatten(1)[:, 0].tolist(), strict=True))
+        return self.blocks.remember(memory, bounds)
 
     def embed_with(self, embedding: Embedding) -> None:
         """Make float features of what the data set has before all else."""
@@ -129,6 +180,11 @@ class Network(nn.Module):
                     weight.shape[-1] if width != weight.shape[-2] and width == weight.shape[-1] else weight.shape[-2]
                 )
                 initializer.fill(weight, graph, fan_in=fan_in, propagation=getattr(conv, "propagation", "both"))
+
+    def train(self, mode: bool = True) -> "Network":
+        """Set training or evaluation; what `nn.Module.train` does, sooner."""
+        set_training(self, mode)
+        return self
 
     def penalty(self) -> Tensor | None:
         """What is added to the task's loss in training, by convolutions and regularisers; None without any."""
@@ -165,8 +221,10 @@ class Network(nn.Module):
 
         They stand in for the parameters for this call only, in modules of third parties too.
         """
-        normalized = self._normalized()
-        return self._blocks_with(normalized, run) if normalized else self.blocks(run)
+        if self._normalization is None:
+            return self.blocks(run)
+        with self._matrices.replaced(self.blocks, self._normalization(self.block_matrices())):
+            return self.blocks(run)
 
     def read_out(self, graph: Graph | Flow, x: Tensor, outputs: Sequence[Tensor]) -> Tensor:
         """What the head says of X_0, the encoder's output, and of the outputs that the readout collects."""
@@ -180,15 +238,7 @@ class Network(nn.Module):
         The zoo's own are [..., in, out]; those of modules from `dgl.nn` may be [out, in], as their authors have it.
         Those of a convolution that several blocks share stand here once, under the first one's name.
         """
-        owners: dict[nn.Module, int] = {}
-        for index, block in enumerate(self.blocks):
-            if isinstance(conv := getattr(block, "conv", None), nn.Module):
-                owners.setdefault(conv, index)
-        return {
-            name: parameter
-            for conv, index in owners.items()
-            for name, parameter in weight_matrices(conv, f"blocks.{index}.conv")
-        }
+        return cast("dict[str, nn.Parameter]", self._matrices.of(self.blocks))
 
     def bounds(self) -> list[tuple[list[int], Tensor]]:
         """The bounds c of the blocks' matrices, for each normaliser and shape: the blocks, counted from 0, and c.
@@ -203,7 +253,7 @@ class Network(nn.Module):
 
     def project(self) -> None:
         """Let the normalisation write normalised weights into the parameters, where that is its mode."""
-        if self._normalization is not None:
+        if self._normalization is not None and self._normalization.projects:
             with no_grad():
                 cast(WeightNormalization, self._normalization).project(self.block_matrices())
 
@@ -214,24 +264,10 @@ class Network(nn.Module):
         """What training makes of a block's output; where the block changes the width, nothing."""
         graph, x = inputs[:2]
         before = graph.at_destinations(x)
-        if self.training and before.shape == after.shape:
+        if block.training and before.shape == after.shape:
             for regularizer in self._regularizers():
                 after = regularizer.mix(graph, before, after)
         return after
-
-    def _blocks_with(self, matrices: Mapping[str, Tensor], run: Callable[[Blocks], T]) -> T:
-        """Run the blocks with other matrices in the parameters' places, by name without `blocks.`."""
-        convs = [getattr(block, "conv", None) for block in self.blocks]
-        # A convolution of several blocks is one object with several names. Replaced under one, it is for all; PyTorch's
-        # tying would replace it under each, and put back what it found the second time.
-        shared = len(set(map(id, convs))) < len(convs)
-        return functional_call(self.blocks, dict(matrices), (run,), tie_weights=not shared)
-
-    def _normalized(self) -> dict[str, Tensor]:
-        if self._normalization is None:
-            return {}
-        found: dict[str, Tensor] = self._normalization(self.block_matrices())
-        return {name.removeprefix("blocks."): matrix for name, matrix in found.items()}
 
 
 def _thinned(graph: Any, regularizers: Sequence[Regularizer]) -> Any:

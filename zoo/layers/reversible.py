@@ -1,6 +1,6 @@
 """Group-reversible blocks: activations are not kept, but computed again from the blocks' outputs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import chain, islice
@@ -9,10 +9,10 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils.weak import TensorWeakRef
 
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
+from zoo.graphs.kept import Kept
 from zoo.graphs.kernel import Norm
 from zoo.layers.feature_norms import apply_norms
 
@@ -114,8 +114,7 @@ class ReversibleBlock(nn.Module):
         if not (self.reversible and torch.is_grad_enabled()):
             return _forwards(x, [partial(update, graph) for update in updates])
         # The node that made x may let go of x now; it is handed back before that node runs backwards.
-        before: Any = getattr(x.grad_fn, "kept", None)
-        before = before if isinstance(before, _Kept) else None
+        before = Kept.of(x)
         replays: list[_Replay] = []
         parameters: list[Tensor] = []
         for update in updates:
@@ -124,6 +123,10 @@ class ReversibleBlock(nn.Module):
             replays.append(_Replay(update, modules, list(named)))
             parameters += named.values()
         return cast(Tensor, _Reversible.apply(graph, replays, before, x, *parameters))
+
+    def reverse(self, bounds: Mapping[Tensor, float] | None) -> str | None:
+        """Why the block keeps its input although it should not, as `model.reversible` says; None where it does not."""
+        return None if self.reversible or bounds is None else "model.reversible is false"
 
     @torch.no_grad()
     def inverse(self, graph: Graph, y: Tensor) -> Tensor:
@@ -174,36 +177,6 @@ def _sum(groups: Sequence[Tensor]) -> Tensor:
     for group in groups[1:]:
         total = total + group
     return total
-
-
-class _Kept:
-    """A block's output: held until the next block has used it, and lent by that one in the backward pass."""
-
-    def __init__(self, x: Tensor) -> None:
-        self.lent: Tensor | None = None
-        self._own: Tensor | None = x.detach()  # not the output itself, which holds the node that holds this
-        self._version = x._version
-        self._elsewhere = TensorWeakRef(x)
-
-    def release(self) -> None:
-        self._own = None
-
-    def take(self) -> Tensor:
-        lent, self.lent = self.lent, None
-        if lent is not None:
-            return lent
-        found = self._own if self._own is not None else self._elsewhere()
-        if found is None:
-            raise BuildError(
-                "rev-gnn — a block's output is gone, and the loss does not reach the block after it — expected a loss "
-                f"of the last block's output, or that this output is held until the backward pass — {_WAY_OUT}"
-            )
-        if found._version != self._version:
-            raise BuildError(
-                "rev-gnn — a block's input or output was overwritten before the backward pass, which starts from it — "
-                f"expected operations that are not in place — {_WAY_OUT}"
-            )
-        return found.detach()
 
 
 class _Replay:
@@ -281,13 +254,13 @@ class _Reversible(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, graph: Graph, replays: Sequence[_Replay], before: _Kept | None, x: Tensor, *parameters: Tensor
+        ctx: Any, graph: Graph, replays: Sequence[_Replay], before: Kept | None, x: Tensor, *parameters: Tensor
     ) -> Tensor:
         ctx.save_for_backward(*parameters)
         output = _forwards(x, [partial(replay.first, graph) for replay in replays])
-        ctx.graph, ctx.replays, ctx.before, ctx.kept = graph, replays, before, _Kept(output)
+        ctx.graph, ctx.replays, ctx.before, ctx.kept = graph, replays, before, Kept(output, _WAY_OUT)
         # X_0 is kept: it may have rows of zeros, which would come back as ±1e-17, and relu has a kink at zero.
-        ctx.first = _Kept(x) if before is None else None
+        ctx.first = Kept(x, _WAY_OUT) if before is None else None
         if before is not None:
             before.release()
         return output

@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 from torch import nn
 
+from zoo.layers.dropout import Dropout
 from zoo.layers.linear import Linear
 
 
@@ -12,7 +13,7 @@ def linear_end(
 ) -> nn.Sequential:
     """Chain dropout → linear → activation, if there is one; from [nodes, in_width] to [nodes, out_width]."""
     parts: list[tuple[str, nn.Module]] = [
-        ("dropout", nn.Dropout(dropout)),
+        ("dropout", Dropout(dropout)),
         ("linear", Linear(in_width, out_width, bias=bias)),
     ]
     if activation is not None:

@@ -96,6 +96,11 @@ class WeightNormalization(nn.Module):
                 normalised.update(group.apply_mode("reparametrize", parameters))
         return normalised
 
+    @property
+    def projects(self) -> bool:
+        """Whether `project` has anything to do."""
+        return any(group.of("project") for group in self._groups())
+
     @torch.no_grad()
     def project(self, parameters: Mapping[str, Tensor]) -> None:
         """Overwrite the matrices with their normalised values, for normalisers in mode `project`.

@@ -73,7 +73,8 @@ def _without_in_neighbours(src: Tensor, dst: Tensor, scores: Tensor) -> Tensor:
     """
     masked = scores.new_full((), -torch.inf)
     nodes = torch.arange(len(scores), device=scores.device)
-    inside = src < len(scores)  # on a sampled block, sources that are no destinations have no column here
-    scores.index_put_((dst[inside].long(), src[inside].long()), masked).index_put_((nodes, nodes), masked)
+    # On a sampled block, sources that are no destinations have no column here: the node's own is masked in its place.
+    columns = torch.where(src < len(scores), src, dst)
+    scores.index_put_((dst.long(), columns.long()), masked).index_put_((nodes, nodes), masked)
     alone = scores.detach().amax(dim=1).isneginf()
     return scores.index_put_((nodes, nodes), torch.where(alone, 0.0, masked))

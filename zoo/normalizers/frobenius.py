@@ -5,7 +5,8 @@ from typing import Literal
 from torch import Tensor
 
 from zoo.normalizers.base import BoundedNormalizer
-from zoo.normalizers.norms import divisor, frobenius_norm
+from zoo.normalizers.norms import frobenius_norm
+from zoo.normalizers.rescaled import Factor, into_ball, onto_sphere, rescaled
 from zoo.recipe.fields import Mode, Scale
 
 Heads = Literal["each", "mean"]
@@ -37,7 +38,7 @@ class Frobenius(BoundedNormalizer):
 
     def normalize(self, weight: Tensor) -> Tensor:
         """Return c·W/‖W‖_F; shapes [..., d_in, d_out]."""
-        return weight * (self.c / divisor(_norm(weight, self.heads)))
+        return _normalized(weight, onto_sphere(self.c), self.heads)
 
 
 class FrobeniusSoft(BoundedNormalizer):
@@ -55,11 +56,11 @@ class FrobeniusSoft(BoundedNormalizer):
 
     def normalize(self, weight: Tensor) -> Tensor:
         """Return W/max(1, ‖W‖_F/c); shapes [..., d_in, d_out]."""
-        return weight / (_norm(weight, self.heads) / self.c).clamp_min(1)
+        return _normalized(weight, into_ball(self.c), self.heads)
 
 
-def _norm(weight: Tensor, heads: Heads) -> Tensor:
-    norm = frobenius_norm(weight)
+def _normalized(weight: Tensor, factor: Factor, heads: Heads) -> Tensor:
     if heads == "mean" and weight.dim() >= 4:
-        return norm.mean(dim=-3, keepdim=True)
-    return norm
+        scale, _ = factor(frobenius_norm(weight).mean(dim=-3, keepdim=True))
+        return weight * scale
+    return rescaled(weight, factor)

@@ -1,12 +1,13 @@
 """Spectral normalisation of weight matrices."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from zoo.normalizers.base import BoundedNormalizer
-from zoo.normalizers.norms import divisor, frobenius_norm
+from zoo.normalizers.norms import divisor, frobenius_norm, trace
+from zoo.normalizers.rescaled import into_ball, onto_sphere, rescaled
 from zoo.recipe.fields import Count, Mode, Scale
 
 _WARM_UP_LIMIT = 1000
@@ -76,18 +77,24 @@ class Spectral(BoundedNormalizer):
 
     def normalize(self, weight: Tensor) -> Tensor:
         """Return c·W/σ(W), or W/max(1, σ(W)/c) where soft; shapes [..., d_in, d_out]."""
-        sigma = self.sigma(weight)
-        if self.soft:
-            return weight / (sigma / self.c).clamp_min(1)
-        return weight * (self.c / divisor(sigma))
+        factor = into_ball(self.c) if self.soft else onto_sphere(self.c)
+        if self.method == "exact":
+            scale, _ = factor(self.sigma(weight))
+            return weight * scale
+        return rescaled(weight, factor, self._gradient(weight))
 
     def sigma(self, weight: Tensor) -> Tensor:
         """σ(W) of each matrix: [..., d_in, d_out] → [..., 1, 1]; differentiable once in W."""
         if self.method == "exact":
             return torch.linalg.matrix_norm(weight, ord=2, keepdim=True)
-        # σ has degree one in W, so σ = ⟨∇σ, W⟩, and with ∇σ held fixed the gradient of that is ∇σ again.
-        gradient = self._outer(weight) if self.method == "power" else _schatten_gradient(weight, self.iterations)
-        return (gradient * weight).sum(dim=(-2, -1), keepdim=True)
+        return (self._gradient(weight) * weight).sum(dim=(-2, -1), keepdim=True)
+
+    def _gradient(self, weight: Tensor) -> Tensor:
+        """∇σ: σ has degree one in W, so σ = ⟨∇σ, W⟩, and with ∇σ held fixed the gradient of that is ∇σ again."""
+        if self.method == "power":
+            return self._outer(weight)
+        gradient: Any = _SchattenGradient.apply(weight, self.iterations)
+        return gradient
 
     @torch.no_grad()
     def _outer(self, weight: Tensor) -> Tensor:
@@ -102,24 +109,43 @@ class Spectral(BoundedNormalizer):
         self.u.copy_(_unit(_row_times(self.v, weight.mT), self.u))
 
 
-@torch.no_grad()
-def _schatten_gradient(weight: Tensor, squarings: int) -> Tensor:
-    """Gradient of the Schatten norm ‖W‖_p, p = 2·(2^squarings + 1): W (WᵀW)^(p/2 − 1) / ‖W‖_p^(p − 1)."""
-    weight = weight / divisor(frobenius_norm(weight))
-    wide = weight.shape[-2] < weight.shape[-1]
-    power = weight @ weight.mT if wide else weight.mT @ weight
-    # (WᵀW)^(2^squarings) = power · exp(logarithm): it would leave the range of floats.
-    logarithm = torch.zeros_like(weight[..., :1, :1])
-    for step in range(squarings + 1):
-        if step:
-            power = power @ power
-        length = divisor(frobenius_norm(power))
-        power = power / length
-        logarithm = 2 * logarithm + length.log()
-    direction = power @ weight if wide else weight @ power
-    trace = divisor((direction * weight).sum(dim=(-2, -1), keepdim=True))
-    p = 2 * (2**squarings + 1)
-    return direction * (((trace.log() + logarithm) / p).exp() / trace)
+class _SchattenGradient(torch.autograd.Function):
+    """Gradient of the Schatten norm ‖W‖_p, p = 2·(2^squarings + 1): W (WᵀW)^(p/2 − 1) / ‖W‖_p^(p − 1); a constant."""
+
+    @staticmethod
+    def forward(weight: Tensor, squarings: int) -> Tensor:
+        matrices = weight.reshape(-1, *weight.shape[-2:])
+        matrices = matrices / divisor(frobenius_norm(matrices))
+        wide = matrices.shape[-2] < matrices.shape[-1]
+        power = matrices @ matrices.mT if wide else matrices.mT @ matrices
+        # (WᵀW)^(2^step) = power · exp(logarithm): it would leave the range of floats. From 1, as it is at first, two
+        # squarings of a d×d matrix bring the trace down to 1/d³ at least.
+        logarithm = torch.zeros_like(matrices[..., :1, :1])
+        spare = torch.empty_like(power)
+        for step in range(1, squarings + 1):
+            power, spare = torch.bmm(power, power, out=spare), power
+            logarithm = 2 * logarithm
+            if step % 2 == 0:
+                length = divisor(trace(power))
+                power.div_(length)
+                logarithm = logarithm + length.log()
+        direction = power @ matrices if wide else matrices @ power
+        total = divisor((direction * matrices).sum(dim=(-2, -1), keepdim=True))
+        p = 2 * (2**squarings + 1)
+        direction.mul_(((total.log() + logarithm) / p).exp() / total)
+        return direction.view(weight.shape)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None]:
+        return None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int, None], weight: Tensor, squarings: int) -> tuple[Any, int]:
+        return _SchattenGradient.apply(weight.movedim(in_dims[0], 0), squarings), 0
 
 
 def _row_times(row: Tensor, matrix: Tensor) -> Tensor:

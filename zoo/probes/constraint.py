@@ -1,6 +1,7 @@
 """The bound that weight normalisers hold the blocks to."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,13 @@ class NormalizerBound(NetworkProbe):
 
 def block_means(bounds: Sequence[tuple[list[int], Tensor]], blocks: int) -> Tensor:
     """The mean c of each block's matrices, [blocks], in float64; from what `Network.bounds` gives."""
-    place = torch.tensor([block for places, _ in bounds for block in places])
+    place = _index(tuple(block for places, _ in bounds for block in places), bounds[0][1].device)
     c = torch.cat([c.detach().flatten(1)[:, 0].double() for _, c in bounds])
     total, count = torch.zeros(2, blocks, dtype=torch.float64, device=c.device)
-    place = place.to(c.device)
     return total.index_add_(0, place, c) / count.index_add_(0, place, torch.ones_like(c))
+
+
+@lru_cache(maxsize=16)
+def _index(places: tuple[int, ...], device: torch.device) -> Tensor:
+    """The places on the device; kept, as a host that brings numbers to a GPU waits for it."""
+    return torch.tensor(places, device=device)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_serializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_serializer, model_validator
 
 from zoo.recipe.duration import Duration, Length, WholeDuration
 from zoo.recipe.fields import Count, NonNegative, Positive
@@ -88,6 +88,16 @@ class Training(Section):
     save: Duration = Field(default=Length(10, "%"), description="how often the state to resume from is written")
     precision: Literal["float32", "bf16"] = Field(default="float32", description="bf16: mixed precision by autocast")
     clip: Positive | None = Field(default=None, description="bound on the norm of all gradients together")
+    memory: Literal["full", "checkpoint", "reversible"] = Field(
+        default="full",
+        description="what is kept of the blocks for the backward pass: all, √depth inputs, or the last output alone",
+    )
+
+    @model_validator(mode="after")
+    def _comes_back(self) -> "Training":
+        if self.memory == "reversible" and self.precision == "bf16":
+            raise ValueError("precision: float32 beside memory: reversible, or memory: checkpoint")
+        return self
 
 
 _DEVICE = r"^(auto|cpu|cuda(:\d+)?)$"
@@ -173,13 +183,16 @@ class Recipe(Section):
         """Twelve hex digits that change when, and only when, something changes that can change the result.
 
         code: what names the code that runs it (the zoo's version, plug-ins' digests). Left out: name, description,
-        measured figures, seeds (each has its folder), device, kernel, threads, how often state is saved, probes; and
-        what `_LATER` names, at its defaults, so that runs made before there was such a field keep their identity.
+        measured figures, seeds (each has its folder), device, kernel, threads, how often state is saved, checkpointing,
+        probes; and what `_LATER` names, at its defaults, so that runs made before there was such a field keep their
+        identity.
         """
         values = self.plain()
         for key in ("description", "plugins", "execution", "seeds", "probes"):
             values.pop(key, None)
         values["training"].pop("save")
+        if values["training"]["memory"] == "checkpoint":
+            values["training"]["memory"] = "full"  # the same to the last bit
         for path, default in _LATER.items():
             *above, last = path.split(".")
             place = reduce(lambda found, key: found.get(key) or {}, above, values)
@@ -232,6 +245,7 @@ _LATER: dict[str, Any] = {
     "task.chunk": 65536,
     "model.share_weights": False,
     "model.conv.attention_norm": "none",
+    "training.memory": "full",
 }
 
 

@@ -13,6 +13,7 @@ from zoo.datasets.base import LinkData, LinkSplit, NodeData
 from zoo.datasets.pairs import Unlinked, among, pair_keys
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
+from zoo.graphs.sparse_input import remember_zeros
 from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
 from zoo.recipe.fields import Count, Decoder, Metric
@@ -89,6 +90,7 @@ class LinkPrediction(Task):
             split.message[0], split.message[1], data.nodes, setting.kernel, edge_features=_on_edges(data, split)
         )
         self.features: Tensor = data.features
+        self.zeros_reason: str | None = None
         self.links = split.train
         self.unlinked = Unlinked(torch.cat([split.train, split.message], dim=1), data.nodes, directed=split.directed)
         self.parts = {
@@ -110,9 +112,15 @@ class LinkPrediction(Task):
         """Move graph, features and the pairs that are scored; training links go there batch by batch."""
         self.graph = self.graph.to(device)
         self.features = self.features.to(device)
+        self.zeros_reason = remember_zeros(self.features)
         self.parts = {part: scored.to(device) for part, scored in self.parts.items()}
         self.edge_pairs = None if self.edge_pairs is None else self.edge_pairs.to(device)
         return self
+
+    @property
+    def choices(self) -> list[tuple[str, str, str]]:
+        """How features are multiplied, if sparsely."""
+        return [("input", "sparse products", self.zeros_reason)] if self.zeros_reason else []
 
     def complete(self, network: Network) -> None:
         """Give the network its decoder, which is trained and kept with it."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from registry import samplers
 from zoo.datasets.base import NodeData, Problem, Split
 from zoo.graphs.graph import Graph
+from zoo.graphs.sparse_input import remember_zeros
 from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
 from zoo.recipe.fields import Count, Metric, Sampler
@@ -50,6 +51,7 @@ class NodeClassification(Task):
         self.out_width = data.classes
         self.graph = Graph.from_edges(data.src, data.dst, data.nodes, setting.kernel, edge_features=data.edge_features)
         self.features: Tensor = data.features
+        self.zeros_reason: str | None = None
         self.labels: Tensor = data.labels
         self.index: dict[str, Tensor] = {"train": split.train, "val": split.val, "test": split.test}
         make = samplers.get(sampler) if isinstance(sampler, str) else sampler
@@ -73,6 +75,7 @@ class NodeClassification(Task):
         self.device = device
         self.graph = self.graph.to(device)
         self.features = self.features.to(device)
+        self.zeros_reason = remember_zeros(self.features)
         self.labels = self.labels.to(device)
         self.index = {part: nodes.to(device) for part, nodes in self.index.items()}
         return self
@@ -90,11 +93,12 @@ class NodeClassification(Task):
 
     @property
     def choices(self) -> list[tuple[str, str, str]]:
-        """How the whole graph is scored, where that was asked for."""
+        """How features are multiplied, if sparsely, and how the whole graph is scored, where that was asked for."""
+        found = [("input", "sparse products", self.zeros_reason)] if self.zeros_reason else []
         if self.layerwise is None and self.inference_reason == "asked for":
-            return []
+            return found
         chosen = "whole" if self.layerwise is None else f"layer-wise, {self.layerwise.chunk:,} nodes at a time"
-        return [("inference", chosen, self.inference_reason)]
+        return [*found, ("inference", chosen, self.inference_reason)]
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The samples of an epoch, on the device."""

@@ -1,6 +1,7 @@
 """Networks of one form as one network: their tensors stacked, their passes made in one go."""
 
 import copy
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,35 +9,59 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from zoo.errors import TrainingError
 from zoo.graphs.graph import Graph
 from zoo.layers.network import Network
+from zoo.probes.untouched import untouched
 
 
-class Members:
-    """Networks of equal structure, each tensor of theirs a row in a stack [members, …].
+class Members(nn.Module):
+    """Networks of equal structure as one, each tensor of theirs a row in a stack [members, …].
 
     `network` is of their structure and holds the stacks, under the same names: what an optimiser is given that works on
     each number by itself. A pass is made by `torch.vmap`, so that every operation of a network is one on all members;
     random numbers are drawn for each by itself. The networks themselves stay as they are.
+
+    penalties: those of the last pass, [members]; None where there are none, and in evaluation.
     """
 
     def __init__(self, networks: Sequence[Network]) -> None:
+        super().__init__()
         self.size = len(networks)
         self.network = copy.deepcopy(networks[0])
+        self.penalties: Tensor | None = None
         rows = [_tensors(network) for network in networks]
         for name, tensor in _tensors(self.network).items():
             tensor.data = torch.stack([row[name].detach() for row in rows])
-        self._pass = _Pass(self.network)
 
-    def outputs(self, graph: Graph, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
-        """What each network returns for x, and their penalties [members], None where there are none."""
+    def forward(self, graph: Graph, x: Tensor) -> Tensor:
+        """What each network returns for x, [members, …]."""
 
         def run(tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
-            return functional_call(self._pass, tensors, (graph, x))
+            # Each tensor has one name here. If names were tied, the tensor of a module that several blocks share would
+            # be replaced under each of them, and not be put back.
+            return functional_call(_Pass(self.network), tensors, (graph, x), tie_weights=False)
 
         tensors = {f"network.{name}": tensor for name, tensor in _tensors(self.network).items()}
-        outputs, *penalty = torch.vmap(run, randomness="different")(tensors)
-        return list(outputs.unbind()), penalty[0] if penalty else None
+        outputs, *penalties = torch.vmap(run, randomness="different")(tensors)
+        self.penalties = penalties[0] if penalties else None
+        return outputs
+
+    def check(self, graph: Graph, x: Tensor) -> None:
+        """Try a training pass, which leaves no mark. Raises: TrainingError if it cannot be made for all at once."""
+        self.network.train()
+        try:
+            with untouched(self.network), warnings.catch_warnings():
+                warnings.filterwarnings("error", message="There is a performance drop")  # one member after the other
+                self(graph, x).sum().backward()
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, NotImplementedError, UserWarning) as error:
+            said = str(error).strip().splitlines()[0]
+            raise TrainingError(
+                f"together — PyTorch cannot make a pass of this model for several networks at once: {said} — expected "
+                "a model of the zoo's own layers — train the seeds one after the other, without --together"
+            ) from error
 
     def gradient_norms(self) -> Tensor:
         """The norm of all gradients of each member, [members]."""
@@ -73,7 +98,7 @@ class Members:
         return [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
 
 
-class Best:
+class Bests:
     """The tensors of each member at its best, in the place that it had at first."""
 
     def __init__(self, members: Members) -> None:
@@ -83,8 +108,12 @@ class Best:
     @torch.no_grad()
     def take(self, places: list[int], first: list[int]) -> None:
         """Keep what the members at these places are now; first: the places that they had at first."""
-        for name, tensor in self._network.state_dict().items():
-            self._kept[name][first] = tensor[places]
+        if places:
+            now = self._network.state_dict()
+            device = next(iter(now.values())).device
+            here, there = torch.tensor([places, first], device=device)
+            for name, tensor in now.items():
+                self._kept[name].index_copy_(0, there, tensor.index_select(0, here))
 
     def of(self, first: int) -> dict[str, Tensor]:
         """A member's best, as the state of a network of its own; later ones are seen in it."""

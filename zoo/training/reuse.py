@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from zoo.layers.network import Network
 from zoo.tasks.base import Task
 from zoo.training.state import random_state
 
@@ -24,7 +23,7 @@ class ReusedForward:
     agreed: None until it was tried. outputs: what the network returned in the last training pass, without gradient.
     """
 
-    def __init__(self, network: Network, task: Task, *, alone: bool) -> None:
+    def __init__(self, network: nn.Module, task: Task, *, alone: bool) -> None:
         self.network = network
         self.agreed: bool | None = None if alone and task.whole is not None else False
         self.outputs: Tensor | None = None

@@ -1,6 +1,5 @@
 """The one training loop: any task, any network, any device, one process or several."""
 
-import copy
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -8,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.errors import TrainingError
+from zoo.graphs.buffers import Buffers
 from zoo.layers.network import Network
 from zoo.probes.base import Probe
 from zoo.probes.constraint import NormalizerBound
@@ -20,6 +20,8 @@ from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller, steer
 from zoo.recipe.schema import Training
 from zoo.tasks.base import Batch, Part, Task
+from zoo.training.best import Best
+from zoo.training.clip import clipped_norm
 from zoo.training.finite import FiniteSteps
 from zoo.training.loss import TrainingLoss, training_loss
 from zoo.training.members import Said
@@ -122,7 +124,7 @@ class Trainer:
         self.plan = Plan(network, scheduled, self.total)
         self.step = 0
         self.seconds = 0.0
-        self.best = _Best(task)
+        self.best = Best(task)
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.loss = self.team.parallel(TrainingLoss(network, task))
         self.steps = FiniteSteps(optimizer, device)
@@ -164,6 +166,7 @@ class Trainer:
         """How a training ended that began then, after the last step; the network then carries the best weights."""
         final = self._final_reading()
         train, test = self._score_best()
+        Buffers.clear_all()
         return Outcome(
             status=status,
             val=self.best.val,
@@ -227,7 +230,7 @@ class Trainer:
                     return "stopped early"
             loss.backward()
         self.last_loss = loss = self.team.mean(loss)
-        size = nn.utils.clip_grad_norm_(self.parameters, self.clip)
+        size = clipped_norm(self.parameters, self.clip)
         if not self.steps.take(loss + size):
             return "non-finite"
         self.scheduler.step()
@@ -318,35 +321,3 @@ class Trainer:
 
     def _epoch(self, step: int) -> int:
         return math.ceil(step / self.task.steps_per_epoch)
-
-
-class _Best:
-    """The best validation so far, and the weights that gave it."""
-
-    _KEPT = ("step", "val", "weights")
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.step = 0
-        self.val = float("nan")
-        self.weights: dict[str, Tensor] | None = None
-
-    def is_beaten_by(self, val: float) -> bool:
-        return not math.isnan(val) and (self.weights is None or self.task.better(val, self.val))
-
-    def take(self, network: nn.Module, step: int, val: float) -> None:
-        self.step, self.val = step, val
-        self.weights = copy.deepcopy(network.state_dict())
-
-    def restore(self, network: nn.Module) -> bool:
-        """Whether there are best weights to put back."""
-        if self.weights is not None:
-            network.load_state_dict(self.weights)
-        return self.weights is not None
-
-    def state_dict(self) -> State:
-        return {name: getattr(self, name) for name in self._KEPT}
-
-    def load_state_dict(self, state: State) -> None:
-        for name in self._KEPT:
-            setattr(self, name, state[name])

@@ -9,7 +9,8 @@ def test_everything_asked_for_is_reported(zoo, tmp_path):
     findings = json.loads(done.stdout)
     assert done.returncode == 0, done.stdout
     assert {finding["what"] for finding in findings} >= {
-        "zoo", "python", "torch", "dgl", "dgl import", "dgl CUDA kernels", "dgl.graphbolt", "CPU kernels", "device", "data"
+        "zoo", "python", "torch", "dgl", "dgl import", "dgl CUDA kernels", "dgl.graphbolt", "CPU kernels", "device",
+        "data",
     }  # fmt: skip
     assert all(finding["remedy"] for finding in findings if finding["state"] != "ok")
     assert any("nowhere" in finding["found"] and finding["state"] == "note" for finding in findings)

@@ -98,10 +98,10 @@ def test_names_are_said_as_they_are(capsys, tmp_path, odd):
     """Square brackets in a path or a recipe's name are no markup."""
     progress = Progress(enabled=True)
     with progress:
-        progress.watcher(odd, 0)(zoo.build("smoke/res-gcn"))
+        progress.watcher(odd, 3)(zoo.build("smoke/res-gcn"))
         progress.ended(run(tmp_path / odd, recipe=odd))
     err = capsys.readouterr().err
-    assert err.startswith(f"{odd} seed 0 · device")
+    assert err.startswith(f"{odd} seed 3 · device")
     assert err.endswith(f"{odd} seed 3: finished → {tmp_path / odd}\n")
 
 

@@ -81,3 +81,27 @@ def test_the_same_run_asked_for_twice_counts_once(zoo, tmp_path):
     zoo("copy", "smoke/mlp", "mlp.yaml")
     done = zoo("train", "mlp.yaml", "./mlp.yaml", "--json")
     assert json.loads(done.stdout)["recipe"] == "mlp", done.stderr
+
+
+def test_seeds_side_by_side_are_the_same_runs(zoo_here):
+    """`--together` writes a run for each seed, with the figures that they have one after the other."""
+    rows = [
+        json.loads(zoo_here("train", "smoke/mlp", "probes=none", "--seeds", "0..2", "--json", *more).out)
+        for more in (["--together", "--runs", "a"], ["--runs", "b"])
+    ]
+    assert [row["seed"] for row in rows[0]] == [0, 1, 2]
+    assert [row["best_epoch"] for row in rows[0]] == [row["best_epoch"] for row in rows[1]]
+
+
+def test_together_says_what_each_run_did(zoo_here):
+    """All members are trained now, and none is said to have been there."""
+    done = zoo_here("train", "smoke/mlp", "probes=none", "--seeds", "0..1", "--together")
+    assert done.err.count("finished →") == 2
+    assert "earlier" not in done.err
+
+
+def test_together_cannot_resume(zoo_here):
+    """Nothing is saved to go on from; the command says so before it starts."""
+    done = zoo_here("train", "smoke/mlp", "--together", "--resume")
+    assert done.code == 2
+    assert "--together saves nothing" in done.err

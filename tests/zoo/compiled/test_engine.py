@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from zoo.compiled import engine
-from zoo.compiled.engine import compiled, over_rows, parts
+from zoo.compiled.engine import compiled, over_rows, parts, prefetch
 
 
 @pytest.fixture
@@ -92,6 +92,19 @@ def test_a_loop_compiles_where_nothing_can_be_written(monkeypatch):
     out = np.zeros(4)
     compiled(loop)(out, 0, 4, 0)
     assert out.tolist() == [0, 1, 2, 3]
+
+
+def test_prefetching_changes_nothing():
+    """The first and the last place of an array of any type can be asked for; the array stays what it is."""
+
+    def loop(x, first, last, part):
+        for i in range(first, last):
+            prefetch(x, i)
+
+    for dtype in (np.float32, np.float64, np.int32, np.bool_):
+        x = np.ones(70, dtype)
+        engine.numba.njit(loop)(x, 0, 70, 0)
+        assert (x == 1).all()
 
 
 def test_only_this_package_imports_numba():

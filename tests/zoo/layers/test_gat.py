@@ -12,6 +12,12 @@ from zoo.graphs import Graph
 from zoo.layers.gat import GATConv, GATv2Conv
 
 
+@pytest.fixture(params=["compiled", "dgl", "torch"])
+def kernel(request: pytest.FixtureRequest) -> Any:
+    """Each kernel in turn: one operator, and step by step."""
+    return request.param
+
+
 @pytest.mark.parametrize("heads", [1, 3])
 def test_gat_equals_dgl(graph: Any, features: Any, compare: Any, copy_into: Any, heads: int):
     """Forward and all gradients equal dgl.nn.GATConv."""

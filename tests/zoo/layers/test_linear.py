@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from zoo.graphs.sparse_input import remember_zeros
 from zoo.layers.linear import Linear, glorot
 
 
@@ -19,3 +20,19 @@ def test_linear_is_the_product():
     linear, x = Linear(4, 3), torch.randn(5, 4)
     assert torch.allclose(linear(x), x @ linear.weight) and torch.equal(linear.bias, torch.zeros(3))  # type: ignore[arg-type]
     assert Linear(4, 3, bias=False).bias is None
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear_of_sparse_features_is_the_product(bias):
+    """Features whose zeros are passed by give the same map and the same gradients."""
+    x = torch.zeros(600, 500)
+    x.view(-1)[::97] = torch.randn(3093)
+    linear, dense = Linear(500, 4, bias=bias), x.clone()
+    assert remember_zeros(x)
+    for found, wanted in zip(*(_and_gradients(linear, rows) for rows in (x, dense)), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def _and_gradients(linear: Linear, x: torch.Tensor) -> list[torch.Tensor]:
+    y = linear(x)
+    return [y, *torch.autograd.grad(y.square().sum(), list(linear.parameters()))]

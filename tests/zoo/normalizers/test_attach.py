@@ -97,6 +97,13 @@ def test_projection_leaves_reparametrised_weights_alone() -> None:
     assert all(torch.equal(old, new) for old, new in zip(before, network.blocks, strict=True))
 
 
+def test_whether_there_is_anything_to_project() -> None:
+    """Only normalisers in mode project need the matrices after a step."""
+    project = partial(Frobenius, mode="project")
+    found = [Network(*factories).normalization.projects for factories in ((), (HALF,), (project,), (project, HALF))]
+    assert found == [False, False, True, True]
+
+
 def test_order_and_warm_up() -> None:
     """Normalisers act in the order of the list, and each is warmed up with what the one before gives."""
     network = Network(partial(FrobeniusSoft, c=0.5), WeightNorm)

@@ -8,6 +8,7 @@ from zoo.recipe.check import check
 from zoo.recipe.load import load
 from zoo.recipe.schema import Component
 
+MEMORIES = ("full", "checkpoint", "reversible")
 GOOD = {"dataset": "karate", "model": {"name": "res-gcn", "depth": 4}}
 
 
@@ -256,3 +257,15 @@ def test_mistakes_in_c_say_what_c_may_be(c, path, said):
     (problem,) = caught.value.problems
     assert problem.path == path
     assert said in problem.text
+
+
+def test_only_reversible_memory_is_part_of_the_identity():
+    """Checkpointed gradients are those of full to the last bit, reversed ones to rounding."""
+    of = {kept: check("test", {**GOOD, "training": {"memory": kept}}).identity() for kept in MEMORIES}
+    assert of["full"] == of["checkpoint"] == check("test", GOOD).identity() != of["reversible"]
+
+
+def test_reversible_memory_needs_single_precision():
+    """X does not come back from half precision."""
+    (problem,) = problems_of({**GOOD, "training": {"memory": "reversible", "precision": "bf16"}})
+    assert "memory: checkpoint" in problem

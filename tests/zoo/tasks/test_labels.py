@@ -32,6 +32,17 @@ def test_binary_labels_have_the_mean_over_those_known():
     np.testing.assert_allclose(logits.grad.numpy(), np.where(known, shares, 0), rtol=1e-4, atol=1e-8)
 
 
+def test_what_is_said_where_nothing_is_known_does_not_matter():
+    """An output that is not finite has no gradient, and no part in the loss, if its label is unknown."""
+    for problem in ("binary", "values"):
+        outputs = torch.tensor([[1.0, torch.inf], [torch.nan, -1.0]], requires_grad=True)
+        loss = label_loss(outputs, torch.tensor([[1.0, torch.nan], [torch.nan, 0.0]]), problem)
+        loss.backward()
+        assert outputs.grad is not None
+        assert loss.isfinite() and outputs.grad.isfinite().all()
+        assert outputs.grad[0, 1] == outputs.grad[1, 0] == 0
+
+
 def test_values_have_squares():
     """scikit-learn's mean squared error over the known ones."""
     outputs, labels = DRAW.standard_normal((30, 2)), DRAW.standard_normal((30, 2))

@@ -18,7 +18,7 @@ from zoo.errors import BuildError
 from zoo.layers.block import Block
 from zoo.layers.edge_embedding import LinearEdgeEmbedding
 from zoo.layers.network import Network
-from zoo.layers.residual import AddSkip
+from zoo.layers.residual import AddSkip, NoSkip
 from zoo.tasks.base import Setting
 from zoo.tasks.nodes import NodeClassification
 
@@ -256,3 +256,25 @@ def test_edge_features_reach_every_sampler_and_exact_scores(conv, sampler):
     with torch.no_grad():
         right = (outputs[12:18].argmax(dim=1) == labels[12:18]).double().mean()
         assert task.scores(network.eval())("val") == float(right)
+
+
+@pytest.mark.parametrize("conv", ["gcn", "sage", "gat", "mlp"])
+def test_sparse_features_change_no_gradient(conv):
+    """Features that are zero nearly everywhere are multiplied sparsely, as the record says, to the same loss."""
+    x = torch.zeros(600, 500)
+    x.view(-1)[::97] = torch.randn(3093)
+    ends, labels, every = torch.randint(600, (2, 2000)), torch.randint(3, (600,)), torch.arange(600)
+    split = Split("toy", every[:200], every[200:400], every[400:])
+    losses = []
+    for features in (x, x.clone()):
+        nodes = NodeClassification(NodeData("toy", ends[0], ends[1], features, labels, 3), split, Setting())
+        if features is x:  # the other stays dense
+            nodes.to(torch.device("cpu"))
+            assert nodes.choices[0][:2] == ("input", "sparse products") and "1.0% of 600 x 500" in nodes.choices[0][2]
+        torch.manual_seed(0)
+        blocks = [Block(convs.get(conv)(500, 3), residual=NoSkip())]
+        network = Network(nn.Identity(), blocks, nn.Identity())
+        loss = nodes.loss(network, next(iter(nodes.batches(0))))
+        losses.append([loss, *torch.autograd.grad(loss, list(network.parameters()))])
+    for found, wanted in zip(*losses, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6)

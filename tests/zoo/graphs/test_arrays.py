@@ -1,0 +1,28 @@
+"""Tensors handed to compiled loops."""
+
+import numpy as np
+import torch
+
+from zoo.graphs.arrays import array, numbers
+
+
+def test_memory_is_shared_where_it_lies_in_order():
+    """What a loop writes into a contiguous tensor's array stands in the tensor; a strided one is copied."""
+    x = torch.zeros(2, 3, requires_grad=True)
+    array(x, x.dtype)[0, 1] = 5
+    assert x[0, 1] == 5
+    strided = torch.arange(6.0).view(2, 3).t()
+    assert array(strided, strided.dtype).flags.c_contiguous
+    np.testing.assert_array_equal(array(strided, strided.dtype), strided.numpy())
+
+
+def test_nothing_is_an_array_without_rows():
+    """In place of a tensor that is not there stands an empty array of the same kind."""
+    assert array(None, torch.float64).shape == (0, 0) and array(None, torch.bool, dimensions=1).shape == (0,)
+    assert array(None, torch.float64).dtype == np.float64
+
+
+def test_numbers_have_the_precision_of_the_features():
+    """float64 numbers would have all that they multiply computed in float64."""
+    assert numbers(torch.float32, 0.2, 1.0).dtype == np.float32
+    assert numbers(torch.float64, 0.1)[0] == 0.1

@@ -1,0 +1,16 @@
+"""Dropout that knows of features which are zero nearly everywhere."""
+
+from torch import Tensor, nn
+
+from zoo.graphs.sparse_input import dropout
+
+
+class Dropout(nn.Dropout):
+    """`nn.Dropout`; of a data set's features that are zero nearly everywhere it draws for the others alone.
+
+    What it gives has the same distribution, and takes as many random numbers as there are features other than zero.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Drop each entry with probability p while training, and scale the others by 1/(1 - p)."""
+        return dropout(input, self.p) if self.training and not self.inplace else super().forward(input)

@@ -1,0 +1,97 @@
+"""What a network keeps of its blocks for the backward pass."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from zoo.errors import BuildError
+
+Memory = Literal["full", "checkpoint", "reversible"]
+Run = Callable[[Tensor, Tensor | None], list[Tensor]]
+
+
+def segments(blocks: int, memory: Memory, *, first_alone: bool = False) -> list[range]:
+    """The blocks, counted from 0, in the runs that are computed again together: √blocks of them, or all.
+
+    first_alone: the first block is a run by itself.
+    """
+    ahead = min(int(first_alone), blocks)
+    length = max(1, round(math.sqrt(blocks - ahead)) if memory == "checkpoint" else blocks)
+    rest = [range(start, min(start + length, blocks)) for start in range(ahead, blocks, length)]
+    return [range(ahead), *rest] if ahead else rest
+
+
+class Checkpointed:
+    """`run`, of these blocks, so that it keeps its inputs alone, and is run again in the backward pass as it was.
+
+    That is `torch.utils.checkpoint`, which sees to random numbers and autocast. Besides, the blocks find again the
+    parameters, or what stood in for them, the buffers and the modes that they found the first time. What they write
+    into buffers then is lost: running statistics move once.
+    """
+
+    def __init__(self, run: Run, blocks: Iterable[nn.Module]) -> None:
+        self._run = run
+        self._seen = _Seen(blocks)
+        self._before = False
+
+    def __call__(self, x: Tensor, first: Tensor | None) -> list[Tensor]:
+        """What `run` returns; called once."""
+        return checkpoint(self._once_more, x, first, use_reentrant=False)
+
+    def _once_more(self, x: Tensor, first: Tensor | None) -> list[Tensor]:
+        if not self._before:
+            self._before = True
+            return self._run(x, first)
+        with self._seen.restored():
+            return self._run(x, first)
+
+
+class _Seen:
+    """What blocks read besides their inputs, as it is now."""
+
+    def __init__(self, blocks: Iterable[nn.Module]) -> None:
+        modules = dict.fromkeys(module for block in blocks for module in block.modules())
+        self._modes = [(vars(module), "training", module.training) for module in modules]
+        self._parameters = list(_entries(module._parameters for module in modules))
+        self._buffers = [
+            (place, name, buffer.clone()) for place, name, buffer in _entries(module._buffers for module in modules)
+        ]
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """Let it be so while the `with` lasts."""
+        copies = [(place, name, buffer.clone()) for place, name, buffer in self._buffers]
+        then: list[tuple[dict[str, Any], str, Any]] = [*self._modes, *self._parameters, *copies]
+        now = [(place, name, place[name]) for place, name, _ in then]
+        try:
+            for place, name, value in then:
+                place[name] = value
+            yield
+        finally:
+            for place, name, value in now:
+                place[name] = value
+
+
+def _entries(places: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str, Tensor]]:
+    return ((place, name, tensor) for place in places for name, tensor in place.items() if tensor is not None)
+
+
+def reverse(blocks: Iterable[nn.Module], bounds: Mapping[Tensor, float] | None) -> None:
+    """Let every block go without its input, or with bounds None keep it, where it knows of both.
+
+    bounds: the norms that weight matrices are held to, where they are. Raises: BuildError with the reason of the first
+    block that cannot.
+    """
+    for index, block in enumerate(blocks):
+        change: Callable[[Mapping[Tensor, float] | None], str | None] | None = getattr(block, "reverse", None)
+        reason = f"a {type(block).__name__} has no inverse" if change is None and bounds is not None else None
+        if reason := change(bounds) if change else reason:
+            raise BuildError(
+                f"training.memory — reversible, but block {index} has no way back from its output: {reason} — expected "
+                "x + f(x) with a GCN or SAGE convolution, ReLU, leaky ReLU or no activation, neither dropout nor "
+                "feature norm, and weights held to c below 1 — training.memory=checkpoint, or model=rev-gnn"
+            )

@@ -1,0 +1,167 @@
+"""Seeds, or values of c, of one recipe trained as one: each leaves the run folder that it would leave alone."""
+
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zoo.api import RUNS, environment_of, identity_of, resolve, result_of
+from zoo.builder import Built, build, factory
+from zoo.errors import Problem, RecipeError, TrainingError
+from zoo.recipe.load import Overrides, load
+from zoo.recipe.schema import Component, Recipe
+from zoo.runs import folder
+from zoo.runs.claim import claim, refuse_if_claimed
+from zoo.runs.folder import RunFolder
+from zoo.runs.run import Run
+from zoo.training.device import Choice
+from zoo.training.members import Members
+from zoo.training.schedule import Schedule
+from zoo.training.team import Team
+from zoo.training.together import Together
+from zoo.training.trainer import Watcher
+
+# Those in which a number's step depends on that number's gradients alone.
+_OPTIMIZERS = ("adam", "adamw", "sgd")
+
+
+def train_together(
+    recipe: str | Path | Recipe,
+    overrides: Overrides = (),
+    *,
+    seeds: Sequence[int] = (),
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    runs: str | Path = RUNS,
+    device: str | None = None,
+    plugins: Sequence[str | Path] = (),
+    again: bool = False,
+    watch: Callable[[Built], Watcher] | None = None,
+) -> list[Run]:
+    """Train a recipe with several seeds, or values of c, side by side: one step is one of all, in as many calls.
+
+        runs = zoo.train_together("hello", ["probes=none"], seeds=range(8))
+        runs = zoo.train_together("hello", ["probes=none"], seeds=[0, 1], grid={"normalizer.c": [0.25, 0.5, 1.0]})
+
+    seeds: the recipe's own if none are given. grid: values of a normaliser's c by its path; every combination, with
+    every seed, is a run, in this order: the first path's values vary slowest, seeds fastest. Other arguments as for
+    `train`, one run after the other; finished runs are returned as they are.
+
+    Each run has the identity, the initial weights, the split and the records that it has alone, and its figures up to
+    the order of sums; where random numbers are drawn in training (dropout) they are others. See docs/together.md for
+    when it pays and what cannot be trained so.
+    Raises: TrainingError for what cannot, with all reasons; else as `train`.
+    """
+    began, threads = time.perf_counter(), torch.get_num_threads()
+    resolved = resolve(recipe, overrides, device, plugins)
+    wanted = [(each, seed) for each in _of_grid(resolved, grid or {}) for seed in seeds or resolved.seeds]
+    places = {folder.place(Path(runs), each, identity_of(each), seed): (each, seed) for each, seed in wanted}
+    left = {path: member for path, member in places.items() if again or not folder.is_finished(path)}
+    try:
+        if left:
+            _refuse([each for each, _ in left.values()])
+            for path in left:
+                refuse_if_claimed(path)
+            built = [build(each, seed) for each, seed in left.values()]
+            _train(list(left), _noted(built), again=again, watch=watch, began=began)
+    finally:
+        torch.set_num_threads(threads)
+    return [Run(path) for path in places]
+
+
+def _of_grid(recipe: Recipe, grid: Mapping[str, Sequence[Any]]) -> list[Recipe]:
+    strange = [path for path in grid if not (path.startswith("normalizer") and path.endswith(".c"))]
+    if strange:
+        raise RecipeError(
+            recipe.name,
+            [Problem(path, "not a c — expected the path of a normaliser's c, normalizer.c") for path in strange],
+        )
+    if not grid:
+        return [recipe]
+    return [load(recipe, dict(zip(grid, values, strict=True))) for values in itertools.product(*grid.values())]
+
+
+def _train(
+    paths: Sequence[Path],
+    built: Sequence[Built],
+    *,
+    again: bool,
+    watch: Callable[[Built], Watcher] | None,
+    began: float,
+) -> None:
+    first = built[0]
+    members = Members([each.network for each in built])
+    if first.task.whole is not None:
+        members.check(*first.task.whole)
+    with ExitStack() as held:
+        for path in paths:
+            held.enter_context(claim(path))
+        records: list[RunFolder] = []
+        for path, each in zip(paths, built, strict=True):
+            records.append(held.enter_context(closing(RunFolder(path))))
+            records[-1].describe(each.recipe, environment_of(each))
+        watchers = [(record, watch(each)) if watch else (record,) for each, record in zip(built, records, strict=True)]
+        outcomes = loop_of(built, members, watchers).fit()
+        seconds = time.perf_counter() - began
+        for path, each, record, outcome in zip(paths, built, records, outcomes, strict=True):
+            record.finish(each.network.state_dict(), result_of(each, path.parent.name, outcome, seconds))
+
+
+def loop_of(built: Sequence[Built], members: Members, watchers: Sequence[tuple[Watcher, ...]]) -> Together:
+    """The training of these members as one; the optimiser and the schedule are the recipe's, made for all."""
+    recipe, task = built[0].recipe, built[0].task
+    total = recipe.training.duration.steps(task.steps_per_epoch)
+    schedule: Schedule = factory(recipe.schedule, "schedules")(total, task.steps_per_epoch)
+    optimizer: torch.optim.Optimizer = factory(recipe.optimizer, "optimizers")(members.network)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
+    trainers = [replace(each, optimizer=optimizer).trainer(seers) for each, seers in zip(built, watchers, strict=True)]
+    return Together(trainers, members, optimizer, scheduler)
+
+
+def _noted(built: Sequence[Built]) -> list[Built]:
+    """The members with a note of it in their records. Raises: TrainingError if they do not compute on one graph."""
+    first = built[0].task.whole
+    if first is None or not all(_same(first, each.task.whole) for each in built):
+        raise TrainingError(
+            f"together — {built[0].recipe.name}: its steps are not all made of one pass over one and the same graph — "
+            "expected task=nodes with sampler=full — train the seeds one after the other, without --together"
+        )
+    why = "trained as one; seconds are those of all; what training draws at random (dropout) differs from a run alone"
+    return [replace(each, choices=(*each.choices, Choice("together", str(len(built)), why))) for each in built]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether both are there, and are graphs and features that are equal."""
+    parts = [(graph.structure.src, graph.structure.dst, features) for graph, features in (one, other) if other]
+    return bool(parts) and all(map(torch.equal, *parts))
+
+
+def _refuse(recipes: Sequence[Recipe]) -> None:
+    """Raise TrainingError, with every reason, for recipes that cannot be trained together."""
+    recipe, reasons = recipes[0], []
+    normalizers = [component for each in recipes for component in each.normalizer]
+    if Team.of_environment().size > 1:
+        reasons.append("torchrun started several processes: start one")
+    if recipe.probes:
+        reasons.append(
+            "probes are read of one network at a time: probes=none (before and after training they are read)"
+        )
+    if any(isinstance(component.options.get("c"), Component) for component in normalizers):
+        reasons.append("a controller moves c by what probes read: normalizer.c=auto, or a number")
+    if any(component.options.get("mode") == "project" for component in normalizers):
+        reasons.append("a projection writes into the weights of one network: normalizer.mode=reparametrize")
+    if any(component.name != "none" for component in recipe.regularizer):
+        reasons.append("a regulariser draws one graph for all: regularizer=none")
+    if recipe.training.memory != "full":
+        reasons.append("blocks are run again one network at a time: training.memory=full")
+    if recipe.optimizer.name not in _OPTIMIZERS:
+        reasons.append(f"optimizer {recipe.optimizer.name} may mix the members: {', '.join(_OPTIMIZERS)}")
+    if reasons:
+        raise TrainingError(
+            "\n  ".join([f"together — {recipe.name} cannot be trained so:", *reasons])
+            + "\n  or train the seeds one after the other, without --together"
+        )
