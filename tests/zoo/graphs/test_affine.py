@@ -8,11 +8,12 @@ from zoo.dgl_backend import dgl
 from zoo.graphs.affine import Affine, affine_block, finished
 from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.graph import Graph
+from zoo.graphs.kernel import KernelName
 
 NODES = 12
 
 
-def graph(kernel="compiled"):
+def graph(kernel: KernelName = "compiled"):
     """Repeated edges, loops, isolated nodes, unequal degrees."""
     generator = torch.Generator().manual_seed(1)
     src, dst = torch.randint(0, NODES - 3, (2, 40), generator=generator)
