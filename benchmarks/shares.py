@@ -163,7 +163,7 @@ def document(records: Any) -> str:
     from compared.tables import table
 
     parts = [
-        "Made by `python benchmarks/shares.py`. How it is measured, and how to read it: [benchmarks](../benchmarks.md)."
+        "Made by `python benchmarks/shares.py`.."
     ]
     for record in records.of("normalizers"):
         found, at = record["found"], record["found"]["point"]
