@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = [
     {"registry"},
     {"zoo.errors"},
-    {"zoo.dgl_backend", "zoo.ogb_backend", "zoo.compiled"},
+    {"zoo.dgl_backend", "zoo.ogb_backend", "zoo.glibc", "zoo.compiled"},
     {"zoo.recipe"},
     {"zoo.graphs", "zoo.normalizers", "zoo.regularizers", "zoo.initializers", "zoo.datasets", "zoo.metrics"},
     {"zoo.layers"},

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from zoo.graphs.buffers import Buffers
 from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.kernel import Norm
 from zoo.graphs.operators import NeighbourSum
-from zoo.graphs.sparse_input import product, skips_zeros
+from zoo.graphs.sparse_input import product, takes_loops
 
 
 class Affine(NamedTuple):
@@ -33,7 +34,7 @@ def affine_block(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None, epi
         if loops is None:
             keep = torch.is_grad_enabled()
             joined = skip is x and epilogue.skip_share != 0
-            skip = None if joined else skip
+            skip = None if joined or epilogue.skip_share == 0 else skip
             return _AffineBlock.apply(
                 x, affine.weight, affine.root_weight, affine.bias, skip, joined, graph, before, after, epilogue, keep
             )
@@ -65,16 +66,10 @@ def _propagated(graph: Any, x: Tensor, affine: Affine) -> Tensor:
 
 
 def _fusable(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None) -> bool:
-    others = (affine.weight, affine.root_weight, affine.bias, skip)
     return (
         graph._kernel.fuses
-        and x.dim() == 2
-        and x.dtype in (torch.float32, torch.float64)
         and affine.weight.shape[0] >= affine.weight.shape[1]
-        and not skips_zeros(x)
-        and all(other is None or other.dtype == x.dtype for other in others)
-        and not torch.is_autocast_enabled(x.device.type)
-        and not torch._C._are_functorch_transforms_active()
+        and takes_loops(x, affine.weight, affine.root_weight, affine.bias, skip)
     )
 
 
@@ -142,15 +137,22 @@ def _any_order(ctx: Any, dy: Tensor, mask: Tensor | None) -> tuple[Tensor, Tenso
     return dz, dz.sum(0), NeighbourSum.apply(dz, ctx.kernel, after, before, True)  # pyright: ignore[reportReturnType]
 
 
+def through_product(
+    dh: Tensor, weight: Tensor, dy: Tensor | None, skip_share: float, buffers: Buffers | None
+) -> Tensor:
+    """∂/∂x = dh Wᵀ, + skip_share·dy where x is the skip, too; in memory of the buffers, if there are any."""
+    out = None if buffers is None else buffers.take(torch.Size((len(dh), len(weight))), dh.dtype)
+    if dy is None:
+        return torch.mm(dh, weight.t(), out=out)
+    return torch.addmm(dy, dh, weight.t(), beta=skip_share, out=out)
+
+
 def _input_gradient(
     ctx: Any, weight: Tensor, root_weight: Tensor | None, dy: Tensor, dz: Tensor, dh: Tensor, once: bool
 ) -> Tensor:
     """∂/∂x = dh Wᵀ + skip_share·dy, where skip is x, + dz Vᵀ, at the destinations."""
-    out = ctx.kernel.buffers.take(torch.Size((len(dh), len(weight))), dh.dtype) if once else None
-    if ctx.skip_is_x:
-        dx = torch.addmm(dy, dh, weight.t(), beta=ctx.epilogue.skip_share, out=out)
-    else:
-        dx = torch.mm(dh, weight.t(), out=out)
+    buffers = ctx.kernel.buffers if once else None
+    dx = through_product(dh, weight, dy if ctx.skip_is_x else None, ctx.epilogue.skip_share, buffers)
     if root_weight is None:
         return dx
     root = dz @ root_weight.t()

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
-from zoo.graphs.affine import finished
+from zoo.graphs.affine import finished, through_product
 from zoo.graphs.epilogue import Epilogue
-from zoo.graphs.sparse_input import product, skips_zeros
+from zoo.graphs.sparse_input import product, takes_loops
 
 
 class Scores(ABC):
@@ -135,15 +135,7 @@ def _merged(z: Tensor, attention: Attention) -> Tensor:
 def _loops(graph: Any, x: Tensor, attention: Attention, skip: Tensor | None) -> Any:
     """The kernel's loops for attention of this kind; None where it is to be taken step by step."""
     others = (attention.weight, attention.first, attention.second, attention.bias, skip)
-    if (
-        graph.population is None
-        and x.dim() == 2
-        and x.dtype in (torch.float32, torch.float64)
-        and not skips_zeros(x)
-        and all(other is None or other.dtype == x.dtype for other in others)
-        and not torch.is_autocast_enabled(x.device.type)
-        and not torch._C._are_functorch_transforms_active()
-    ):
+    if graph.population is None and takes_loops(x, *others):
         return graph._kernel.attention_loops(type(attention.scores))
     return None
 
@@ -206,11 +198,8 @@ def _first_order(ctx: Any, dy: Tensor) -> list[Tensor | None]:
     dvalues, dfirst, dsecond, dtargets = loops.backward(dz, shift, plan.keep, plan.scale)
     joined, dx = joined_heads(weight), None
     if ctx.needs_input_grad[0]:
-        out = kernel.buffers.take(x.shape, x.dtype)
-        if plan.skip_is_x:
-            dx = torch.addmm(dy, dvalues, joined.t(), beta=plan.epilogue.skip_share, out=out)
-        else:
-            dx = torch.mm(dvalues, joined.t(), out=out)
+        through = dy if plan.skip_is_x else None
+        dx = through_product(dvalues, joined, through, plan.epilogue.skip_share, kernel.buffers)
     dweight = _by_head(x.t() @ dvalues, weight)
     if dtargets is not None:  # of a second matrix, at the destinations
         here = x[: plan.graph.nodes]

@@ -40,30 +40,14 @@ class CompiledKernel(Kernel):
         """Weighted sum over compressed rows."""
         rows = self.structure.rows(reverse)
         y = x.new_empty(rows.count, *x.shape[1:])
-        over_rows(
-            weighted_sum,
-            rows.offsets.numpy(),
-            x.shape[1] * x.shape[2],
-            *(part.numpy() for part in (rows.offsets, rows.columns, rows.edges)),
-            array(weights, x.dtype),
-            array(x, x.dtype),
-            y.numpy(),
-        )
+        self._over_entries(weighted_sum, rows, x.shape[1] * x.shape[2], weights, x, y)
         return y
 
     def edge_dot(self, left: Tensor, right: Tensor) -> Tensor:
         """Dot products at the entries of the compressed rows."""
         rows = self.structure.incoming
         z = left.new_empty(self.structure.edges, left.shape[1])
-        over_rows(
-            edge_dot,
-            rows.offsets.numpy(),
-            left.shape[1] * left.shape[2],
-            *(part.numpy() for part in (rows.offsets, rows.columns, rows.edges)),
-            array(right, left.dtype),
-            array(left, left.dtype),
-            z.numpy(),
-        )
+        self._over_entries(edge_dot, rows, left.shape[1] * left.shape[2], right, left, z)
         return z
 
     def block_forward(
@@ -140,6 +124,11 @@ class CompiledKernel(Kernel):
         if key not in self._scratch:
             self._scratch[key] = torch.empty(shape, dtype=dtype)
         return self._scratch[key]
+
+    def _over_entries(self, loop: Any, rows: Rows, columns: int, *tensors: Tensor) -> None:
+        """Run a loop of `zoo.compiled.edges`, whose last tensor is the result."""
+        of_rows = (part.numpy() for part in (rows.offsets, rows.columns, rows.edges))
+        over_rows(loop, rows.offsets.numpy(), columns, *of_rows, *(array(part, part.dtype) for part in tensors))
 
     def _sum(self, rows: Rows, x: Tensor, before: Tensor | None, after: Tensor | None, y: Tensor) -> None:
         over_rows(

@@ -3,8 +3,10 @@
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,11 @@ from torch import Tensor
 
 from zoo.dgl_backend import dgl
 from zoo.errors import BuildError
+from zoo.glibc import glibc
 from zoo.graphs.graph import Graph
 
-# Of a graph of some dozens of nodes DGL's METIS returns other parts once in about 25 calls; of Cora it did not in 40.
-# So small graphs, for which it costs next to nothing, are cut several times, and the parts are what most cuts say.
-_SMALL = 10_000
-_CUTS = 9
+# glibc's M_PERTURB, and the byte whose complement is filled in.
+_FILL, _WITH_ZERO = -6, 0xFF
 
 
 def metis_parts(graph: Graph, count: int) -> Tensor:
@@ -32,20 +33,32 @@ def metis_parts(graph: Graph, count: int) -> Tensor:
     structure = graph.structure
     apart = structure.src != structure.dst
     plain = dgl.graph((structure.src[apart].long(), structure.dst[apart].long()), num_nodes=graph.nodes)
-    cuts = [_cut(plain, count) for _ in range(_CUTS if graph.nodes < _SMALL else 1)]
-    return max(cuts, key=lambda one: sum(torch.equal(one, other) for other in cuts))
-
-
-def _cut(graph: Any, count: int) -> Tensor:
     reason = "no parts came back"
     try:
         with _quiet():
-            parts = dgl.metis_partition_assignment(graph, count)
+            parts = _on_clean_memory(partial(dgl.metis_partition_assignment, plain, count))
     except (AttributeError, dgl.DGLError) as error:
         parts, reason = None, f"{type(error).__name__}: {error}"
     if parts is None:
         raise BuildError(f"METIS — {reason} — expected a build of DGL that has it — by=random cuts without it")
     return parts.long()
+
+
+def _on_clean_memory(call: Callable[[], Any]) -> Any:
+    """Return call(), whose memory is zero when it gets it: METIS reads some that it never wrote, of small graphs.
+
+    With what lay there before, a ring of 60 nodes was cut in another way in 2 to 27 % of calls. glibc fills what it
+    hands out where it is told to, but for what a thread has given back itself; a new thread has given back nothing.
+    """
+    library = glibc()
+    if library is None:
+        return call()
+    library.mallopt(_FILL, _WITH_ZERO)
+    try:
+        with ThreadPoolExecutor(1) as new_thread:
+            return new_thread.submit(call).result()
+    finally:
+        library.mallopt(_FILL, 0)
 
 
 @contextmanager

@@ -67,6 +67,21 @@ def skips_zeros(x: Tensor) -> bool:
     return _found(x) is not None
 
 
+def takes_loops(x: Tensor, *others: Tensor | None) -> bool:
+    """Whether features x can go through loops that fuse, together with these: dense matrices of one full precision.
+
+    Autocast and function transforms want every step to be PyTorch's own.
+    """
+    return (
+        x.dim() == 2
+        and x.dtype in (torch.float32, torch.float64)
+        and all(other is None or other.dtype == x.dtype for other in others)
+        and not skips_zeros(x)
+        and not torch.is_autocast_enabled(x.device.type)
+        and not torch._C._are_functorch_transforms_active()
+    )
+
+
 def product(x: Tensor, weight: Tensor) -> Tensor:
     """Return x @ weight; x: [nodes, in], weight: [in, out]."""
     entries: Any = _found(x)

@@ -1,12 +1,10 @@
 """How the C library gets memory for large tensors; Linux with glibc only."""
 
-import ctypes
 import os
-import platform
-from functools import cache
 
 import torch
 
+from zoo.glibc import glibc
 from zoo.training.device import Choice
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
@@ -27,7 +25,7 @@ def give_back(wanted: bool, device: torch.device) -> Choice | None:
     global _changed
     if _SAID in os.environ or (wanted and device.type != "cpu") or not (wanted or _changed):
         return None
-    library = _glibc()
+    library = glibc()
     if library is None:
         return None
     _changed = wanted
@@ -38,8 +36,3 @@ def give_back(wanted: bool, device: torch.device) -> Choice | None:
     return Choice(
         "allocator", "gives back", "training.memory; freed tensors return to the system, which costs some time"
     )
-
-
-@cache
-def _glibc() -> ctypes.CDLL | None:
-    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None

@@ -45,7 +45,8 @@ class Together:
 
     def fit(self) -> list[Outcome]:
         """Train all to their ends; the networks then carry their best weights."""
-        self.began = time.perf_counter()
+        for trainer in self.trainers:
+            trainer.began = time.perf_counter()
         common = self.common
         for step in range(1, common.total + 1):
             self._step()
@@ -109,7 +110,6 @@ class Together:
     @torch.no_grad()
     def _validate(self, outputs: Tensor | None = None) -> None:
         """Score all as they stand; outputs: what the networks return, where that is known."""
-        seconds = time.perf_counter() - self.began
         better: list[int] = []
         with self.common.precision():
             scored = self._evaluated() if outputs is None else outputs
@@ -120,7 +120,7 @@ class Together:
                     trainer.best.step, trainer.best.val = trainer.step, val
                     trainer.best.weights = self.bests.of(first)
                     better.append(place)
-                trainer.measured(loss, val, seconds)
+                trainer.measured(loss, val)
         self.bests.take(better, [self.running[place] for place in better])
 
     def _evaluated(self) -> Tensor:
@@ -136,7 +136,7 @@ class Together:
             trainer = self.trainers[first]
             self.members.write(self.running.index(first), trainer.network)
             bad = trainer.located(self.batches[first]) if status == "non-finite" else None
-            self.outcomes[first] = trainer.outcome(status, self.began, bad)
+            self.outcomes[first] = trainer.outcome(status, bad)
         places = [place for place, first in enumerate(self.running) if first not in ended]
         self.running = [self.running[place] for place in places]
         if self.running:

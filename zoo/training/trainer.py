@@ -136,7 +136,7 @@ class Trainer:
 
     def fit(self) -> Outcome:
         """Train to the end; the network then carries the best weights."""
-        began = self.began = time.perf_counter() - self.seconds
+        self.began = time.perf_counter() - self.seconds
         status: Status = "finished"
         non_finite: NonFinite | None = None
         for batch in self._batches():
@@ -153,17 +153,17 @@ class Trainer:
                 if not self.waiting:
                     self._validate()
             if saving:
-                self.seconds = time.perf_counter() - began
+                self.seconds = time.perf_counter() - self.began
                 state = self.state()
                 if self.saver:
                     self.saver.save(state)
             if self._is_spent():
                 status = "stopped early"
                 break
-        return self.outcome(status, began, non_finite)
+        return self.outcome(status, non_finite)
 
-    def outcome(self, status: Status, began: float, non_finite: NonFinite | None = None) -> Outcome:
-        """How a training ended that began then, after the last step; the network then carries the best weights."""
+    def outcome(self, status: Status, non_finite: NonFinite | None = None) -> Outcome:
+        """How the training ended, after the last step; the network then carries the best weights."""
         final = self._final_reading()
         train, test = self._score_best()
         Buffers.clear_all()
@@ -175,7 +175,7 @@ class Trainer:
             best_epoch=self._epoch(self.best.step),
             epochs=self._epoch(self.step),
             steps=self.step,
-            seconds=time.perf_counter() - began,
+            seconds=time.perf_counter() - self.began,
             non_finite=non_finite,
             final=final,
         )
@@ -275,9 +275,9 @@ class Trainer:
                 val = self.task.scores(Said(outputs))("val")
         if self.best.is_beaten_by(val):
             self.best.take(self.network, self.step, val)
-        self.measured(float(self.last_loss), val, time.perf_counter() - self.began)
+        self.measured(float(self.last_loss), val)
 
-    def measured(self, loss: float, val: float, seconds: float) -> None:
+    def measured(self, loss: float, val: float) -> None:
         """Tell the watchers of a validation, after what was best has been brought up to it."""
         row = {
             "epoch": self._epoch(self.step),
@@ -286,7 +286,7 @@ class Trainer:
             "val": val,
             "best_val": self.best.val,
             "lr": self.optimizer.param_groups[0]["lr"],
-            "seconds": round(seconds, 3),
+            "seconds": round(time.perf_counter() - self.began, 3),
         }
         for watcher in self.watchers:
             watcher.measured(row)

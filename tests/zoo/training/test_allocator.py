@@ -26,7 +26,7 @@ class Library:
 def library(monkeypatch: pytest.MonkeyPatch) -> Library:
     """A process that was told nothing yet."""
     made = Library()
-    monkeypatch.setattr(allocator, "_glibc", lambda: made)
+    monkeypatch.setattr(allocator, "glibc", lambda: made)
     monkeypatch.setattr(allocator, "_changed", False)
     monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_", raising=False)
     return made
@@ -48,7 +48,7 @@ def test_else_it_is_left_alone(library: Library, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "65536")
     assert allocator.give_back(True, CPU) is None
     monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_")
-    monkeypatch.setattr(allocator, "_glibc", lambda: None)
+    monkeypatch.setattr(allocator, "glibc", lambda: None)
     assert allocator.give_back(True, CPU) is None
     assert not library.told
 
