@@ -162,7 +162,7 @@ def document(records: Any) -> str:
     from compared.environment import words
     from compared.tables import table
 
-    parts = ["Made by `python benchmarks/shares.py`.."]
+    parts = ["Made by `python benchmarks/shares.py`."]
     for record in records.of("normalizers"):
         found, at = record["found"], record["found"]["point"]
         rows = [
