@@ -2,6 +2,7 @@
 
     python benchmarks/side_by_side.py                          # a few minutes: Cora, 2 and 8 blocks
     python benchmarks/side_by_side.py --preset claims          # what the zoo claims
+    python benchmarks/side_by_side.py --preset gpu --gpu       # on a GPU
     python benchmarks/side_by_side.py --data cora --conv gcn --depth 64 512 --width 64 --what times
 
 Figures go to a JSON file and a Markdown file beside it; a point that is measured again replaces its figures there. The
@@ -34,7 +35,7 @@ def main() -> None:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What can be asked for."""
-    from compared.cases import MODES, PEERS, ZOO
+    from compared.cases import MODES, PEERS, STEPPED, ZOO
     from compared.points import MODELS, PRESETS
 
     add = parser.add_argument
@@ -44,8 +45,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--depth", nargs="+", type=int, help="single points: numbers of blocks")
     add("--width", nargs="+", type=int, default=[64], help="single points: widths")
     add("--what", nargs="+", choices=("times", "memory"), default=["times", "memory"])
-    add("--who", nargs="+", choices=(ZOO, *PEERS, *MODES), help="contestants; the first is held against the others")
+    add(
+        "--who",
+        nargs="+",
+        choices=(ZOO, STEPPED, *PEERS, *MODES),
+        help="contestants; the first is held against the others",
+    )
     add("--set", nargs="+", default=[], metavar="KEY=VALUE", help="changes of the zoo's recipe, as in `zoo train`")
+    add("--gpu", action="store_true", help="on a CUDA device: times alone, against PyG and the zoo without CUDA graphs")
     add("--threads", type=int, default=1)
     add("--repeats", type=int, default=15, help="most rounds of a point")
     add("--budget", type=float, default=60.0, help="seconds after which a point begins no other round")
@@ -86,7 +93,7 @@ def measure(given: argparse.Namespace) -> None:
 
 def planned(given: argparse.Namespace, single: bool) -> list[tuple[dict[str, Any], str]]:
     """The processes to be started, each with its title."""
-    from compared.cases import MODES, PEERS, ZOO, changes
+    from compared.cases import MODES, ON_GPU, PEERS, ZOO, changes
     from compared.points import MODELS, PRESETS, grid
     from compared.race import Limits
 
@@ -95,6 +102,9 @@ def planned(given: argparse.Namespace, single: bool) -> list[tuple[dict[str, Any
         points = grid(given.data, given.conv or MODELS, given.depth or [2, 8, 64, 512], given.width)
     limits = asdict(Limits(repeats=given.repeats, budget=given.budget))
     shared = {"extra": changes(given.set), "threads": given.threads}
+    if given.gpu:
+        shared["extra"]["execution.device"] = "cuda"
+        given.what, given.who = ["times"], given.who or ON_GPU
     jobs: list[tuple[dict[str, Any], str]] = []
     for point in dict.fromkeys(points):
         if "times" in given.what:
@@ -117,6 +127,7 @@ def words(given: argparse.Namespace, single: bool) -> str:
     else:
         parts += ["--preset", given.preset]
     parts += ["--set", *given.set] if given.set else []
+    parts += ["--gpu"] if given.gpu else []
     return " ".join(map(str, [*parts, "--threads", given.threads]))
 
 

@@ -11,6 +11,8 @@ from compared.points import BASE, Point
 ZOO = "zoo"
 PEERS = ("dgl.nn", "pyg-cached", "pyg-sparse")
 MODES = ("zoo:checkpoint", "zoo:reversible")
+STEPPED = "zoo:stepped"  # on a GPU, told of each kernel by the host
+ON_GPU = (ZOO, STEPPED, "pyg-cached", "pyg-sparse")  # DGL's package has no kernels for it
 
 # Floats that a training keeps for each block, by node and channel, and by edge and channel; rather too many, as they
 # decide only what is not tried.
@@ -100,6 +102,8 @@ def contestants(
 
 def _mode(name: str, point: Point) -> dict[str, Any]:
     """What the recipe of a memory mode has beside that of the point."""
+    if name == STEPPED:
+        return {"execution.cuda_graphs": "never"}
     mode = name.partition(":")[2]
     if not mode:
         return {}

@@ -15,6 +15,7 @@ def environment(threads: int) -> dict[str, Any]:
     """Processor, cores, threads, versions, the state of the code, and the day."""
     return {
         "processor": _processor(),
+        "gpu": _gpu(),
         "cores": len(os.sched_getaffinity(0)),
         "threads": threads,
         "load": round(os.getloadavg()[0], 2),
@@ -28,8 +29,15 @@ def environment(threads: int) -> dict[str, Any]:
 def words(where: dict[str, Any]) -> str:
     """In a line, without the load, which differs from point to point."""
     versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items())
-    machine = f"{where['processor']}, {where['cores']} cores, {where['threads']} thread(s)"
+    gpu = f"{where['gpu']}, " if where.get("gpu") else ""
+    machine = f"{gpu}{where['processor']}, {where['cores']} cores, {where['threads']} thread(s)"
     return f"{where['date']} · {machine} · Python {where['python']}, {versions} · code {where['code']}"
+
+
+def _gpu() -> str | None:
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def _processor() -> str:

@@ -19,8 +19,8 @@ class Peer(Contestant):
 
     def __init__(self, name: str, problem: Problem, net: nn.Module, graph: Any) -> None:
         super().__init__(name)
-        self.problem, self.net, self.graph = problem, net, graph
-        self.optimizer = torch.optim.Adam(net.parameters(), lr=problem.lr)
+        self.problem, self.net, self.graph = problem, net.to(problem.features.device), graph
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=problem.lr)
 
     def epoch(self) -> float:
         """One step and one evaluation."""

@@ -85,6 +85,11 @@ PRESETS: dict[str, list[Point]] = {
         *grid(["cora"], ["sage"], [8, 64], [64]),
         Point(ARXIV_SIZED, "gcn", 8),
     ],
+    "gpu": [
+        *grid(["cora"], ["gcn"], [64, 512], [64]),
+        *grid(["cora"], ["gat", "sage"], [64], [64]),
+        Point(ARXIV_SIZED, "gcn", 8),
+    ],
     "growth": [point for points in SWEEPS.values() for point in points],
     "full": grid(["cora", "coauthor-physics", ARXIV_SIZED], MODELS, [2, 8, 64, 512], [64, 256]),
 }

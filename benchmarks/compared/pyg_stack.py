@@ -40,7 +40,7 @@ def pyg_cached(problem: Problem) -> Peer:
 
 def pyg_sparse(problem: Problem) -> Peer:
     """PyG on a sparse matrix of PyTorch, in compressed rows; for GCN it holds the normalised weights."""
-    values = torch.ones(len(problem.src))
+    values = torch.ones(len(problem.src), device=problem.src.device)
     if problem.conv == "gcn":
         into = torch.bincount(problem.dst, minlength=problem.nodes).clamp(min=1).float().rsqrt()
         out_of = torch.bincount(problem.src, minlength=problem.nodes).clamp(min=1).float().rsqrt()

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from compared.cases import MODES, PEERS, ZOO
+from compared.cases import MODES, PEERS, STEPPED, ZOO
 from compared.environment import words
 from compared.points import SWEEPS, Point
 from compared.ratios import exponent
 from compared.records import Record, Records
 
 _NOT = "–"
-_ORDER = [ZOO, *MODES, *PEERS]
+_ORDER = [ZOO, STEPPED, *MODES, *PEERS]
 
 
 def document(records: Records, command: str) -> str:

@@ -34,8 +34,8 @@ class ZooTraining(Contestant):
         threads: int = 1,
     ) -> None:
         super().__init__(name)
-        fixed = {"execution.threads": threads, "execution.device": "cpu"}
-        self.built = zoo.build(recipe, {**overrides, **fixed})
+        here = {"execution.device": "cpu", **overrides, "execution.threads": threads}
+        self.built = zoo.build(recipe, here)
         if largest is not None:
             self._shrink(largest)
         self._turn, self._done = threading.Semaphore(0), threading.Semaphore(0)

@@ -8,7 +8,7 @@ from torch.autograd import Function
 
 from zoo.graphs.buffers import Buffers
 from zoo.graphs.epilogue import Epilogue
-from zoo.graphs.kernel import Norm
+from zoo.graphs.kernel import FusingKernel, Norm
 from zoo.graphs.operators import NeighbourSum
 from zoo.graphs.sparse_input import product, takes_loops
 
@@ -67,7 +67,7 @@ def _propagated(graph: Any, x: Tensor, affine: Affine) -> Tensor:
 
 def _fusable(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None) -> bool:
     return (
-        graph._kernel.fuses
+        isinstance(graph._kernel, FusingKernel)
         and affine.weight.shape[0] >= affine.weight.shape[1]
         and takes_loops(x, affine.weight, affine.root_weight, affine.bias, skip)
     )
@@ -132,7 +132,7 @@ def _first_order(ctx: Any, dy: Tensor, mask: Tensor | None) -> tuple[Tensor, Ten
 def _any_order(ctx: Any, dy: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """The same by operators that are differentiable."""
     slope, share, _ = ctx.epilogue
-    dz = dy * share if mask is None else dy * torch.where(mask, share, share * slope).to(dy.dtype)
+    dz = dy * share if mask is None else torch.where(mask, dy * share, dy * (share * slope))
     before, after = ctx.scales
     return dz, dz.sum(0), NeighbourSum.apply(dz, ctx.kernel, after, before, True)  # pyright: ignore[reportReturnType]
 

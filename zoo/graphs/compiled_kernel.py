@@ -14,20 +14,20 @@ from zoo.graphs.attention import DynamicScores, StaticScores
 from zoo.graphs.attention_loops import DynamicLoops, StaticLoops
 from zoo.graphs.buffers import Buffers
 from zoo.graphs.epilogue import Epilogue
-from zoo.graphs.kernel import Kernel, Structure
+from zoo.graphs.kernel import FusingKernel, Structure
 from zoo.graphs.rows import Rows
+from zoo.graphs.scratch import Scratch
 
 
-class CompiledKernel(Kernel):
+class CompiledKernel(FusingKernel):
     """One pass over the rows for a propagation with its scalings, and for all that a block does around one."""
 
     name = "compiled"
-    fuses = True
 
     def __init__(self, structure: Structure) -> None:
         super().__init__(structure)
         self.buffers = Buffers()
-        self._scratch: dict[tuple[str, torch.Size, torch.dtype], Tensor] = {}
+        self.scratch = Scratch(structure.src.device)
 
     def neighbour_sum(self, x: Tensor, reverse: bool, before: Tensor | None, after: Tensor | None) -> Tensor:
         """Sum over compressed rows."""
@@ -61,7 +61,7 @@ class CompiledKernel(Kernel):
         epilogue: Epilogue,
         keep: bool,
     ) -> tuple[Tensor, Tensor | None]:
-        """share·act(z) + skip_share·skip; to `keep`, where z > 0; z = after ∘ A (before ∘ h) + root + bias."""
+        """In one pass over the rows."""
         rows = self.structure.incoming
         shape = torch.Size((rows.count, h.shape[1]))
         y = self.buffers.take(shape, h.dtype)
@@ -83,7 +83,7 @@ class CompiledKernel(Kernel):
     def block_backward(
         self, dy: Tensor, mask: Tensor | None, before: Tensor | None, after: Tensor | None, epilogue: Epilogue
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """∂/∂z, ∂/∂bias and ∂/∂h of `block_forward`; the first and the last are overwritten by the next call."""
+        """In two passes over the rows."""
         dz, dbias = self.epilogue_backward(dy, mask, epilogue)
         rows = self.structure.outgoing
         dh = self.scratch("dh", (rows.count, dy.shape[1]), dy.dtype)
@@ -91,7 +91,7 @@ class CompiledKernel(Kernel):
         return dz, dbias, dh
 
     def epilogue_backward(self, dy: Tensor, mask: Tensor | None, epilogue: Epilogue) -> tuple[Tensor, Tensor]:
-        """∂/∂z and ∂/∂bias of share·act(z); the former is overwritten by the next call."""
+        """In one pass over the rows."""
         dz = self.scratch("dz", dy.shape, dy.dtype)
         dbias = dy.new_empty(parts(*dy.shape), dy.shape[1])
         over_rows(
@@ -117,13 +117,6 @@ class CompiledKernel(Kernel):
         places = torch.empty_like(incoming)
         places[incoming.long()] = torch.arange(len(incoming), dtype=incoming.dtype)
         return places.index_select(0, outgoing)
-
-    def scratch(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """An uninitialised tensor that the next call with this name and shape returns again."""
-        key = name, torch.Size(shape), dtype
-        if key not in self._scratch:
-            self._scratch[key] = torch.empty(shape, dtype=dtype)
-        return self._scratch[key]
 
     def _over_entries(self, loop: Any, rows: Rows, columns: int, *tensors: Tensor) -> None:
         """Run a loop of `zoo.compiled.edges`, whose last tensor is the result."""

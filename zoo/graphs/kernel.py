@@ -7,9 +7,12 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from zoo.graphs.buffers import Buffers
+from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.rows import Rows
+from zoo.graphs.scratch import Scratch
 
-KernelName = Literal["auto", "compiled", "dgl", "torch"]
+KernelName = Literal["auto", "compiled", "triton", "dgl", "torch"]
 Norm = Literal["both", "right", "left", "sum"]
 SubspaceName = Literal["plain", "degree", "limit"]
 
@@ -57,12 +60,10 @@ class Structure:
 class Kernel(ABC):
     """Sparse products over one graph, on one device, for float32 and float64; without gradients.
 
-    With `reverse`, features flow against the edges: sources and destinations change places. A class that sets `fuses`
-    offers `block_forward` and `block_backward` of `CompiledKernel`.
+    With `reverse`, features flow against the edges: sources and destinations change places.
     """
 
     name: ClassVar[str]
-    fuses: ClassVar[bool] = False
 
     def __init__(self, structure: Structure) -> None:
         self.structure = structure
@@ -85,3 +86,38 @@ class Kernel(ABC):
     def attention_loops(self, scores: type) -> Any:
         """What runs attention by scores of this kind as one operator (see `zoo.graphs.attention`); None, nothing."""
         return None
+
+
+class FusingKernel(Kernel):
+    """A kernel that also runs what a block does around a propagation.
+
+    scratch: memory that its calls, and those of `zoo.graphs.affine`, use at once and keep nothing in. buffers: memory
+    for results; None where PyTorch's allocator does as well.
+    """
+
+    scratch: Scratch
+    buffers: Buffers | None
+
+    @abstractmethod
+    def block_forward(
+        self,
+        h: Tensor,
+        before: Tensor | None,
+        after: Tensor | None,
+        root: Tensor | None,
+        bias: Tensor | None,
+        skip: Tensor | None,
+        epilogue: Epilogue,
+        keep: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        """share·act(z) + skip_share·skip; to `keep`, where z > 0; z = after ∘ A (before ∘ h) + root + bias."""
+
+    @abstractmethod
+    def block_backward(
+        self, dy: Tensor, mask: Tensor | None, before: Tensor | None, after: Tensor | None, epilogue: Epilogue
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """∂/∂z, ∂/∂bias and ∂/∂h of `block_forward`; the first and the last are overwritten by the next call."""
+
+    @abstractmethod
+    def epilogue_backward(self, dy: Tensor, mask: Tensor | None, epilogue: Epilogue) -> tuple[Tensor, Tensor]:
+        """∂/∂z and ∂/∂bias of share·act(z); the former is overwritten by the next call."""

@@ -69,6 +69,11 @@ class Tap:
             side: [probe for probe in self._kind(MatrixProbe) if probe.of == side] for side in SIDES
         }
 
+    @property
+    def listens(self) -> bool:
+        """Whether there is anything to be read."""
+        return bool(self._probes)
+
     def __enter__(self) -> "Tap":
         self._reduced = {probe: {} for probe in self._kind(MatrixProbe)}
         self._of_block = {probe: {} for probe in self._kind(BlockProbe)}

@@ -114,10 +114,15 @@ class Task(ABC):
         """The best that the metric can be."""
         return 1.0 if self.higher_is_better else 0.0
 
-    def skill(self, score: float, part: Part) -> float:
-        """How far a score has come from chance (0) to perfection (1); 0 where it is not a number."""
+    def skill(self, score: float, part: Part) -> float | None:
+        """How far a score has come from chance (0) to perfection (1); 0 where it is not a number.
+
+        None where chance is perfect, as with one class, or not known: there is nothing to learn.
+        """
         chance = self.chance(part)
-        return 0.0 if math.isnan(score) or chance == self.perfect else (score - chance) / (self.perfect - chance)
+        if chance == self.perfect or math.isnan(chance):
+            return None
+        return 0.0 if math.isnan(score) else (score - chance) / (self.perfect - chance)
 
     def better(self, score: float, than: float) -> bool:
         """Whether a score is a strict improvement."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from zoo.graphs.graph import Graph
@@ -27,6 +28,10 @@ class FullGraph(Sampler):
     def nodes_per_step(self) -> int:
         """All."""
         return self.graph.nodes
+
+    def to(self, device: torch.device) -> None:
+        """Move all that there is."""
+        self.graph, self.targets = self.graph.to(device), self.targets.to(device)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Sample]:
         """The whole, with this process's share of the training nodes."""

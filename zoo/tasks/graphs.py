@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from registry import poolings
 from zoo.datasets.base import GraphData, Problem, Split
+from zoo.errors import BuildError
 from zoo.graphs.disjoint import DisjointGraphs
 from zoo.graphs.graph import Graph
 from zoo.graphs.kernel import KernelName
@@ -18,6 +19,7 @@ from zoo.recipe.fields import Count, Metric, Pooling
 from zoo.tasks.base import Batch, Part, Prediction, Setting, Task
 from zoo.tasks.batching import Batching
 from zoo.tasks.fit import check_fit
+from zoo.tasks.known import check_scores, note_labels
 from zoo.tasks.labels import label_loss
 from zoo.tasks.measure import label_metric
 
@@ -49,6 +51,8 @@ class GraphPrediction(Task):
     metric: `auto` takes the data set's own, else a name of the table `metrics`. pool: how the nodes of a graph become
     one row, which the network's head reads. batch_size: graphs of a training step; eval_batch_size: of a batch that is
     scored. standardize: whether numbers are; classes and binary labels never are.
+    Raises: BuildError for data or a split of another task, a metric that the labels, or those of val, have not, or a
+    graph of the split without nodes.
     """
 
     def __init__(
@@ -74,6 +78,8 @@ class GraphPrediction(Task):
         self.features, self.labels = data.features, data.labels
         self.kernel: KernelName = setting.kernel
         self.index: dict[str, Tensor] = {"train": split.train, "val": split.val, "test": split.test}
+        _check_nodes(data, self.index)
+        self.notes = [*check_scores(self.measure, data, self.index), *note_labels(data, self.index)]
         self.scaled = standardize and data.problem == "values"
         self.mean, self.deviation = _moments(data.labels[split.train]) if self.scaled else (torch.zeros(1),) * 2
         self.pool = poolings.get(pool) if isinstance(pool, str) else pool
@@ -96,12 +102,15 @@ class GraphPrediction(Task):
 
     @property
     def choices(self) -> list[tuple[str, str, str]]:
-        """How numbers were standardised."""
+        """How numbers were standardised, and what cannot be learned or scored."""
         if not self.scaled:
-            return []
+            return self.notes
         mean, deviation = (", ".join(f"{x:.6g}" for x in each[:3].tolist()) for each in (self.mean, self.deviation))
         more = ", …" if len(self.mean) > 3 else ""
-        return [("labels", f"mean {mean}{more}, deviation {deviation}{more}", "those of the training part")]
+        return [
+            ("labels", f"mean {mean}{more}, deviation {deviation}{more}", "those of the training part"),
+            *self.notes,
+        ]
 
     def to(self, device: torch.device) -> "GraphPrediction":
         """Batches go to the device from now on; the whole stays where it is."""
@@ -165,6 +174,16 @@ class GraphPrediction(Task):
     def _batch(self, ids: Tensor, weight: float = 1.0) -> GraphBatch:
         graph, nodes = self.graphs.batch(ids, self.kernel)
         return GraphBatch(graph, self.features[nodes], self.labels[ids], weight).to(self.device)
+
+
+def _check_nodes(data: GraphData, index: dict[str, Tensor]) -> None:
+    """Raise BuildError for a graph without nodes: there is nothing to pool, and a batch of such graphs has no row."""
+    for part, graphs in index.items():
+        if len(empty := graphs[data.sizes[graphs] == 0]):
+            raise BuildError(
+                f"task graphs — {len(empty)} {part} graphs of {data.name} have no nodes, graph {int(empty.min())} is "
+                "the first — expected one node at least — leave such graphs out, or without a label"
+            )
 
 
 def _moments(labels: Tensor) -> tuple[Tensor, Tensor]:

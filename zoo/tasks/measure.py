@@ -24,6 +24,10 @@ class OfficialLabels(LabelMetric):
         self.higher_is_better = official.higher_is_better
         self._score, self._like = official.score, like
 
+    def undefined(self, labels: Tensor) -> str | None:
+        """As of the metric of that name."""
+        return self._like.undefined(labels)
+
     def score(self, outputs: Tensor, labels: Tensor) -> float:
         """Return what the authors' code says."""
         return self._score(outputs, labels)

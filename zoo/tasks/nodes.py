@@ -17,6 +17,7 @@ from zoo.tasks.base import Batch, Part, Prediction, Setting, Task
 from zoo.tasks.fit import check_fit
 from zoo.tasks.full import FullGraph
 from zoo.tasks.inference import Layerwise, whole_reason
+from zoo.tasks.known import check_scores, note_labels
 from zoo.tasks.labels import label_loss
 from zoo.tasks.measure import label_metric
 
@@ -28,7 +29,7 @@ class NodeClassification(Task):
     whole graph (`full`) or a sample of it. Scores are those of the whole graph, whatever the training sampled.
     inference: how these are computed, `whole` in one forward pass or `layerwise`, block by block for `chunk` nodes at a
     time: the same scores in less memory. Networks that mix all nodes in a block are run whole, and the record says so.
-    Raises: BuildError for data or a split of another task, or a metric that the labels have not.
+    Raises: BuildError for data or a split of another task, or a metric that the labels, or those of val, have not.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class NodeClassification(Task):
         self.zeros_reason: str | None = None
         self.labels: Tensor = data.labels
         self.index: dict[str, Tensor] = {"train": split.train, "val": split.val, "test": split.test}
+        self.notes = [*check_scores(self.measure, data, self.index), *note_labels(data, self.index)]
         make = samplers.get(sampler) if isinstance(sampler, str) else sampler
         self.sampler = make(self.graph, split.train, setting)
         self.layerwise = Layerwise(self.graph, chunk) if inference == "layerwise" else None
@@ -74,6 +76,7 @@ class NodeClassification(Task):
         """Move graph, features, labels and splits."""
         self.device = device
         self.graph = self.graph.to(device)
+        self.sampler.to(device)
         self.features = self.features.to(device)
         self.zeros_reason = remember_zeros(self.features)
         self.labels = self.labels.to(device)
@@ -93,8 +96,9 @@ class NodeClassification(Task):
 
     @property
     def choices(self) -> list[tuple[str, str, str]]:
-        """How features are multiplied, if sparsely, and how the whole graph is scored, where that was asked for."""
+        """What cannot be learned or scored, if anything; sparse products; how the whole graph is scored, if chosen."""
         found = [("input", "sparse products", self.zeros_reason)] if self.zeros_reason else []
+        found += self.notes
         if self.layerwise is None and self.inference_reason == "asked for":
             return found
         chosen = "whole" if self.layerwise is None else f"layer-wise, {self.layerwise.chunk:,} nodes at a time"

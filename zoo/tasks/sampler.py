@@ -49,6 +49,9 @@ class Sampler(ABC):
     def for_blocks(self, blocks: int) -> None:  # noqa: B027 - most serve any number
         """Told how many blocks the network has, before the first sample. Raises: BuildError if it cannot serve them."""
 
+    def to(self, device: torch.device) -> None:  # noqa: B027 - most have nothing
+        """Move what all samples have in common."""
+
     @abstractmethod
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Sample]:
         """The samples of an epoch, from `start` on; each depends on the seed, the epoch and its number alone."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from zoo.datasets.pairs import among
 from zoo.graphs.graph import Graph
 from zoo.graphs.in_edges import InEdges
-from zoo.recipe.fields import Count, Index
+from zoo.recipe.fields import Count, Few, Index
 from zoo.tasks.base import Setting
 from zoo.tasks.batching import Batching, Share
 from zoo.tasks.prefetch import made
@@ -43,7 +43,7 @@ class ShadowSampler(Sampler):
         targets: Tensor,
         setting: Setting,
         *,
-        hops: Count = 2,
+        hops: Few = 2,
         fanout: Count = 10,
         batch_size: Count = 256,
         workers: Index = 0,

@@ -20,14 +20,14 @@ class FiniteSteps:
         # What `torch.amp.GradScaler` asks an optimiser, too.
         self.looks_after = device.type != "cpu" and getattr(optimizer, "_step_supports_amp_scaling", False)
 
-    def take(self, number: Tensor) -> bool:
-        """Take a step if the number, a scalar on the device, is finite, and say whether it was."""
+    def take(self, number: Tensor) -> Tensor:
+        """Take a step if the number, a scalar on the device, is finite, and return whether it is, there."""
         finite = torch.isfinite(number)
         if not self.looks_after:
             if finite:
                 self.optimizer.step()
-            return bool(finite)
+            return finite
         self.optimizer.grad_scale, self.optimizer.found_inf = None, finite.logical_not().float()
         self.optimizer.step()
         del self.optimizer.grad_scale, self.optimizer.found_inf
-        return bool(finite)
+        return finite

@@ -25,9 +25,26 @@ def test_without_numba_dgl_steps_in(monkeypatch):
         choose_kernel("compiled", CPU)
 
 
+def test_a_gpu_gets_tritons_loops(monkeypatch):
+    """By default, where Triton can be imported; on a CPU to ask for them is an error."""
+    monkeypatch.setattr(choice, "_why_not_triton", lambda device: None)
+    assert choose_kernel("auto", CUDA) == ("triton", "loops that Triton compiles for this GPU")
+    with pytest.raises(BuildError, match="not on cpu"):
+        choose_kernel("triton", CPU)
+
+
+def test_old_gpus_do_without_triton(monkeypatch):
+    """A GPU from before Volta gets PyTorch's products, and the reason says why."""
+    monkeypatch.setattr(choice, "has_cuda", lambda: False)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (6, 1))
+    name, reason = choose_kernel("auto", torch.device("cuda", 7))
+    assert name == "torch" and "compute capability" in reason and "6.1" in reason
+
+
 def test_without_dgl_kernels_torch_steps_in(monkeypatch):
     """On a device that nothing else has kernels for, auto means torch; asking for another is an error that says so."""
     monkeypatch.setattr(choice, "has_cuda", lambda: False)
+    monkeypatch.setattr(choice, "_why_not_triton", lambda device: "triton cannot be imported")
     name, reason = choose_kernel("auto", CUDA)
     assert name == "torch" and "no kernels for cuda" in reason
     with pytest.raises(BuildError, match="no kernels for cuda"):

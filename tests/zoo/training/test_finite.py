@@ -28,7 +28,7 @@ def stepped(make, number: float, *, after: bool) -> tuple[nn.Module, torch.optim
     for value in (1.0, number):
         optimizer.zero_grad()
         (network(torch.ones(4, 3)).square().sum() * value).backward()
-        taken.append(steps.take(torch.tensor(value)))
+        taken.append(bool(steps.take(torch.tensor(value))))
     return network, optimizer, taken
 
 

@@ -1,0 +1,1 @@
+"""Loops over graphs for GPUs, in Triton, which compiles them when they are first used."""

@@ -1,0 +1,153 @@
+"""Sums over in-neighbours, and what a block does right after one or before one backwards; as `zoo.compiled.sums`.
+
+Tensors are contiguous and on one device. Of a graph in compressed rows `offsets` is [rows + 1], `columns` [entries],
+`before` [columns], `after` [rows]. No atomic operation is used: results are the same in every run.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from zoo.gpu.tiles import tile_of
+
+# Rows that share a partial sum of the bias' gradient.
+_ROWS = 64
+
+
+def scaled_sum(
+    offsets: Tensor, columns: Tensor, before: Tensor | None, after: Tensor | None, x: Tensor, y: Tensor
+) -> None:
+    """Set y to after ∘ A (before ∘ x); x, y: [·, width]."""
+    if not y.numel():
+        return
+    tile = tile_of(y.shape[1])
+    _scaled_sum[(y.shape[0], tile.across)](
+        offsets, columns, before, after, x, y, y.shape[1], ENTRIES=tile.entries, WIDTH=tile.width, num_warps=1
+    )
+
+
+def block_forward(
+    offsets: Tensor,
+    columns: Tensor,
+    before: Tensor | None,
+    after: Tensor | None,
+    h: Tensor,
+    root: Tensor | None,
+    bias: Tensor | None,
+    skip: Tensor | None,
+    numbers: Tensor,
+    y: Tensor,
+    mask: Tensor | None,
+) -> None:
+    """Set y to share·act(z) + skip_share·skip, z = after ∘ A (before ∘ h) + root + bias, and mask to z > 0.
+
+    act(z) is z where z > 0, else slope·z. h, root, skip, y: [·, width]. bias: [width]. mask: bool [rows, width].
+    numbers: slope, share, skip_share, in the precision of the others.
+    """
+    if not y.numel():
+        return
+    tile = tile_of(y.shape[1])
+    bytes_ = None if mask is None else mask.view(torch.uint8)
+    operands = offsets, columns, before, after, h, root, bias, skip, numbers, y, bytes_, y.shape[1]
+    _block_forward[(y.shape[0], tile.across)](*operands, ENTRIES=tile.entries, WIDTH=tile.width, num_warps=1)
+
+
+def block_backward(dy: Tensor, mask: Tensor | None, numbers: Tensor, dz: Tensor) -> Tensor:
+    """Set dz to share·dy where mask, elsewhere to slope·share·dy, and return its sum over the rows, [width].
+
+    numbers: slope, share. Without a mask dz is share·dy.
+    """
+    rows, width = dy.shape
+    if not dz.numel():
+        return dy.new_zeros(width)
+    tile = tile_of(width)
+    partial = dy.new_empty(triton.cdiv(rows, _ROWS), width)
+    bytes_ = None if mask is None else mask.view(torch.uint8)
+    _block_backward[(len(partial), tile.across)](
+        dy, bytes_, numbers, dz, partial, rows, width, ROWS=_ROWS, STEP=tile.entries, WIDTH=tile.width, num_warps=4
+    )
+    return partial.sum(0)
+
+
+@triton.jit
+def _row_sum(offsets, columns, before, x, row, place, within, width, ENTRIES: tl.constexpr, WIDTH: tl.constexpr):
+    """Sum before ∘ x over one row's columns, some features wide."""
+    first, last = tl.load(offsets + row), tl.load(offsets + row + 1)
+    total = tl.zeros((WIDTH,), x.dtype.element_ty)
+    for begin in range(first, last, ENTRIES):
+        entry = begin + tl.arange(0, ENTRIES)
+        inside = entry < last
+        column = tl.load(columns + entry, mask=inside, other=0).to(tl.int64)
+        part = tl.load(x + column[:, None] * width + place[None, :], mask=inside[:, None] & within[None, :], other=0.0)
+        if before is not None:
+            part *= tl.load(before + column, mask=inside, other=0.0)[:, None]
+        total += tl.sum(part, axis=0)
+    return total
+
+
+@triton.jit
+def _scaled_sum(offsets, columns, before, after, x, y, width, ENTRIES: tl.constexpr, WIDTH: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    place = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
+    within = place < width
+    total = _row_sum(offsets, columns, before, x, row, place, within, width, ENTRIES, WIDTH)
+    if after is not None:
+        total *= tl.load(after + row)
+    tl.store(y + row * width + place, total, mask=within)
+
+
+@triton.jit
+def _block_forward(
+    offsets,
+    columns,
+    before,
+    after,
+    h,
+    root,
+    bias,
+    skip,
+    numbers,
+    y,
+    mask,
+    width,
+    ENTRIES: tl.constexpr,
+    WIDTH: tl.constexpr,
+):
+    row = tl.program_id(0).to(tl.int64)
+    place = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
+    within = place < width
+    here = row * width + place
+    z = _row_sum(offsets, columns, before, h, row, place, within, width, ENTRIES, WIDTH)
+    if after is not None:
+        z *= tl.load(after + row)
+    if root is not None:
+        z += tl.load(root + here, mask=within)
+    if bias is not None:
+        z += tl.load(bias + place, mask=within)
+    if mask is not None:
+        tl.store(mask + here, (z > 0).to(tl.uint8), mask=within)
+    z = tl.where(z > 0, z, z * tl.load(numbers)) * tl.load(numbers + 1)
+    if skip is not None:
+        z += tl.load(skip + here, mask=within) * tl.load(numbers + 2)
+    tl.store(y + here, z, mask=within)
+
+
+@triton.jit
+def _block_backward(
+    dy, mask, numbers, dz, partial, rows, width, ROWS: tl.constexpr, STEP: tl.constexpr, WIDTH: tl.constexpr
+):
+    begin = tl.program_id(0).to(tl.int64) * ROWS
+    place = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
+    slope, share = tl.load(numbers), tl.load(numbers + 1)
+    total = tl.zeros((WIDTH,), dy.dtype.element_ty)
+    for step in range(0, ROWS, STEP):
+        row = begin + step + tl.arange(0, STEP)
+        inside = (row < rows)[:, None] & (place < width)[None, :]
+        here = row[:, None] * width + place[None, :]
+        part = tl.load(dy + here, mask=inside, other=0.0) * share
+        if mask is not None:
+            part = tl.where(tl.load(mask + here, mask=inside, other=0) != 0, part, part * slope)
+        tl.store(dz + here, part, mask=inside)
+        total += tl.sum(part, axis=0)
+    tl.store(partial + tl.program_id(0).to(tl.int64) * width + place, total, mask=place < width)
