@@ -52,8 +52,13 @@ class PluginError(RegistryError):
         super().__init__(f"plug-in {path} — {reason} — expected {expected}")
 
 
+_LONGEST = 100  # characters of a word that could be a misspelt name; the search takes their square
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The entry of `known` that is spelled most like `word`, if any is close."""
+    if len(word) > _LONGEST:
+        return None
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.65)
     return matches[0] if matches else None
 

@@ -5,7 +5,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +17,7 @@ from safetensors.torch import load_model
 from zoo import __version__
 from zoo.builder import Built, probes_of, training_loss
 from zoo.builder import build as _build
-from zoo.errors import RunError
+from zoo.errors import RunError, TrainingError
 from zoo.layers.network import Network
 from zoo.layers.residual import NoSkip
 from zoo.probes.diagnosis import Diagnosis, Setting, diagnose
@@ -26,12 +26,16 @@ from zoo.probes.snapshot import snapshot
 from zoo.recipe.load import Overrides
 from zoo.recipe.load import load as _load_recipe
 from zoo.recipe.schema import Component, Recipe
-from zoo.runs import folder
+from zoo.runs import folder, states
 from zoo.runs.claim import claim, refuse_if_claimed
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
+from zoo.training.device import Choice
+from zoo.training.outcome import Outcome
+from zoo.training.shortage import enough_memory
+from zoo.training.stop import Interrupted, Terminated
 from zoo.training.team import Team
-from zoo.training.trainer import Outcome, Watcher
+from zoo.training.watcher import Watcher
 
 RUNS = Path("runs")
 
@@ -44,6 +48,7 @@ def train(
     runs: str | Path = RUNS,
     device: str | None = None,
     plugins: Sequence[str | Path] = (),
+    allow_plugins: bool = False,
     again: bool = False,
     resume: bool = False,
     watch: Callable[[Built], Watcher] | None = None,
@@ -55,9 +60,12 @@ def train(
 
     recipe: a shipped name, a YAML file, or a `Recipe`. overrides: `{"model.depth": 128}` or `["model.depth=128"]`.
     runs: the folder that run folders are made in. device: auto, cpu, cuda or cuda:N. plugins: files that register
-    names.
+    names. allow_plugins: run those too that the recipe names by itself, which else is an error.
     A run that is already finished there is returned as it is; `again=True` moves it aside and trains anew.
     resume: go on with an unfinished run from the state that it saved last; else it is moved aside and trained anew.
+    A Ctrl-C or SIGTERM while it is trained is answered when the step is done and the state saved, by `Interrupted`, a
+    KeyboardInterrupt, or `Terminated`, a SystemExit (see `zoo.training.stop`); in other threads than the main one, and
+    where the caller has handlers of its own, signals do what they always do.
     watch: given the built objects, returns who else sees each validation (a progress bar).
 
     In a program started by `torchrun` its processes train together, and each returns the run; see docs/distributed.md.
@@ -68,9 +76,11 @@ def train(
     began = time.perf_counter()
     threads = torch.get_num_threads()
     with Team.of_environment() as team:
-        resolved = resolve(recipe, overrides, device, plugins)
+        resolved = resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins)
         path = folder.place(Path(runs), resolved, identity_of(resolved), seed)
         if team.tell(folder.is_finished(path) and not again):
+            if team.leads:
+                states.forget(path)  # left there if the process was killed at its very end
             return Run(path)
         try:
             if team.leads:
@@ -93,30 +103,46 @@ def build(
     seed: int = 0,
     device: str | None = None,
     plugins: Sequence[str | Path] = (),
+    allow_plugins: bool = False,
 ) -> Built:
     """Make everything that a recipe describes, without training it: data, graph, network, task, optimizer.
 
     Parameters and errors as for `train`.
     """
-    return _build(resolve(recipe, overrides, device, plugins), seed)
+    return _build(resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins), seed)
 
 
 def _lead(
     built: Built, path: Path, *, again: bool, resume: bool, watch: Callable[[Built], Watcher] | None, began: float
 ) -> None:
     """Train, and keep the record."""
-    with claim(path):
+    with (
+        claim(path),
+        enough_memory(f"training {built.recipe.name}", built.recipe, built.network, built.task, saves=True),
+    ):
         if built.team.tell(folder.is_finished(path) and not again):  # by a process that held the folder until now
             return
         with closing(RunFolder(path, resume=resume)) as record:
             record.describe(built.recipe, environment_of(built))
-            watchers = (record, watch(built)) if watch else (record,)
+            watchers = (record, watch(_resumed(built, record))) if watch else (record,)
             trainer = built.trainer(watchers, record)
             if (state := built.team.tell(record.state)) is not None:
                 trainer.resume(state)
-            outcome = trainer.fit()
+            try:
+                outcome = trainer.fit()
+            except (Interrupted, Terminated) as left:
+                left.path = path
+                raise
             result = result_of(built, path.parent.name, outcome, time.perf_counter() - began)
             record.finish(built.network.state_dict(), result)
+
+
+def _resumed(built: Built, record: RunFolder) -> Built:
+    """The objects of a run, with a note of where it goes on."""
+    if record.state is None:
+        return built
+    choice = Choice("resume", f"after step {record.state.get('step')}", f"from {record.resumed}")
+    return replace(built, choices=(*built.choices, choice))
 
 
 def _follow(built: Built) -> None:
@@ -125,9 +151,10 @@ def _follow(built: Built) -> None:
         return
     trainer = built.trainer()
     nothing: Any = None
-    if (state := built.team.tell(nothing)) is not None:
-        trainer.resume(state)
-    trainer.fit()
+    with enough_memory(f"training {built.recipe.name}", built.recipe, built.network, built.task, saves=True):
+        if (state := built.team.tell(nothing)) is not None:
+            trainer.resume(state)
+        trainer.fit()
 
 
 @dataclass(frozen=True)
@@ -150,6 +177,7 @@ def probe(
     seed: int = 0,
     device: str | None = None,
     plugins: Sequence[str | Path] = (),
+    allow_plugins: bool = False,
 ) -> Iterator[Probed]:
     """Read the gradients of a recipe's network at initialisation, for each depth and normaliser; nothing is trained.
 
@@ -160,37 +188,55 @@ def probe(
     Networks are built as they are asked for; every recipe is checked before the first one.
     Raises: as for `train`.
     """
-    resolved = resolve(recipe, overrides, device, plugins)
+    resolved = resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins)
     chosen = normalizers or (None,)
     variants = [_varied(resolved, depth, normalizer) for normalizer in chosen for depth in depths or (None,)]
     return (_probed(variant, seed) for variant in variants)
 
 
-def probe_run(run: str | Path | Run, probes: str = "deep", *, device: str = "cpu") -> Reading:
+def probe_run(
+    run: str | Path | Run,
+    probes: str = "deep",
+    *,
+    device: str = "cpu",
+    plugins: Sequence[str | Path] = (),
+    allow_plugins: bool = False,
+) -> Reading:
     """Read a finished run's network, with the weights that validated best, by a set of probes or a single one.
 
-    One forward and one backward pass over the training part; the run folder is only read.
-    Raises: RunError, RegistryError, DataError.
+    One forward and one backward pass over the training part; the run folder is only read. plugins, allow_plugins: as
+    for `load`. Raises: RunError, RecipeError, RegistryError, DataError.
     """
     finished = run if isinstance(run, Run) else Run(run)
-    built = reopen(finished, device)
-    return snapshot(built.network, probes_of(Component(name=probes)), partial(training_loss, built.network, built.task))
+    built = reopen(finished, device, plugins, allow_plugins=allow_plugins)
+    with enough_memory(f"probing {finished.path}", built.recipe, built.network, built.task, trains=False):
+        return snapshot(
+            built.network, probes_of(Component(name=probes)), partial(training_loss, built.network, built.task)
+        )
 
 
-def load(run: str | Path | Run, *, device: str = "cpu") -> Network:
+def load(
+    run: str | Path | Run, *, device: str = "cpu", plugins: Sequence[str | Path] = (), allow_plugins: bool = False
+) -> Network:
     """The trained network of a run folder, with the weights that validated best, in evaluation mode.
 
-    Raises: RunError if the folder holds no finished run, or weights that do not fit its recipe.
+    allow_plugins: run the copies of plug-ins that the folder has; of one that is the same as a file among `plugins`
+    that file is run. Without either they are not run, and the run cannot be loaded.
+    Raises: RunError if the folder holds no finished run, or weights that do not fit its recipe; RecipeError if plug-ins
+    are needed that nobody allowed.
     """
-    return reopen(run if isinstance(run, Run) else Run(run), device).network.eval()
+    finished = run if isinstance(run, Run) else Run(run)
+    return reopen(finished, device, plugins, allow_plugins=allow_plugins).network.eval()
 
 
-def reopen(finished: Run, device: str = "cpu") -> Built:
+def reopen(
+    finished: Run, device: str = "cpu", plugins: Sequence[str | Path] = (), *, allow_plugins: bool = False
+) -> Built:
     """A finished run's objects (data, task, network …), its network with the weights that validated best.
 
     Raises: as `load`.
     """
-    recipe = resolve(finished.path / folder.RECIPE, (), device, ())
+    recipe = resolve(finished.path / folder.RECIPE, (), device, plugins, allow_plugins=allow_plugins)
     found = {
         path: component.options.get("c") for path, table, component in recipe.components() if table == "normalizers"
     }
@@ -199,9 +245,12 @@ def reopen(finished: Run, device: str = "cpu") -> Built:
     if moved:  # c was found in the run, and is among the weights: nothing is to be calibrated, or inverted before
         recipe = _load_recipe(recipe, {**changes, "training.memory": "full"})
     built = _build(recipe, finished.seed)
-    file = finished.path / folder.WEIGHTS
+    file = finished.weights
     try:
-        load_model(built.network, file)  # of shared weights, which have several names, the file has one
+        with enough_memory(f"loading {file}", recipe, built.network, built.task, trains=False):
+            load_model(built.network, file)  # of shared weights, which have several names, the file has one
+    except TrainingError:
+        raise
     except Exception as error:
         raise RunError(
             f"{file} — does not fit the recipe beside it: {error} — expected the weights that the run wrote"
@@ -240,10 +289,15 @@ def identity_of(recipe: Recipe) -> str:
 
 
 def resolve(
-    recipe: str | Path | Recipe, overrides: Overrides, device: str | None, plugins: Sequence[str | Path]
+    recipe: str | Path | Recipe,
+    overrides: Overrides,
+    device: str | None,
+    plugins: Sequence[str | Path],
+    *,
+    allow_plugins: bool = False,
 ) -> Recipe:
     """The recipe that is asked for, checked."""
-    resolved = _load_recipe(recipe, overrides, plugins)
+    resolved = _load_recipe(recipe, overrides, plugins, allow_plugins=allow_plugins)
     return _load_recipe(resolved, {"execution.device": device}) if device else resolved
 
 
@@ -281,6 +335,7 @@ def result_of(built: Built, identity: str, outcome: Outcome, seconds: float) -> 
         "steps": outcome.steps,
         "seconds": round(outcome.seconds, 3),
         "seconds_with_setup": round(seconds, 3),
+        "cuda_graphs": outcome.cuda_graphs,
         "parameters": sum(parameter.numel() for parameter in built.network.parameters()),
         "gradient_similarity": {
             "when": "at initialisation",
@@ -306,6 +361,7 @@ def diagnosis_of(built: Built, outcome: Outcome) -> Diagnosis:
         setting_of(built),
         skill=built.task.skill(outcome.train, "train"),
         non_finite=(bad.what, bad.block) if bad else None,
+        untrained=bad is not None and bad.step == 0,
     )
 
 

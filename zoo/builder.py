@@ -9,6 +9,7 @@ import torch
 from registry import TABLES
 from zoo.datasets.base import Data
 from zoo.datasets.prepare import prepare
+from zoo.datasets.splits import check_any_split
 from zoo.datasets.store import Store
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
@@ -35,8 +36,10 @@ from zoo.training.allocator import give_back
 from zoo.training.device import Choice, choose_device, choose_threads
 from zoo.training.schedule import Schedule
 from zoo.training.seed import seed_everything
+from zoo.training.shortage import enough_memory
 from zoo.training.team import Team
-from zoo.training.trainer import Saver, Trainer, Watcher
+from zoo.training.trainer import Trainer
+from zoo.training.watcher import Saver, Watcher
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Built:
             controller=self.controller,
             evidence=evidence_probes() if self.team.leads else (),
             team=self.team,
+            cuda_graphs=self.recipe.execution.cuda_graphs,
         )
 
 
@@ -92,10 +96,15 @@ def build(recipe: Recipe, seed: int = 0, team: Team | None = None) -> Built:
     team: the processes that will train together, all of which build; each gets its share of the batches.
     Raises: DataError, BuildError, TrainingError, RegistryError.
     """
-    team = team or Team()
+    with enough_memory(f"building {recipe.name}", recipe):
+        return _build(recipe, seed, team or Team())
+
+
+def _build(recipe: Recipe, seed: int, team: Team) -> Built:
     device, device_choice = choose_device(recipe.execution.device, team.place, team.here)
     data = team.in_turn(partial(load_data, recipe))
     split = factory(recipe.split, "splits")(data, seed)
+    check_any_split(data, split)  # which may be a plug-in's
     setting = Setting(seed=seed, kernel=recipe.execution.kernel, rank=team.rank, processes=team.size)
     task: Task = factory(recipe.task, "tasks")(data, split, setting).to(device)
     threads, threads_choice = choose_threads(recipe.execution.threads, team.tell(task.nodes_per_step), team.here)

@@ -1,6 +1,7 @@
 """A finished run scored again from its weights, with what its network says of each example."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from zoo.errors import RunError
 from zoo.runs.predictions import Form, write_predictions
 from zoo.runs.run import Run
 from zoo.tasks.base import Part
+from zoo.training.shortage import enough_memory
 
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 # Sums in another order, on another device or with other threads, change a figure less than this.
@@ -62,7 +64,14 @@ class Evaluation:
         return write_predictions(self.place(form) if file is None else Path(file), self.arrays, about, form)
 
 
-def evaluate(run: str | Path | Run, split: str = "test", *, device: str = "cpu") -> Evaluation:
+def evaluate(
+    run: str | Path | Run,
+    split: str = "test",
+    *,
+    device: str = "cpu",
+    plugins: Sequence[str | Path] = (),
+    allow_plugins: bool = False,
+) -> Evaluation:
     """Score a finished run's network, with the weights that validated best, on one part of its data.
 
         found = zoo.evaluate(run)
@@ -70,7 +79,7 @@ def evaluate(run: str | Path | Run, split: str = "test", *, device: str = "cpu")
         found.save()  # predictions-test.npz in the run's folder
 
     split: train, val or test. The metric is the task's: for a data set whose authors publish their code, as OGB does,
-    that code. The run folder is only read.
+    that code. The run folder is only read. plugins, allow_plugins: as for `zoo.load`.
     Raises: RunError if the folder holds no finished run, or for another part; DataError, BuildError as `build`.
     """
     finished = run if isinstance(run, Run) else Run(run)
@@ -79,9 +88,13 @@ def evaluate(run: str | Path | Run, split: str = "test", *, device: str = "cpu")
         raise RunError(f"evaluate {finished.path} — no part {split!r} — expected one of: {', '.join(PARTS)}")
     threads = torch.get_num_threads()
     try:
-        built = reopen(finished, device)
+        built = reopen(finished, device, plugins, allow_plugins=allow_plugins)
         half = built.recipe.training.precision == "bf16"
-        with torch.no_grad(), torch.autocast(built.device.type, torch.bfloat16, enabled=half):
+        with (
+            enough_memory(f"evaluating {finished.path}", built.recipe, built.network, built.task, trains=False),
+            torch.no_grad(),
+            torch.autocast(built.device.type, torch.bfloat16, enabled=half),
+        ):
             found = built.task.predict(built.network.eval(), part)
     finally:
         torch.set_num_threads(threads)

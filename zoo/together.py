@@ -22,9 +22,10 @@ from zoo.runs.run import Run
 from zoo.training.device import Choice
 from zoo.training.members import Members
 from zoo.training.schedule import Schedule
+from zoo.training.shortage import enough_memory
 from zoo.training.team import Team
 from zoo.training.together import Together
-from zoo.training.trainer import Watcher
+from zoo.training.watcher import Watcher
 
 # Those in which a number's step depends on that number's gradients alone.
 _OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -39,6 +40,7 @@ def train_together(
     runs: str | Path = RUNS,
     device: str | None = None,
     plugins: Sequence[str | Path] = (),
+    allow_plugins: bool = False,
     again: bool = False,
     watch: Callable[[Built], Watcher] | None = None,
 ) -> list[Run]:
@@ -57,17 +59,19 @@ def train_together(
     Raises: TrainingError for what cannot, with all reasons; else as `train`.
     """
     began, threads = time.perf_counter(), torch.get_num_threads()
-    resolved = resolve(recipe, overrides, device, plugins)
+    resolved = resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins)
     wanted = [(each, seed) for each in _of_grid(resolved, grid or {}) for seed in seeds or resolved.seeds]
     places = {folder.place(Path(runs), each, identity_of(each), seed): (each, seed) for each, seed in wanted}
     left = {path: member for path, member in places.items() if again or not folder.is_finished(path)}
     try:
-        if left:
+        while left:
             _refuse([each for each, _ in left.values()])
             for path in left:
                 refuse_if_claimed(path)
             built = [build(each, seed) for each, seed in left.values()]
-            _train(list(left), _noted(built), again=again, watch=watch, began=began)
+            if _train(list(left), _noted(built), again=again, watch=watch, began=began):
+                break
+            left = {path: member for path, member in left.items() if not folder.is_finished(path)}
     finally:
         torch.set_num_threads(threads)
     return [Run(path) for path in places]
@@ -92,7 +96,8 @@ def _train(
     again: bool,
     watch: Callable[[Built], Watcher] | None,
     began: float,
-) -> None:
+) -> bool:
+    """Train the members; False if a process that held one of the folders until now has finished that run."""
     first = built[0]
     members = Members([each.network for each in built])
     if first.task.whole is not None:
@@ -100,15 +105,21 @@ def _train(
     with ExitStack() as held:
         for path in paths:
             held.enter_context(claim(path))
+        if not again and any(map(folder.is_finished, paths)):
+            return False
         records: list[RunFolder] = []
         for path, each in zip(paths, built, strict=True):
             records.append(held.enter_context(closing(RunFolder(path))))
             records[-1].describe(each.recipe, environment_of(each))
         watchers = [(record, watch(each)) if watch else (record,) for each, record in zip(built, records, strict=True)]
-        outcomes = loop_of(built, members, watchers).fit()
+        with enough_memory(
+            f"training {len(built)} of {first.recipe.name} together", first.recipe, first.network, first.task
+        ):
+            outcomes = loop_of(built, members, watchers).fit()
         seconds = time.perf_counter() - began
         for path, each, record, outcome in zip(paths, built, records, outcomes, strict=True):
             record.finish(each.network.state_dict(), result_of(each, path.parent.name, outcome, seconds))
+    return True
 
 
 def loop_of(built: Sequence[Built], members: Members, watchers: Sequence[tuple[Watcher, ...]]) -> Together:

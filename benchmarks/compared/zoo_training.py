@@ -10,7 +10,7 @@ import torch
 import zoo
 from compared.contestant import Contestant
 from zoo.graphs.buffers import Buffers
-from zoo.training.trainer import Row
+from zoo.training.watcher import Row
 
 
 class ZooTraining(Contestant):

@@ -10,8 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # From the ground up; a module may import its own floor's package and anything below, never a neighbour or above.
 FLOORS = [
     {"registry"},
-    {"zoo.errors"},
-    {"zoo.dgl_backend", "zoo.ogb_backend", "zoo.glibc", "zoo.compiled"},
+    {"zoo.untrusted"},
+    {"zoo.errors", "zoo.disk", "zoo.lock", "zoo.out_of_memory"},
+    {"zoo.dgl_backend", "zoo.ogb_backend", "zoo.glibc", "zoo.compiled", "zoo.gpu"},
     {"zoo.recipe"},
     {"zoo.graphs", "zoo.normalizers", "zoo.regularizers", "zoo.initializers", "zoo.datasets", "zoo.metrics"},
     {"zoo.layers"},
@@ -86,6 +87,14 @@ def test_ogb_is_imported_in_one_file(file):
     """Only zoo/ogb_backend.py says `import ogb`: a plain one starts a thread that asks the network."""
     if module_of(file) != "zoo.ogb_backend":
         assert not [line for module, line in imports_of(file) if module.split(".")[0] == "ogb"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+@pytest.mark.parametrize(("compiler", "package"), [("numba", "zoo.compiled"), ("triton", "zoo.gpu")])
+def test_each_compiler_has_its_package(file, compiler, package):
+    """Loops for a CPU stand in zoo/compiled, those for a GPU in zoo/gpu, and nobody else needs their compilers."""
+    if package_of(module_of(file)) != package:
+        assert not [line for module, line in imports_of(file) if module.split(".")[0] == compiler]
 
 
 @pytest.mark.parametrize("file", FILES, ids=module_of)

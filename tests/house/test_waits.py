@@ -99,7 +99,7 @@ def waits_of(recipe: str, *overrides: str) -> list[str]:
     return waits.seen
 
 
-LOOK = "_local_scalar_dense in finite.py:take"
+LOOK = "_local_scalar_dense in trainer.py:_train_on"
 READ = ["cpu in reading.py:of", "numpy in reading.py:of"]  # one and the same: a tensor on the host is an array already
 RECIPES = {
     "gcn": ("smoke/gcn", ()),

@@ -5,6 +5,8 @@ import sys
 from functools import partial
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registry import BrokenEntry, DuplicateName, Registry, UnknownName
 
@@ -135,3 +137,38 @@ def test_a_broken_package_breaks_only_its_own_name(installed_package):
     assert things.get("frac").__name__ == "Fraction"
     with pytest.raises(BrokenEntry, match=r"package other-package 1\.5"):
         things.get("theirs")
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+
+
+@given(
+    builtin=st.dictionaries(NAMES, st.just("fractions:Fraction"), max_size=4),
+    registered=st.lists(NAMES, max_size=4),
+    asked=NAMES,
+)
+def test_any_names_are_found_or_refused_with_advice(builtin, registered, asked):
+    """Whatever names are entered and asked for: what is in the listing is found, nothing else is."""
+    things = Registry("things", builtin)
+    for name in registered:
+        if name not in builtin:
+            things.register(name)(str.upper)
+    assert things.names() == sorted({*builtin, *registered})
+    for name in {*builtin, *registered}:
+        assert things.get(name) is not None
+    if asked in things.names():
+        assert things.find(asked).name == asked
+    elif asked not in things:
+        with pytest.raises(UnknownName) as caught:
+            things.get(asked)
+        assert repr(asked) in str(caught.value)
+
+
+@given(target=st.text(max_size=20), name=NAMES)
+def test_any_target_loads_or_is_broken(target, name):
+    """A catalog line that is no module and object is an error that names it, and nothing else is raised."""
+    things = Registry("things", {name: target})
+    try:
+        things.get(name)
+    except BrokenEntry as error:
+        assert f"things.{name}" in str(error)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from zoo.recipe.check import check
@@ -22,6 +23,16 @@ Result = Callable[..., None]
 Act = Callable[[Job], Ended]
 
 Torchrun = Callable[..., subprocess.Popen[str]]
+
+if not torch.cuda.is_available():
+    # Read when the loops are defined: Triton then runs them in NumPy, on the CPU.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
+
+@pytest.fixture(scope="session")
+def triton_device() -> str:
+    """Where Triton's loops are tried: on a GPU, or without one by Triton's interpreter."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
+import torch
 
 from zoo.runs.run import Run
 
@@ -40,7 +42,7 @@ class Sevens(Sampler):
                 raise {"mistake": BuildError, "bug": ValueError}[kind](f"sevens — process {self.rank} fails")
             if "SLOW" in os.environ:
                 print("asleep", flush=True)
-                time.sleep(60)
+                time.sleep(3)
         for share in self.batching.epoch(epoch, start):
             nodes = self.targets[share.examples]
             yield Sample(self.graph, None, nodes, nodes, share.weight)
@@ -121,14 +123,30 @@ def test_a_mistake_is_told_once(torchrun, folder):
     assert err.count("model.depht") == 1
 
 
-def test_interrupting_ends_all(torchrun, folder):
-    """Ctrl-C reaches the whole group: one word, no trace but torchrun's, in seconds."""
-    process = torchrun(*TRAIN, "--runs", "interrupted", folder=folder, SLOW="1")
+@pytest.mark.parametrize(
+    ("number", "to"), [(signal.SIGINT, "the group"), (signal.SIGTERM, "torchrun alone")], ids=["SIGINT", "SIGTERM"]
+)
+def test_interrupting_saves_and_ends_all(torchrun, folder, number, to):
+    """One signal ends all processes after one and the same step, with one word, no trace but torchrun's, a state."""
+    runs = f"{number}-{to.split()[-1]}"
+    process = torchrun(*TRAIN, "training.save=200 steps", "--runs", runs, folder=folder, SLOW="1")
     assert process.stdout is not None
     assert process.stdout.readline() == "asleep\n"
-    began = time.monotonic()
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, number) if to == "the group" else process.send_signal(number)
+    _, err = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert time.monotonic() - began < 30
-    assert err.count("interrupted: what is measured so far") == 1
+    assert not psutil.wait_procs(workers, timeout=10)[1]
+    assert err.count("is saved in") == 1 and err.count("--resume") == 1
+    assert err.count("Traceback") <= 1, "torchrun's own"
+    (state,) = (folder / runs).glob("**/state.pt")
+    assert 0 < torch.load(state, weights_only=True)["step"] < 100
+    if number == signal.SIGTERM:  # the other one goes on from what was saved
+        return
+    process = torchrun(*TRAIN, "--runs", runs, "--resume", folder=folder)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    if not (folder / "whole").is_dir():
+        torchrun(*TRAIN, "--runs", "whole", folder=folder).communicate(timeout=120)
+    whole, resumed = (next((folder / name).glob("**/seed-0/model.safetensors")) for name in ("whole", runs))
+    assert whole.read_bytes() == resumed.read_bytes()

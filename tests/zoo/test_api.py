@@ -11,6 +11,7 @@ import zoo
 from zoo.errors import RecipeError, RunError, TrainingError
 from zoo.graphs.graph import Graph
 from zoo.recipe import where
+from zoo.runs.states import Unreadable
 
 SMOKE = [name for name in where.names() if name.startswith("smoke/")]
 
@@ -169,12 +170,15 @@ class Halve(WeightNormalizer):
 
 
 def test_a_plugin_run_is_loaded_from_its_folder_alone(tmp_path):
-    """The run keeps a copy of its plug-in, so it can be loaded after the original is gone."""
+    """The run keeps a copy of its plug-in, so it can be loaded, once that is allowed, after the original is gone."""
     plugin = tmp_path / "mine.py"
     plugin.write_text(PLUGIN)
     run = zoo.train("smoke/res-gcn", {"normalizer": "halve"}, plugins=[plugin], runs=tmp_path / "runs")
+    assert zoo.load(run.path, plugins=[plugin]).normalization is not None
     plugin.unlink()
-    assert zoo.load(run.path).normalization is not None
+    with pytest.raises(RecipeError, match=r"plugins/mine\.py — expected --allow-plugins"):
+        zoo.load(run.path)
+    assert zoo.load(run.path, allow_plugins=True).normalization is not None
 
 
 def test_the_normaliser_makes_64_blocks_train_on_real_cora(zoo_data, tmp_path):
@@ -277,8 +281,8 @@ def test_without_resume_an_unfinished_run_is_moved_aside(tmp_path):
     assert (run.path.parent / "seed-0.unfinished-1" / "metrics.jsonl").is_file()
 
 
-def test_a_corrupt_state_is_refused(tmp_path):
-    """A state that cannot be read is an error that names the way on; the folder stays as it is."""
+def test_states_that_cannot_be_read_are_refused(tmp_path):
+    """Without one that can be read, the error names the way on; the folder stays as it is."""
 
     class Watcher:
         def measured(self, row):
@@ -291,15 +295,52 @@ def test_a_corrupt_state_is_refused(tmp_path):
     with pytest.raises(Unplugged):
         zoo.train("smoke/mlp", {"training.save": 1}, runs=tmp_path, watch=lambda built: Watcher())
     (state,) = tmp_path.glob("**/state.pt")
-    whole = state.read_bytes()
+    previous, whole = state.with_name("state.previous.pt"), state.read_bytes()
+    previous.write_bytes(previous.read_bytes()[:100])
     state.write_bytes(whole[:100])
-    with pytest.raises(RunError, match=r"state\.pt.* train without --resume"):
+    with pytest.raises(RunError, match=r"state\.pt cannot.*state\.previous\.pt cannot.* train without --resume"):
         zoo.train("smoke/mlp", {"training.save": 1}, runs=tmp_path, resume=True)
     assert state.exists()
     state.write_bytes(whole)
     (state.parent / "metrics.jsonl").write_text("no JSON\n")
     with pytest.raises(RunError, match=r"metrics\.jsonl.* train without --resume"):
         zoo.train("smoke/mlp", {"training.save": 1}, runs=tmp_path, resume=True)
+
+
+def test_what_a_kill_at_the_very_end_left_is_removed(tmp_path):
+    """A finished run has no state to resume from; one that was not removed any more is when the run is asked for."""
+    run = zoo.train("smoke/mlp", runs=tmp_path)
+    names = {file.name for file in run.path.iterdir()}
+    for name in ("state.pt", "state.previous.pt", "state.pt.part"):
+        (run.path / name).write_bytes(b"state")
+    assert zoo.train("smoke/mlp", runs=tmp_path).path == run.path
+    assert {file.name for file in run.path.iterdir()} == names
+
+
+def test_where_a_run_goes_on_is_said(tmp_path):
+    """Who watches is told the step and the file; a state that cannot be read is named."""
+
+    class Watcher:
+        def measured(self, row):
+            if row["step"] == 3 and not said:
+                raise Unplugged
+
+        def probed(self, row):
+            pass
+
+    said: list[str] = []
+
+    def watch(built):
+        said.extend(str(choice) for choice in built.choices if choice.what == "resume")
+        return Watcher()
+
+    with pytest.raises(Unplugged):
+        zoo.train("smoke/mlp", {"training.save": 1}, runs=tmp_path, watch=watch)
+    (state,) = tmp_path.glob("**/state.pt")
+    state.write_bytes(b"")
+    with pytest.warns(Unreadable):
+        zoo.train("smoke/mlp", {"training.save": 1}, runs=tmp_path, resume=True, watch=watch)
+    assert said == ["resume: after step 2 (from state.previous.pt; state.pt cannot be read: File is not a zip file)"]
 
 
 def test_a_loaded_network_says_of_links_and_new_graphs_what_it_learned(tmp_path):

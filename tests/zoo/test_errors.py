@@ -70,3 +70,9 @@ def test_a_recipes_problems_survive_it_too():
     error = RecipeError("mine", [Problem("tune.trials", "0 is too few")], "study")
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), again.problems, str(again)) == (RecipeError, error.problems, str(error))
+
+
+def test_messages_show_no_control_characters():
+    """A name or a value from a file is text in a message; its lines are the message's own."""
+    error = RecipeError("a\x1b[2J\n", [Problem("b\x9b", "two\nlines\u202e")])
+    assert str(error) == "recipe a\\x1b[2J\\x0a — 1 problem:\n  b\\x9b — two\nlines\\u202e"

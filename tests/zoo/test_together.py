@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import zoo
+from zoo import together
 from zoo.errors import RecipeError, TrainingError
 
 TINY = ["probes=none"]
@@ -99,3 +100,19 @@ def test_other_tasks_are_refused(tmp_path, recipe):
     """Batches of graphs, and graphs less their split's links, differ from member to member."""
     with pytest.raises(TrainingError, match="one and the same graph"):
         zoo.train_together(recipe, TINY, seeds=[0, 1], runs=tmp_path)
+
+
+def test_a_run_that_another_process_finishes_meanwhile(tmp_path, monkeypatch):
+    """What was finished while the members were built is left as it is, and the others are trained."""
+    build, calls = together.build, []
+
+    def build_late(recipe, seed):
+        calls.append(seed)
+        if len(calls) == 2:  # another process
+            zoo.train("smoke/res-gcn", ["probes=none"], runs=tmp_path, seed=0)
+        return build(recipe, seed)
+
+    monkeypatch.setattr(together, "build", build_late)
+    found = zoo.train_together("smoke/res-gcn", ["probes=none"], seeds=[0, 1], runs=tmp_path)
+    assert [run.seed for run in found] == [0, 1] and calls == [0, 1, 1]
+    assert sorted(path.name for path in found[0].path.parent.glob("seed-*")) == ["seed-0", "seed-1"]

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from zoo.cli.arguments import AllowPlugins, Plugins
 from zoo.cli.study import Format, Interval, Quick, Runs, Values
 
 What = Annotated[
@@ -22,6 +23,8 @@ def compare(
     form: Format = "rich",
     interval: Interval = "t",
     values: Values = False,
+    plugin: Plugins = None,
+    allow_plugins: AllowPlugins = False,
 ) -> None:
     """Compare finished runs: mean ± sd over seeds, intervals, and paired differences to a baseline.
 
@@ -53,7 +56,10 @@ def compare(
                 f"compare {name} — is neither a folder nor a study — expected run folders, folders above some, or "
                 f"names from 'zoo list studies'{did_you_mean(name, where.studies())}"
             )
-    sources = [(name, cells(Plan(read(name, quick=quick), runs))) for name in studies]
+    allowed = {"plugins": plugin or [], "allow_plugins": allow_plugins}
+    sources = [
+        (name, cells(Plan(read(name, quick=quick, **allowed), runs, allow_plugins=allow_plugins))) for name in studies
+    ]
     if folders:
         sources.append(("runs", cells_of_runs(folders)))
     found = [cell for cell in joined(sources) if cell.ground is not None]

@@ -81,7 +81,7 @@ def _dgl() -> list[Finding]:
                 "dgl CUDA kernels",
                 "note",
                 "not in this build (PyPI has CPU builds only)",
-                "nothing to do: on a GPU the zoo multiplies with PyTorch's own kernels; dgl.nn modules stay on the CPU",
+                "nothing to do: a GPU has loops that Triton compiles, or PyTorch's own; dgl.nn modules stay on the CPU",
             )
         )
     reason = dgl_backend.why_no_graphbolt()

@@ -1,12 +1,13 @@
 """`zoo evaluate`: finished runs scored again from their weights, and their predictions as files."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli.arguments import AsJson
+from zoo.cli.arguments import AllowPlugins, AsJson, Plugins
 
 if TYPE_CHECKING:
     from zoo.evaluation import Evaluation
@@ -20,6 +21,8 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE", help="of one run; else predictions-<split> in its folder")
     ] = None,
     form: Annotated[str, typer.Option("--format", help="npz or csv")] = "npz",
+    plugin: Plugins = None,
+    allow_plugins: AllowPlugins = False,
     as_json: AsJson = False,
 ) -> None:
     """Score finished runs from their saved weights, compare with what they recorded, and write their predictions.
@@ -43,7 +46,7 @@ def evaluate(
         raise RunError(f"evaluate --output {output} — {len(paths)} runs were found — expected one run for one file")
     rows = []
     for path in paths:
-        found = scored(path, split, device=device)
+        found = scored(path, split, device=device, plugins=plugin or [], allow_plugins=allow_plugins)
         aside = found.save(output, form=form)
         rows.append((found, output or found.place(form), aside))
     if as_json:
@@ -77,24 +80,26 @@ def _plain(found: "Evaluation", file: Path, aside: Path | None) -> dict[str, obj
 
 def _print(rows: "list[tuple[Evaluation, Path, Path | None]]") -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
+
+    from zoo.untrusted.display import plain
 
     part = rows[0][0].part
     table = Table("recipe", "seed", "metric", part, "recorded", "", "scored by", "predictions")
     for found, file, aside in rows:
-        said = "equal" if found.agrees else f"[red]differs by {found.difference:+.3g}[/red]"
+        said = "equal" if found.agrees else Text(f"differs by {found.difference:+.3g}", style="red")
         said = "never validated" if found.agrees and found.recorded is None else said
         place = f"{file} (another was there: now {aside.name})" if aside else str(file)
         table.add_row(
-            escape(found.run.result["recipe"]),
+            plain(found.run.result["recipe"]),
             str(found.run.seed),
-            found.metric,
-            f"{found.score:.4f}",
+            plain(found.metric),
+            "not finite" if math.isnan(found.score) else f"{found.score:.4f}",
             "–" if found.recorded is None else f"{found.recorded:.4f}",
             said,
-            escape(found.by),
-            escape(place),
+            plain(found.by),
+            plain(place),
         )
     console = Console()
     (console if console.is_terminal else Console(width=220)).print(table)

@@ -1,6 +1,14 @@
-"""The command `zoo`. Verbs import what they need when they run: help and listings answer at once."""
+"""The command `zoo`. Verbs import what they need when they run: help and listings answer at once.
 
+Exit codes: 0; 1 a bug, with its trace; 2 a mistake of the user's; 130 after a Ctrl-C; 143 after a SIGTERM; 141 where
+who reads the output has gone.
+"""
+
+import os
+import shlex
+import signal
 import sys
+from pathlib import Path
 
 import typer
 
@@ -16,8 +24,12 @@ from zoo.cli.show import show
 from zoo.cli.study import study
 from zoo.cli.train import train
 from zoo.cli.validate import validate
+from zoo.disk import is_of_the_system, said_of
 from zoo.errors import USER_ERRORS
+from zoo.training.stop import TERMINATED, Interrupted, Terminated, terminate
+from zoo.untrusted.text import inert
 
+_LINES = "\n\t"
 INTERRUPTED = 130
 
 app = typer.Typer(
@@ -43,22 +55,51 @@ app.command()(schema)
 
 def main() -> None:
     """Run the command; a mistake of the user's is one message and exit code 2, a bug keeps its trace."""
+    before = signal.getsignal(signal.SIGTERM)
+    if before is signal.SIG_DFL:  # the default would end the process with all that is open
+        signal.signal(signal.SIGTERM, terminate)
     try:
         app()
     except USER_ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {inert(error, keep=_LINES)}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        _say_interrupted()
+    except KeyboardInterrupt as error:
+        _say_interrupted(error, "interrupted")
         sys.exit(INTERRUPTED)
     except SystemExit as left:
         if left.code == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
-            _say_interrupted()
+            _say_interrupted(left, "interrupted")
+        elif left.code == TERMINATED:
+            _say_interrupted(left, "ended by SIGTERM")
         raise
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        if not is_of_the_system(error):
+            raise
+        place = str(error.filename or "a file")
+        said = f"{place} — cannot be used: {said_of(error, Path(place))} — expected a file or folder that can be"
+        print(f"error: {inert(said)}", file=sys.stderr)
+        sys.exit(2)
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
-def _say_interrupted() -> None:
-    print("interrupted: what is measured so far stays in the run folder", file=sys.stderr)
+def _say_interrupted(error: BaseException, how: str) -> None:
+    """What is kept, and how to go on."""
+    link: BaseException | None = error
+    while link is not None and not (isinstance(link, Interrupted | Terminated) and link.path):
+        link = link.__cause__ or link.__context__
+    kept = f"{link} in {link.path}" if link is not None else "what is measured so far stays in the run folder"
+    print(f"{how}: {kept}{_how_to_go_on(sys.argv[1:])}", file=sys.stderr)
+
+
+def _how_to_go_on(words: list[str]) -> str:
+    """The command that goes on with what was interrupted, where there is one."""
+    if words[:1] != ["train"] and words[:2] != ["study", "run"]:
+        return ""
+    if words[0] == "train" and not {"--resume", "--together"} & set(words):
+        words = [*words, "--resume"]
+    command = "torchrun … -m zoo" if "WORLD_SIZE" in os.environ else "zoo"
+    return f"\n  to go on: {command} {shlex.join(words)}"

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.cli.arguments import AsJson
+from zoo.errors import RunError
+from zoo.untrusted.names import as_file_name
+from zoo.untrusted.text import inert
 
 if TYPE_CHECKING:
     from zoo.runs.run import Run
@@ -35,11 +38,13 @@ def plot(runs: Folders, to: To = None, formats: Formats = "png,svg", as_json: As
     for run, place in zip(opened, _places(opened, to), strict=True):
         written = [file for name, figure in draw(run).items() for file in save(figure, place / name, wanted)]
         if not written:
-            print(f"run folder {run.path} — has neither validations nor probes, nothing is drawn", file=sys.stderr)
+            print(
+                f"run folder {inert(run.path)} — has neither validations nor probes, nothing is drawn", file=sys.stderr
+            )
         files += written
         if not as_json:
             for file in written:
-                print(file)
+                print(inert(file))
     if as_json:
         print(json.dumps([str(file) for file in files]))
 
@@ -57,10 +62,14 @@ def formats_of(written: str) -> list[str]:
 def _places(runs: "list[Run]", to: Path | None) -> list[Path]:
     """A folder for each run; several in one place are laid out as the runs themselves are."""
     if to is None:
-        return [run.path / "plots" for run in runs]
+        own = [run.path / "plots" for run in runs]
+        if linked := next((place for place in own if place.is_symlink()), None):
+            raise RunError(f"{linked} — is a link, which is not written through — expected a folder — use --to DIR")
+        return own
     if len(runs) == 1:
         return [to]
-    places = [to / run.result["recipe"] / run.result["identity"] / run.path.resolve().name for run in runs]
+    names = [(*str(run.result["recipe"]).split("/"), run.result["identity"], run.path.resolve().name) for run in runs]
+    places = [to.joinpath(*map(as_file_name, name)) for name in names]
     if len(set(places)) < len(places):
         raise typer.BadParameter(
             f"--to {to} — two of the runs would be drawn into the same folder — draw one at a time"

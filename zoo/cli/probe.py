@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from registry import load_plugin
-from zoo.cli.arguments import AsJson, Plugins, Words, split_words
+from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, split_words
+from zoo.untrusted.text import inert
 
 if TYPE_CHECKING:
     from zoo.api import Probed
@@ -36,6 +36,7 @@ def probe(
         Path | None, typer.Option("--plot", metavar="FILE", help="where the picture goes; FILE.png and FILE.svg")
     ] = None,
     plugin: Plugins = None,
+    allow_plugins: AllowPlugins = False,
     as_json: AsJson = False,
 ) -> None:
     """Read gradients, without training: of a recipe at initialisation, or of a finished run's best weights.
@@ -53,9 +54,8 @@ def probe(
                 "a finished run is read as it is — expected neither changes nor --depths, --normalizer or --plot — "
                 f"'zoo plot {names[0]}' draws it"
             )
-        for file in plugin or []:
-            load_plugin(file)
-        _run(Path(names[0]), probes or "deep", device or "cpu", as_json)
+        chosen = {"plugins": plugin or [], "allow_plugins": allow_plugins}
+        _run(Path(names[0]), probes or "deep", device or "cpu", chosen, as_json)
         return
     if probes:
         raise typer.BadParameter("--probes is for finished runs — expected a run folder — recipes have their own set")
@@ -65,23 +65,24 @@ def probe(
 
     from zoo import api
     from zoo.recipe.load import load
+    from zoo.untrusted.display import plain
 
-    asked = [load(name, overrides, plugin or []) for name in names]
+    asked = [load(name, overrides, plugin or [], allow_plugins=allow_plugins) for name in names]
     console = Console(stderr=True)
     rows: list[tuple[str, Probed]] = []
     with console.status("", spinner="dots") as status:
         for recipe in asked:
-            status.update(f"{recipe.name}: building the first network")
+            status.update(plain(f"{recipe.name}: building the first network"))
             chosen = normalizer.split(",") if normalizer else ()
             for found in api.probe(recipe, depths=numbers, normalizers=chosen, seed=seed, device=device):
                 rows.append((recipe.name, found))
-                status.update(f"{recipe.name}: {found.depth} blocks, {found.normalizer} read")
+                status.update(plain(f"{recipe.name}: {found.depth} blocks, {found.normalizer} read"))
     if as_json:
         print(json.dumps([_plain(name, found) for name, found in rows], ensure_ascii=False))
     else:
         _print(_table(rows))
     files = _picture(rows, plot or Path(f"probe-{'-'.join(recipe.name.replace('/', '-') for recipe in asked)}"))
-    print("\n".join(map(str, files)), file=console.file)
+    print("\n".join(map(inert, files)), file=console.file)
 
 
 def _depths(written: str | None) -> list[int]:
@@ -111,8 +112,9 @@ def _plain(name: str, found: "Probed") -> dict[str, Any]:
 
 
 def _table(rows: Sequence[tuple[str, "Probed"]]) -> Any:
-    from rich.markup import escape
     from rich.table import Table
+
+    from zoo.untrusted.display import plain
 
     table = Table(title="gradients at initialisation", title_justify="left")
     several = len({name for name, _ in rows}) > 1
@@ -127,9 +129,9 @@ def _table(rows: Sequence[tuple[str, "Probed"]]) -> Any:
         reading = found.reading
         limit = reading["gradients.ratio.limit"]
         table.add_row(
-            *([escape(name)] if several else []),
+            *([plain(name)] if several else []),
             str(found.depth),
-            escape(found.normalizer) + (f" c={found.c:.3g}" if found.c is not None else ""),
+            plain(found.normalizer + (f" c={found.c:.3g}" if found.c is not None else "")),
             f"× {math.exp(reading.number('expansion_rate.plain')):.3f}",
             f"{reading.first:.1e}",
             f"{reading.last:.1e}",
@@ -186,13 +188,13 @@ def _picture(rows: Sequence[tuple[str, "Probed"]], stem: Path) -> list[Path]:
     )
 
 
-def _run(path: Path, probes: str, device: str, as_json: bool) -> None:
+def _run(path: Path, probes: str, device: str, chosen: dict[str, Any], as_json: bool) -> None:
     from zoo import api
     from zoo.runs.folder import finite
     from zoo.runs.run import Run
 
     run = Run(path)
-    reading = api.probe_run(run, probes, device=device)
+    reading = api.probe_run(run, probes, device=device, **chosen)
     if as_json:
         print(
             json.dumps(
@@ -202,24 +204,29 @@ def _run(path: Path, probes: str, device: str, as_json: bool) -> None:
         return
     _print(_reading_table(run.result["recipe"], run.seed, reading))
     if diagnosis := run.result.get("diagnosis"):
-        print(diagnosis["said"])
+        print(inert(diagnosis["said"]))
 
 
 def _reading_table(recipe: str, seed: int, reading: "Reading") -> Any:
     from rich.table import Table
 
-    table = Table(title=f"{recipe} seed {seed}: the weights that validated best", title_justify="left")
+    from zoo.untrusted.display import plain
+
+    title = plain(f"{recipe} seed {seed}: the weights that validated best", "table.title")
+    table = Table(title=title, title_justify="left")
     for head in ("quantity", "first block", "last block", "smallest", "largest"):
         table.add_column(head, justify="left" if head == "quantity" else "right")
     table.add_column("first → last block", no_wrap=True)
     for name, value in reading.items():
         if value.ndim == 0:
-            table.add_row(name, f"{float(value):.4g}", "", "", "", "")
+            table.add_row(plain(name), f"{float(value):.4g}", "", "", "", "")
             continue
         known = [number for number in value.tolist() if math.isfinite(number)] or [math.nan]
         levels = [math.log10(number) for number in known if number > 0] or [0.0]
         figures = (value[0], value[-1], min(known), max(known))
-        table.add_row(name, *(f"{float(figure):.4g}" for figure in figures), sparkline(value, min(levels), max(levels)))
+        table.add_row(
+            plain(name), *(f"{float(figure):.4g}" for figure in figures), sparkline(value, min(levels), max(levels))
+        )
     return table
 
 

@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from zoo.untrusted.text import inert
+
 if TYPE_CHECKING:
     from zoo.builder import Built
     from zoo.runs.run import Run
-    from zoo.training.trainer import Row, Watcher
+    from zoo.training.watcher import Row, Watcher
 
 
 class Progress:
@@ -44,7 +46,7 @@ class Progress:
 
     def watcher(self, recipe: str, seed: int) -> Callable[["Built"], "Watcher"]:
         """A watcher for one run, made when its objects are built; until then its bar says that they are."""
-        bar = self._bars.add_task(f"{recipe} seed {seed}", total=None, figures="getting ready")
+        bar = self._bars.add_task(inert(f"{recipe} seed {seed}"), total=None, figures="getting ready")
 
         def watch(built: "Built") -> "Watcher":
             self._trained.add((recipe, seed))
@@ -80,7 +82,7 @@ class Progress:
 
     def _say(self, line: str, style: str | None = None) -> None:
         """One line, as it is: a path may hold what the console would take for markup."""
-        self.console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(inert(line), style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 class _Bar:

@@ -1,13 +1,14 @@
 """`zoo show`: a recipe resolved, or a name with its options."""
 
 import json
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from zoo.cli.arguments import AsJson, Plugins, Words, split_words
+from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, split_words
 
 
-def show(words: Words, plugin: Plugins = None, as_json: AsJson = False) -> None:
+def show(words: Words, plugin: Plugins = None, allow_plugins: AllowPlugins = False, as_json: AsJson = False) -> None:
     """Show a recipe with every default filled in, or a registered name with its options.
 
     Examples:
@@ -28,7 +29,7 @@ def show(words: Words, plugin: Plugins = None, as_json: AsJson = False) -> None:
     for name in recipes:
         tables = [table for table in TABLES.values() if name in table]
         if where.find(name):
-            _show_recipe(name, overrides, as_json)
+            _show_recipe(name, overrides, plugin or [], allow_plugins, as_json)
         elif tables:
             for table in tables:
                 _show_name(table.table, name, as_json)
@@ -38,13 +39,13 @@ def show(words: Words, plugin: Plugins = None, as_json: AsJson = False) -> None:
             raise RecipeError(name, [Problem("", f"neither a recipe nor a registered name — see 'zoo list'{near}")])
 
 
-def _show_recipe(name: str, overrides: list[str], as_json: bool) -> None:
+def _show_recipe(name: str, overrides: list[str], plugins: list[Path], allow_plugins: bool, as_json: bool) -> None:
     from zoo.api import identity_of
     from zoo.recipe import text
     from zoo.recipe.load import load
     from zoo.recipe.read import read
 
-    resolved = load(name, overrides)
+    resolved = load(name, overrides, plugins, allow_plugins=allow_plugins)
     values = resolved.plain()
     measured = None if overrides else read(name)[1].get("measured")
     if as_json:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli.arguments import parse_seeds
+from zoo.cli.arguments import AllowPlugins, Plugins, parse_seeds
 
 if TYPE_CHECKING:
     from zoo.studies.plan import Plan
@@ -34,6 +34,8 @@ def run(
     quick: Quick = False,
     seeds: Seeds = None,
     runs: Runs = Path("runs"),
+    plugin: Plugins = None,
+    allow_plugins: AllowPlugins = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="runs at a time; by the machine if not given")] = None,
     executor: Annotated[str, typer.Option(help="processes, or ray")] = "processes",
@@ -58,7 +60,7 @@ def run(
     from zoo.studies.executors import make_executor
     from zoo.studies.run import run_study
 
-    plan = _plan(words, quick, seeds, runs)
+    plan = _plan(words, quick, seeds, runs, plugin, allow_plugins)
     executing = make_executor(executor, device=device, workers=workers, address=address)
     try:
         with StudyProgress(plan, executing, enabled=not quiet) as progress:
@@ -69,13 +71,22 @@ def run(
 
 
 @study.command()
-def status(words: Words, quick: Quick = False, seeds: Seeds = None, runs: Runs = Path("runs")) -> None:
+def status(
+    words: Words,
+    quick: Quick = False,
+    seeds: Seeds = None,
+    runs: Runs = Path("runs"),
+    plugin: Plugins = None,
+    allow_plugins: AllowPlugins = False,
+) -> None:
     """How far a study is: what is finished, running, waiting, and what failed with its reason."""
     from collections import Counter
 
     from rich.console import Console
 
-    plan = _plan(words, quick, seeds, runs)
+    from zoo.untrusted.text import inert
+
+    plan = _plan(words, quick, seeds, runs, plugin, allow_plugins)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     states = [(planned, planned.state) for planned in plan.runs()]
     counts = Counter(state for _, state in states)
@@ -84,10 +95,11 @@ def status(words: Words, quick: Quick = False, seeds: Seeds = None, runs: Runs =
     console.print(f"study {plan.study.name}: {counted}" + (f", up to {unknown} not chosen yet" if unknown else ""))
     for planned, state in states:
         if state == "running":
-            console.print(f"running  {planned.title} → {planned.path}")
+            console.print(inert(f"running  {planned.title} → {planned.path}"))
     for planned, state in states:
         if state == "failed":
-            console.print(f"failed   {planned.title} → {planned.path}\n         {planned.failure}")
+            console.print(inert(f"failed   {planned.title} → {planned.path}"))
+            console.print(inert(f"         {planned.failure}", keep="\n\t"))
     if counts["failed"]:
         console.print("'zoo study run … --retry' tries failed runs again")
 
@@ -98,6 +110,8 @@ def table(
     quick: Quick = False,
     seeds: Seeds = None,
     runs: Runs = Path("runs"),
+    plugin: Plugins = None,
+    allow_plugins: AllowPlugins = False,
     form: Format = "rich",
     interval: Interval = "t",
     values: Values = False,
@@ -114,7 +128,7 @@ def table(
         zoo study table hello --flat --values --format csv > hello.csv
 
     """
-    _print_tables(_plan(words, quick, seeds, runs), form, interval, values=values, flat=flat)
+    _print_tables(_plan(words, quick, seeds, runs, plugin, allow_plugins), form, interval, values=values, flat=flat)
 
 
 @study.command()
@@ -123,6 +137,8 @@ def plot(
     quick: Quick = False,
     seeds: Seeds = None,
     runs: Runs = Path("runs"),
+    plugin: Plugins = None,
+    allow_plugins: AllowPlugins = False,
     to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="where to write; unset: here")] = None,
     form: Annotated[str, typer.Option("--format", metavar="LIST", help="png, svg, pdf, or several")] = "png",
 ) -> None:
@@ -130,22 +146,28 @@ def plot(
     from zoo.cli.plot import formats_of
     from zoo.plots import save
     from zoo.studies.picture import pictures
+    from zoo.untrusted.names import as_file_name
+    from zoo.untrusted.text import inert
 
     wanted = formats_of(form)
-    plan = _plan(words, quick, seeds, runs)
+    plan = _plan(words, quick, seeds, runs, plugin, allow_plugins)
     for name, figure in pictures(plan).items():
-        for file in save(figure, (to or Path()) / f"{plan.study.name}-{name}", wanted):
-            print(file)
+        for file in save(figure, (to or Path()) / as_file_name(f"{plan.study.name}-{name}"), wanted):
+            print(inert(file))
 
 
-def _plan(words: list[str], quick: bool, seeds: str | None, runs: Path) -> "Plan":
+def _plan(
+    words: list[str], quick: bool, seeds: str | None, runs: Path, plugins: list[Path] | None, allow_plugins: bool
+) -> "Plan":
     from zoo.studies.plan import Plan
     from zoo.studies.read import read
 
     named = [word for word in words if "=" not in word]
     if len(named) != 1:
         raise typer.BadParameter(f"{' '.join(words)!r} — expected one study, then changes such as training.duration=20")
-    return Plan(read(named[0], quick=quick, changes=_changes(words, seeds)), runs)
+    changes = _changes(words, seeds)
+    read_study = read(named[0], quick=quick, changes=changes, plugins=plugins or [], allow_plugins=allow_plugins)
+    return Plan(read_study, runs, allow_plugins=allow_plugins)
 
 
 def _changes(words: list[str], seeds: str | None) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What is seen while a study runs: one bar for the whole with the time left, and a line for each run under way."""
 
-import json
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -10,6 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from zoo.runs import folder
+from zoo.runs.record import check_row, parse_json
+from zoo.runs.run import Run
+from zoo.untrusted.text import inert
 
 if TYPE_CHECKING:
     from zoo.studies.executor import Executor
@@ -35,7 +37,7 @@ class StudyProgress:
             transient=True,
             disable=not (enabled and self.console.is_terminal),
         )
-        self._whole = self._bars.add_task(plan.study.name, total=None, figures="")
+        self._whole = self._bars.add_task(inert(plan.study.name), total=None, figures="")
         self._lines: dict[Path, Any] = {}
         self._looked = 0.0
         self._load_done = self._seconds_done = 0.0
@@ -56,7 +58,7 @@ class StudyProgress:
     def started(self, run: "Planned") -> None:
         """Show a line for the run."""
         total = _epochs(run)
-        self._lines[run.path] = self._bars.add_task(f"  {run.title}", total=total, figures="getting ready")
+        self._lines[run.path] = self._bars.add_task(inert(f"  {run.title}"), total=total, figures="getting ready")
 
     def ended(self, run: "Planned", ended: "Ended") -> None:
         """Say how it ended."""
@@ -66,7 +68,7 @@ class StudyProgress:
         if ended.how != "done":
             self._say(f"{run.title}: {ended.how} — {ended.reason}", style="bold")
             return
-        result = json.loads((run.path / folder.RESULT).read_text(encoding="utf-8"))
+        result = Run(run.path).result
         self._load_done += _load(run)
         self._seconds_done += result["seconds_with_setup"]
         figures = ", ".join(f"{part} {result[part]:.3f}" for part in ("val", "test") if result[part] is not None)
@@ -103,7 +105,7 @@ class StudyProgress:
 
     def _say(self, line: str, style: str | None = None) -> None:
         if self.enabled:
-            self.console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+            self.console.print(inert(line), style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def _epochs(run: "Planned") -> int | None:
@@ -128,6 +130,8 @@ def _last_row(file: Path) -> dict[str, Any] | None:
         with file.open("rb") as stream:
             stream.seek(max(0, stream.seek(0, 2) - _TAIL))
             lines = stream.read().splitlines()
-        return json.loads(lines[-1])
+        row = parse_json(lines[-1].decode())
+        check_row(row, "epoch")
+        return row if {"val", "best_val"} <= set(row) else None
     except (OSError, ValueError, IndexError):
         return None

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli.arguments import AsJson, Plugins, Words, parse_seeds, split_words
+from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, parse_seeds, split_words
 
 if TYPE_CHECKING:
     from zoo.builder import Built
     from zoo.cli.progress import Progress
     from zoo.runs.run import Run
-    from zoo.training.trainer import Watcher
+    from zoo.training.watcher import Watcher
 
 
 def train(
@@ -22,6 +22,7 @@ def train(
     runs: Annotated[Path, typer.Option(metavar="DIR", help="where run folders are made")] = Path("runs"),
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N")] = None,
     plugin: Plugins = None,
+    allow_plugins: AllowPlugins = False,
     again: Annotated[
         bool, typer.Option("--again", help="train anew where a finished run is there; it is moved aside")
     ] = False,
@@ -63,7 +64,9 @@ def train(
     plugins = plugin or []
     found: dict[Path, Run] = {}  # by folder: a recipe asked for twice, by name and by path, is one run
     with Team.of_environment() as team:  # one for all runs, and for a mistake in what is asked for
-        asked = [load(name, overrides, plugins) for name in recipes]  # every mistake before the first run
+        asked = [
+            load(name, overrides, plugins, allow_plugins=allow_plugins) for name in recipes
+        ]  # every mistake before the first run
         with Progress(enabled=team.leads and not (quiet or as_json)) as progress:
             for resolved in asked:
                 seeds_of_it = chosen if chosen is not None else resolved.seeds

@@ -1,9 +1,9 @@
 """`zoo validate`: is a recipe right, without running it."""
 
-from zoo.cli.arguments import Plugins, Words, split_words
+from zoo.cli.arguments import AllowPlugins, Plugins, Words, split_words
 
 
-def validate(words: Words, plugin: Plugins = None) -> None:
+def validate(words: Words, plugin: Plugins = None, allow_plugins: AllowPlugins = False) -> None:
     """Check recipes and report every problem of each at once; exit code 2 if there is any."""
     recipes, overrides = split_words(words)
 
@@ -13,7 +13,7 @@ def validate(words: Words, plugin: Plugins = None) -> None:
     errors: list[RecipeError] = []
     for name in recipes:
         try:
-            resolved = load(name, overrides, plugin or [])
+            resolved = load(name, overrides, plugin or [], allow_plugins=allow_plugins)
         except RecipeError as error:
             errors.append(error)
         else:

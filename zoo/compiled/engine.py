@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from typing import Any, cast
 
@@ -13,6 +14,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
+
+from zoo.compiled.cache import SharedCache
 
 Array = Any  # of numpy; numba reads the types off the arguments
 
@@ -28,11 +31,10 @@ def compiled(loop: Callable[..., None]) -> Callable[..., None]:
     The machine code is kept in `__pycache__` beside the source, or in numba's folder for the user, and is made anew
     when the loop's file changes: a loop calls no other file's.
     """
-    options: dict[str, Any] = {"nogil": True, "fastmath": _FLOATS, "error_model": "numpy"}
-    try:
-        return numba.njit(loop, cache=True, **options)
-    except RuntimeError:  # nowhere to write
-        return numba.njit(loop, **options)
+    made: Any = numba.njit(loop, nogil=True, fastmath=_FLOATS, error_model="numpy")
+    with suppress(RuntimeError):  # nowhere to write
+        made._cache = SharedCache(loop)
+    return made
 
 
 def inlined(loop: Callable[..., None]) -> Callable[..., None]:

@@ -11,20 +11,26 @@ from numpy.typing import NDArray
 
 from zoo.datasets.base import Masks
 from zoo.datasets.store import Content
+from zoo.untrusted.npz import check_npz
+
+_DAMAGED = (ValueError, OSError, EOFError, AttributeError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class Archive(Mapping[str, NDArray]):
     """The arrays of an `.npz` file by name. Pickled entries are refused, unless they are never asked for.
 
-    Raises: DataBroken if the file is no such archive, or an array in it is missing, damaged or pickled.
+    Raises: DataBroken if the file is no such archive, unpacks to far more than it has, or an array in it is missing,
+    damaged, pickled, or claims more than is there.
     """
 
     def __init__(self, content: Content) -> None:
         self._content = content
         try:
+            with zipfile.ZipFile(io.BytesIO(content.data)) as archive:
+                check_npz(archive, len(content.data))
             self._arrays = np.load(io.BytesIO(content.data), allow_pickle=False)
             self._names = list(self._arrays.files)
-        except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        except _DAMAGED as error:
             raise content.broken(error) from error
 
     def __getitem__(self, name: str) -> NDArray:
@@ -32,7 +38,7 @@ class Archive(Mapping[str, NDArray]):
             raise self._content.broken(f"no array {name!r} in it, only {', '.join(self._names)}")
         try:
             return self._arrays[name]
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except _DAMAGED as error:
             raise self._content.broken(f"array {name!r}: {error}") from error
 
     def __contains__(self, name: object) -> bool:

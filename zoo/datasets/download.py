@@ -3,27 +3,32 @@
 import http.client
 import io
 import os
-import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from zoo.datasets.digest import accepted, sha256
+from zoo.disk import said_of
+from zoo.untrusted.zips import check_size
 
 _CHUNK = 1 << 16
 
 
 class DownloadError(Exception):
-    """A file could not be fetched; the text says why. `unreachable` is True if the host itself did not answer."""
+    """A file could not be fetched; the text says why.
 
-    def __init__(self, reason: str, *, unreachable: bool = False) -> None:
+    unreachable: the host itself did not answer. stuck: nothing can be written where files are kept.
+    """
+
+    def __init__(self, reason: str, *, unreachable: bool = False, stuck: bool = False) -> None:
         super().__init__(reason)
-        self.unreachable = unreachable
+        self.unreachable, self.stuck = unreachable, stuck
 
 
 def download(
@@ -34,31 +39,34 @@ def download(
     url: with `#member` at its end, the file of that name in the zip archive at the address before it.
     timeout: seconds without any byte after which the attempt ends. archives: those that were fetched, by address; what
     is there is not fetched again.
+    One process at a time may do so for a folder. What a process leaves that dies on the way is `.<target>.part`, which
+    no one reads, and which the next one writes anew.
     Raises: DownloadError; no file is left behind then.
     """
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise DownloadError(f"{url}: only http and https addresses are fetched")
+    partial = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    except OSError as error:
-        raise DownloadError(f"{target.parent} cannot be written: {error.strerror}") from error
-    partial = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
+        with partial.open("wb") as file:
             address, _, member = url.partition("#")
             if member:
                 file.write(_member(address, member, timeout, {} if archives is None else archives))
             else:
                 _copy(address, file, timeout)
+            file.flush()
+            os.fsync(file.fileno())
         content = partial.read_bytes()
         if not accepted(content, digests):
             raise DownloadError(f"what came has digest {sha256(content)}, expected {' or '.join(digests)}")
         partial.replace(target)
     except OSError as error:
-        raise DownloadError(f"it could not be brought into {target.parent}: {error}") from error
+        raise DownloadError(
+            f"it could not be brought into {target.parent}: {said_of(error, target.parent)}", stuck=True
+        ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def _member(address: str, member: str, timeout: float, archives: dict[str, bytes]) -> bytes:
@@ -68,8 +76,9 @@ def _member(address: str, member: str, timeout: float, archives: dict[str, bytes
         archives[address] = whole.getvalue()
     try:
         with zipfile.ZipFile(io.BytesIO(archives[address])) as archive:
+            check_size([archive.getinfo(member)], len(archives[address]))
             return archive.read(member)
-    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
+    except (ValueError, zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
         raise DownloadError(f"the archive cannot be read: {error}") from error
 
 

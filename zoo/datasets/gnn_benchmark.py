@@ -41,12 +41,13 @@ def _gnn_benchmark(store: Store, name: str) -> NodeData:
     rows, columns = (int(size) for size in archive["attr_shape"])
     try:
         features = dense(archive["attr_data"], archive["attr_indices"], archive["attr_indptr"], (rows, columns))
+        src = row_of_each_entry(archive["adj_indptr"], len(archive["adj_indices"]))
     except ValueError as error:
         raise content.broken(error) from error
     labels = archive["labels"].astype(np.int64)
     return NodeData(
         name=name,
-        src=torch.from_numpy(row_of_each_entry(archive["adj_indptr"])),
+        src=torch.from_numpy(src),
         dst=torch.from_numpy(archive["adj_indices"].astype(np.int64)),
         features=torch.from_numpy(features),
         labels=torch.from_numpy(labels),

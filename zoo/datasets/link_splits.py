@@ -16,9 +16,11 @@ def shipped_links(data: LinkData) -> LinkSplit:
     """The split of the data set, with its message edges as they were prepared.
 
     Raises: DataError if one of its val or test links is among them, in either direction; a data set whose links come
-    again by their nature (a pair that collaborates in two years) says so in `links.facts["repeats"]`.
+    again by their nature (a pair that collaborates in two years) says so in `links.facts["repeats"]`. And as
+    `check_links`.
     """
     split = replace(data.links, message=torch.stack([data.src, data.dst]))
+    check_links(data, split)
     repeated = _repeated(split, data.nodes)
     if repeated and "repeats" not in split.facts:
         raise DataError(
@@ -84,6 +86,31 @@ def links(
     )
     rule = f"random, val {val}, test {test} of the {'directed' if directed else 'undirected'} links, the rest train"
     return replace(split, facts={"rule": rule, "seed": seed, "negatives": negatives, "sizes": _sizes(split)})
+
+
+def check_links(data: NodeData | LinkData, split: LinkSplit) -> None:
+    """Refuse a split of links that cannot be trained with, or not be scored.
+
+    Raises: BuildError if a part has no links, or no pairs to score them against; DataError if one of these names a node
+    that is not there, or pairs belong to other numbers of links than there are.
+    """
+    for part in ("train", "val", "test"):
+        links = getattr(split, part)
+        others = None if part == "train" else getattr(split, f"{part}_negative")
+        for what, pairs in (("links", links), *([("pairs without a link", others)] if others is not None else [])):
+            if not pairs.numel():
+                raise BuildError(f"split {split.name} — no {part} {what} in {data.name} — expected at least one")
+            for node in map(int, torch.aminmax(pairs)):  # of hundreds of millions; needs no copy
+                if not 0 <= node < data.nodes:
+                    raise DataError(
+                        f"split {split.name} — {part} {what} of {data.name} name node {node} — expected "
+                        f"0 … {data.nodes - 1}"
+                    )
+        if others is not None and others.ndim == 3 and others.shape[1] != links.shape[1]:
+            raise DataError(
+                f"split {split.name} — {part} has pairs for {others.shape[1]} links of {data.name} — expected some for "
+                f"each of its {links.shape[1]}"
+            )
 
 
 def _within(ways: Tensor, pairs: Tensor, nodes: int) -> Tensor:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from zoo.errors import BuildError
+
 
 def pair_keys(pairs: Tensor, nodes: int, *, directed: bool) -> Tensor:
     """A number for each of pairs [2, …], int64 […]: the first node times `nodes` plus the second one.
@@ -29,19 +31,37 @@ def among(keys: Tensor, known: Tensor) -> Tensor:
 class Unlinked:
     """Draws pairs of different nodes that are not linked, all equally likely.
 
-    linked: int64 [2, links]. directed: whether a link from u to v leaves the pair (v, u) free. Where hardly a pair is
-    free, some that are drawn may be linked after all: after `ROUNDS` draws the last one stands.
+    linked: int64 [2, links]. directed: whether a link from u to v leaves the pair (v, u) free. Where fewer than one
+    pair in `SCARCE` is free, those that are free are listed, which takes memory for as many pairs as are linked.
+    Else one that is linked after all is drawn again, and the chance that one is left after `ROUNDS` draws is 2e-4.
+    Raises: BuildError if no pair is free.
     """
 
-    ROUNDS = 64
+    ROUNDS, SCARCE = 64, 8
 
     def __init__(self, linked: Tensor, nodes: int, *, directed: bool) -> None:
         self.nodes, self.directed = nodes, directed
         self.known = torch.unique(pair_keys(linked, nodes, directed=directed))
+        loops = int((self.known // nodes == self.known % nodes).sum())
+        pairs = nodes * (nodes - 1) // (1 if directed else 2)
+        free = pairs - (len(self.known) - loops)
+        if not free:
+            raise BuildError(
+                f"task links — all {pairs:,} pairs of different nodes are linked — expected some that are not, to "
+                "learn from — a graph with fewer edges, or another task"
+            )
+        self.free = self._every_free() if free * self.SCARCE < pairs else None
 
     def draw(self, count: int, seed: int) -> Tensor:
         """int64 [2, count], by PyTorch's generator on the CPU, seeded so; repetitions may occur."""
         generator = torch.Generator().manual_seed(seed)
+        if self.free is not None:
+            drawn = self.free[torch.randint(len(self.free), (count,), generator=generator)]
+            ends = pairs_of(drawn, self.nodes)
+            if self.directed:
+                return ends
+            turned = torch.randint(2, (count,), generator=generator).bool()
+            return torch.where(turned, ends.flip(0), ends)
         pairs = torch.randint(self.nodes, (2, count), generator=generator)
         wrong = self._wrong(pairs).nonzero().flatten()
         for _ in range(self.ROUNDS):
@@ -51,6 +71,16 @@ class Unlinked:
             pairs[:, wrong] = again
             wrong = wrong[self._wrong(again)]
         return pairs
+
+    def _every_free(self) -> Tensor:
+        """The numbers of all pairs that are free, row by row of the matrix of all pairs."""
+        numbers = torch.arange(self.nodes)
+        found = []
+        for node in range(self.nodes):
+            others = numbers[numbers != node] if self.directed else numbers[node + 1 :]
+            keys = node * self.nodes + others
+            found.append(keys[~among(keys, self.known)])
+        return torch.cat(found)
 
     def _wrong(self, pairs: Tensor) -> Tensor:
         left, right = pairs

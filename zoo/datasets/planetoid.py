@@ -43,15 +43,23 @@ def _planetoid(store: Store, name: str) -> NodeData:
     found = store.read(name, source_files(name))
     parts = {file.rpartition(".")[2]: content for file, content in found.items()}
     test_ids = _test_ids(parts["index"])
+    if not len(test_ids):
+        raise parts["index"].broken("it names no node")
     in_order = np.sort(test_ids)
     # row k of tx and ty is the node test_ids[k]; ids skipped in between are papers that the source knows nothing of
     known, first = _matrix(parts["allx"]), int(in_order[0])
     nodes = int(in_order[-1]) + 1
+    if nodes - first > 2 * len(test_ids):  # ids that are skipped are nodes too, and take memory
+        raise parts["index"].broken(f"{len(test_ids)} test ids from {first} to {nodes - 1} skip more than they name")
     if first != len(known) or len(test_ids) != len(np.unique(test_ids)):
         raise parts["index"].broken(f"the test ids do not continue the {len(known)} rows of {parts['allx'].file.name}")
+    tested = _matrix(parts["tx"])
+    _shaped(parts["tx"], tested, len(test_ids), known.shape[1])
     features = np.zeros((nodes, known.shape[1]), dtype=np.float32)
-    features[:first], features[test_ids] = known, _matrix(parts["tx"])
+    features[:first], features[test_ids] = known, tested
     known_classes, test_classes = unpickle(parts["ally"], np.ndarray), unpickle(parts["ty"], np.ndarray)
+    _shaped(parts["ally"], known_classes, first)
+    _shaped(parts["ty"], test_classes, len(test_ids), known_classes.shape[1])
     one_hot = np.zeros((nodes, known_classes.shape[1]), dtype=np.int64)
     one_hot[:first], one_hot[test_ids] = known_classes, test_classes
     src, dst = _edges(parts["graph"], nodes)
@@ -91,17 +99,30 @@ def _matrix(content: Content) -> NDArray[np.float32]:
         raise content.broken(error) from error
 
 
+def _shaped(content: Content, array: NDArray, rows: int, columns: int | None = None) -> None:
+    """Refuse an array that is no table of so many rows, and columns if they are known, or that has no column."""
+    if array.ndim != 2 or len(array) != rows or array.shape[1] != (columns or max(array.shape[1], 1)):
+        wanted = f"[{rows}, {columns or 'classes'}]"
+        raise content.broken(f"it has shape {list(array.shape)}, not {wanted} as the other files say")
+
+
 def _test_ids(content: Content) -> NDArray[np.int64]:
     try:
         return np.array([int(line) for line in content.data.split()], dtype=np.int64)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise content.broken(error) from error
 
 
 def _edges(content: Content, nodes: int) -> tuple[torch.Tensor, torch.Tensor]:
     neighbours: Mapping[int, list[int]] = unpickle(content, dict)
-    src = np.repeat(np.fromiter(neighbours, np.int64), [len(of) for of in neighbours.values()])
-    dst = np.array([node for of in neighbours.values() for node in of], dtype=np.int64)
+    try:
+        lengths = [len(of) for of in neighbours.values()]
+        if sum(lengths) > len(content.data):  # the same list again and again, which takes the file two bytes each time
+            raise ValueError(f"it lists {sum(lengths)} neighbours in {len(content.data)} bytes")
+        src = np.repeat(np.fromiter(neighbours, np.int64), lengths)
+        dst = np.array([node for of in neighbours.values() for node in of], dtype=np.int64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise content.broken(error) from error
     if len(src) and (min(src.min(), dst.min()) < 0 or max(src.max(), dst.max()) >= nodes):
         raise content.broken(f"a node id is outside 0 … {nodes - 1}")
     return both_directions(torch.from_numpy(src), torch.from_numpy(dst), nodes)

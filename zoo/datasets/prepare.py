@@ -8,7 +8,8 @@ from torch import Tensor
 
 from zoo.datasets.base import Data, GraphData, LinkData, NodeData
 from zoo.datasets.edges import both_directions, distinct
-from zoo.errors import BuildError, DataError
+from zoo.datasets.validity import check
+from zoo.errors import BuildError
 
 SelfLoops = Literal["add", "remove", "keep"]
 Direction = Literal["both", "keep", "reverse"]
@@ -33,8 +34,9 @@ def prepare(
     features: `row` divides a node's features by the sum of their magnitudes, rows of zeros stay zero; `standardize`
         gives every column mean 0 and standard deviation 1 over all nodes, constant columns become zero.
     edge_features: `drop` makes plain edges of those with features, which else are neither made nor merged.
-    Raises: DataError if features are not finite, labels are out of range or edges name nodes that do not exist;
-        BuildError for scaling of categories, or edges to be added that would need features.
+    Raises: DataError for what `validity.check` refuses: numbers that are not finite, labels out of range, edges that
+        name nodes that do not exist and more; BuildError for scaling of categories, or edges to be added that would
+        need features.
     """
     check(data)
     if edge_features == "drop":
@@ -78,74 +80,6 @@ def prepare(
     )
 
 
-def check(data: Data) -> None:
-    """Refuse data that no model could be trained on.
-
-    Raises: DataError that names the first thing wrong and where.
-    """
-    if data.categories is not None:
-        _check_categories(data, data.categories)
-    elif data.features.ndim != 2 or not data.features.is_floating_point() or 0 in data.features.shape:
-        raise _error(data, f"features are {data.features.dtype} {list(data.features.shape)}", "floats [nodes, width]")
-    elif not all(torch.isfinite(end) for end in torch.aminmax(data.features)):  # NaN spreads to both; needs no copy
-        bad = ~torch.isfinite(data.features).all(dim=1)
-        node = int(bad.nonzero()[0])
-        raise _error(
-            data, f"features of node {node} (and {int(bad.sum()) - 1} more) are not finite", "no NaN, no infinity"
-        )
-    if not isinstance(data, LinkData):
-        _check_labels(data)
-    for name, ends in (("src", data.src), ("dst", data.dst)):
-        if ends.ndim != 1 or ends.dtype != torch.int64 or len(ends) != len(data.src):
-            raise _error(data, f"{name} is {ends.dtype} {list(ends.shape)}", f"int64 [{len(data.src)}]")
-        bad = (ends < 0) | (ends >= data.nodes)
-        if bad.any():
-            edge = int(bad.nonzero()[0])
-            raise _error(data, f"{name} of edge {edge} is node {int(ends[edge])}", f"0 … {data.nodes - 1}")
-
-
-def _check_categories(data: Data, categories: tuple[int, ...]) -> None:
-    shape = [data.nodes, len(categories)]
-    if data.features.dtype != torch.int64 or list(data.features.shape) != shape or 0 in shape:
-        raise _error(data, f"features are {data.features.dtype} {list(data.features.shape)}", f"int64 {shape}")
-    bad = (data.features < 0) | (data.features >= torch.tensor(categories))
-    if bad.any():
-        node, column = (int(place) for place in bad.nonzero()[0])
-        raise _error(
-            data,
-            f"feature {column} of node {node} is {int(data.features[node, column])}",
-            f"0 … {categories[column] - 1}",
-        )
-
-
-def _check_labels(data: NodeData | GraphData) -> None:
-    of, count = ("graph", len(data.sizes)) if isinstance(data, GraphData) else ("node", data.nodes)
-    if isinstance(data, GraphData) and (int(data.sizes.sum()) != data.nodes or bool((data.sizes < 0).any())):
-        raise _error(data, f"the graphs have {int(data.sizes.sum())} nodes together", f"{data.nodes}")
-    if data.problem != "classes":
-        if list(data.labels.shape) != [count, data.classes] or not data.labels.is_floating_point():
-            raise _error(
-                data, f"labels are {data.labels.dtype} {list(data.labels.shape)}", f"floats [{count}, {data.classes}]"
-            )
-        binary = data.problem == "binary"
-        known = data.labels[~data.labels.isnan()]
-        if not bool(((known == 0) | (known == 1) if binary else known.isfinite()).all()):
-            raise _error(data, f"a label of a {of} is {'not 0 or 1' if binary else 'infinite'}", "NaN where unknown")
-        return
-    if data.labels.shape != (count,) or data.labels.dtype != torch.int64:
-        raise _error(data, f"labels are {data.labels.dtype} {list(data.labels.shape)}", f"int64 [{count}]")
-    bad = (data.labels < -1) | (data.labels >= data.classes)
-    if bad.any():
-        row = int(bad.nonzero()[0])
-        raise _error(
-            data, f"{of} {row} has label {int(data.labels[row])}", f"0 … {data.classes - 1}, or −1 for no label"
-        )
-
-
-def _error(data: Data, wrong: str, expected: str) -> DataError:
-    return DataError(f"data set {data.name} — {wrong} — expected {expected}")
-
-
 def _direct(data: Data, direction: Direction) -> tuple[Tensor, Tensor]:
     match direction:
         case "both":
@@ -162,9 +96,18 @@ def _scale(x: Tensor, features: Features) -> Tensor:
             return x
         case "row":
             total = x.abs().sum(dim=1, keepdim=True)
-            return x / total.where(total > 0, 1)
+            scaled = x / total.where(total > 0, 1)
+            if bool((lost := total.isinf().squeeze(1)).any()):  # magnitudes whose sum float32 does not hold
+                wide = x[lost].double()
+                scaled[lost] = (wide / wide.abs().sum(dim=1, keepdim=True)).float()
+            return scaled
         case "standardize":
             deviation, mean = torch.std_mean(x, dim=0, correction=0)
             # a constant column's deviation is rounding noise, not exactly zero
             constant = (x == x[0]).all(dim=0)
-            return ((x - mean) / deviation.where(~constant & (deviation > 0), 1)).masked_fill(constant, 0)
+            scaled = (x - mean) / deviation.where(~constant & (deviation > 0), 1)
+            if bool((lost := ~constant & ~((deviation > 0) & deviation.isfinite())).any()):
+                # squares below 1e-45 or above 3e38, which float32 does not hold
+                deviation, mean = torch.std_mean(wide := x[:, lost].double(), dim=0, correction=0)
+                scaled[:, lost] = ((wide - mean) / deviation).float()
+            return scaled.masked_fill(constant, 0)

@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from zoo.datasets.base import Data, GraphData, LinkData, Masks, NodeData, Split
-from zoo.datasets.link_splits import shipped_links
+from zoo.datasets.base import Data, GraphData, LinkData, LinkSplit, Masks, NodeData, Split
+from zoo.datasets.link_splits import check_links, shipped_links
 from zoo.errors import BuildError, DataError, DataMissing
 from zoo.recipe.fields import Count, Fraction, Index
 
@@ -155,12 +155,25 @@ def _shipped(data: Labelled, kind: str, run_seed: int, index: int | None) -> Spl
                 f"that ZOO_DATA names — other splits of {data.name}: {has}"
             )
         raise BuildError(f"split {kind} — {data.name} ships no such split — expected one of: {has}")
+    _check_masks(data, kind, masks)
     shipped = len(masks.train)
     if index is not None and index >= shipped:
         raise BuildError(f"split {kind} — index {index}, but {data.name} ships {shipped} — expected 0 … {shipped - 1}")
     chosen = run_seed % shipped if index is None else index
     how = f"{kind}, number {chosen} of {shipped}" + (", from the run's seed" if index is None else "")
     return _checked(data, Split(kind, *_indices(masks, chosen)), {"rule": how, "index": chosen})
+
+
+def _check_masks(data: Labelled, kind: str, masks: Masks) -> None:
+    """Raise DataError for masks of another shape than the data set's."""
+    count = len(data.labels)
+    for part in ("train", "val", "test"):
+        mask = getattr(masks, part)
+        if mask.ndim != 2 or mask.dtype != torch.bool or mask.shape[1] != count or len(mask) != len(masks.train):
+            raise DataError(
+                f"split {kind} — the {part} masks of {data.name} are {mask.dtype} {list(mask.shape)} — expected bool "
+                f"[{len(masks.train)}, {count}]"
+            )
 
 
 def _indices(masks: Masks, index: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -185,20 +198,50 @@ def _known(data: Labelled) -> Tensor:
     return data.labels >= 0 if data.problem == "classes" else ~data.labels.isnan().all(dim=1)
 
 
-def _checked(data: Labelled, split: Split, facts: dict[str, Any]) -> Split:
-    """Return the split with its facts, sizes included, if it can be used.
+def check_any_split(data: Data, split: Any) -> None:
+    """`check_split` or `check_links`, whichever it takes; one that fits no data of this kind is left to the task."""
+    if isinstance(split, LinkSplit) and not isinstance(data, GraphData):
+        check_links(data, split)
+    elif isinstance(split, Split) and not isinstance(data, LinkData):
+        check_split(data, split)
 
-    Raises: BuildError if a part is empty, DataError if parts overlap or hold nodes without a label.
+
+def check_split(data: Labelled, split: Split) -> None:
+    """Refuse a split that cannot be trained with, or whose figures would not be worth anything.
+
+    Raises: BuildError if a part is empty; DataError if it is not an int64 index of nodes or graphs that have a label,
+    each once, or if parts overlap.
     """
     parts = {"train": split.train, "val": split.val, "test": split.test}
     of, known = "graph" if isinstance(data, GraphData) else "node", _known(data)
-    for part, nodes in parts.items():
+    where, seen = f"split {split.name}", torch.full((len(known),), -1)
+    for number, (part, nodes) in enumerate(parts.items()):
+        if nodes.ndim != 1 or nodes.dtype != torch.int64:
+            wrong = f"{part} is {nodes.dtype} {list(nodes.shape)}"
+            nearest = " — mask.nonzero().flatten()" if nodes.dtype == torch.bool else ""
+            raise DataError(f"{where} — {wrong} — expected the numbers of {of}s, int64 [count]{nearest}")
         if not len(nodes):
-            raise BuildError(f"split {split.name} — no {part} {of}s in {data.name} — expected at least one")
-        if not known[nodes].all():
-            raise DataError(f"split {split.name} — a {part} {of} of {data.name} has no label — expected labelled {of}s")
-    together = torch.cat(list(parts.values()))
-    if len(together.unique()) != len(together):
-        raise DataError(f"split {split.name} — parts of {data.name} share a {of} — expected parts without overlap")
-    sizes = {part: len(nodes) for part, nodes in parts.items()}
+            raise BuildError(f"{where} — no {part} {of}s in {data.name} — expected at least one")
+        if bool((bad := (nodes < 0) | (nodes >= len(known))).any()):
+            raise DataError(f"{where} — {part} has {of} {int(nodes[bad][0])} — expected 0 … {len(known) - 1}")
+        if bool((bad := ~known[nodes]).any()):
+            raise DataError(
+                f"{where} — {int(bad.sum())} {part} {of}s of {data.name} have no label, {of} {int(nodes[bad][0])} is "
+                f"the first — expected labelled {of}s"
+            )
+        if len(twice := nodes[seen[nodes] >= 0]):
+            others = ", ".join(list(parts)[int(other)] for other in seen[twice].unique())
+            raise DataError(
+                f"{where} — {len(twice)} {part} {of}s of {data.name} are in {others}, too: {of} {int(twice.min())} is "
+                "the first — expected parts without overlap"
+            )
+        seen[nodes] = number
+        if int((seen == number).sum()) < len(nodes):
+            raise DataError(f"{where} — {part} has {of}s of {data.name} several times — expected each once")
+
+
+def _checked(data: Labelled, split: Split, facts: dict[str, Any]) -> Split:
+    """Return the split with its facts, sizes included, if `check_split` finds nothing wrong."""
+    check_split(data, split)
+    sizes = {part: len(getattr(split, part)) for part in ("train", "val", "test")}
     return Split(split.name, split.train, split.val, split.test, {**facts, "sizes": sizes})

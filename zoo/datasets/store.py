@@ -4,7 +4,7 @@ Every file is read once, and the very bytes whose digest was checked are the one
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from platformdirs import user_cache_dir
 
 from zoo.datasets.digest import accepted, git_blob, sha256
 from zoo.datasets.download import DownloadError, download
+from zoo.datasets.turn import in_turn
 from zoo.errors import DataBroken, DataMissing
 
 DATA = "ZOO_DATA"
@@ -105,7 +106,7 @@ class Store:
 
         Raises: DataMissing, once for all files that could not be had; DataBroken, once for all with a wrong digest.
         """
-        reasons = self._fetch(files)
+        reasons = self._fetch(dataset, files)
         if reasons:
             raise DataMissing(self._missing_text(dataset, len(files), reasons))
         return self._load(dataset, files)
@@ -115,7 +116,7 @@ class Store:
 
         Raises: DataBroken, as `read` does: a file that is there has to be right.
         """
-        if self._fetch(files) if fetch else any(self._place(file) is None for file in files):
+        if self._fetch(dataset, files) if fetch else any(self._place(file) is None for file in files):
             return None
         return self._load(dataset, files)
 
@@ -135,7 +136,9 @@ class Store:
         problems = []
         for file in files:
             place = self._place(file)
-            assert place is not None
+            if place is None:
+                problems.append(f"{file.path} — was there a moment ago, and is gone — expected a folder that stays")
+                continue
             try:
                 content = Content(file, place, place.read_bytes())
             except OSError as error:
@@ -150,11 +153,13 @@ class Store:
             raise DataBroken("\n".join([head, *_indent(problems)]))
         return found
 
-    def _fetch(self, files: Sequence[SourceFile]) -> dict[SourceFile, str]:
-        """Download what is not there; the result says why for each file that is still missing."""
+    def _fetch(self, dataset: str, files: Sequence[SourceFile]) -> dict[SourceFile, str]:
+        """Download what is not there; the result says why for each file that is still missing.
+
+        One process at a time downloads into a folder of the cache; the others wait, and find the files there.
+        """
         reasons: dict[SourceFile, str] = {}
-        silent: set[str] = set()  # one wait for a dead server is enough
-        archives: dict[str, bytes] = {}  # and one download of an archive
+        wanted: dict[SourceFile, Path] = {}
         for file in files:
             if self._place(file) is not None:
                 continue
@@ -162,16 +167,37 @@ class Store:
                 reasons[file] = "no address to download it from is known"
             elif self.offline:
                 reasons[file] = f"downloads are switched off ({OFFLINE}); it is at {file.url}"
-            elif urlsplit(file.url).netloc in silent:
-                reasons[file] = f"not tried again; it is at {file.url}"
             else:
-                try:
-                    target = self.cache.joinpath(*file.path.split("/"))
-                    download(file.url, target, file.digests, timeout=self.timeout, archives=archives)
-                except DownloadError as error:
-                    reasons[file] = f"download of {file.url} failed: {error}"
-                    if error.unreachable:
-                        silent.add(urlsplit(file.url).netloc)
+                wanted[file] = self.cache.joinpath(*file.path.split("/"))
+        if wanted:
+            try:
+                with in_turn((target.with_name(".lock") for target in wanted.values()), f"data set {dataset}"):
+                    reasons |= self._download({file: at for file, at in wanted.items() if self._place(file) is None})
+            except OSError as error:
+                reasons |= {
+                    file: f"it is at {file.url}, but {error.filename} cannot be written: {error.strerror}"
+                    for file in wanted
+                }
+        return {file: reasons[file] for file in files if file in reasons}
+
+    def _download(self, wanted: Mapping[SourceFile, Path]) -> dict[SourceFile, str]:
+        """Download each file to its place; the result says why for each that did not come."""
+        reasons: dict[SourceFile, str] = {}
+        silent: set[str] = set()  # one wait for a dead server is enough
+        archives: dict[str, bytes] = {}  # and one download of an archive
+        stuck = False  # and one attempt at a disk that takes nothing
+        for file, target in wanted.items():
+            address = file.url or ""
+            if stuck or urlsplit(address).netloc in silent:
+                reasons[file] = f"not tried again; it is at {address}"
+                continue
+            try:
+                download(address, target, file.digests, timeout=self.timeout, archives=archives)
+            except DownloadError as error:
+                reasons[file] = f"download of {address} failed: {error}"
+                stuck = error.stuck
+                if error.unreachable:
+                    silent.add(urlsplit(address).netloc)
         return reasons
 
     def _missing_text(self, dataset: str, total: int, reasons: dict[SourceFile, str]) -> str:

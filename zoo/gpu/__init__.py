@@ -1,1 +1,1 @@
-"""Loops over graphs for GPUs, in Triton, which compiles them when they are first used."""
+"""Loops over graphs for GPUs, compiled when they are first used; the only package that imports triton."""

@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from zoo.gpu.tiles import tile_of
+from zoo.gpu.tiles import launch, tile_of
 
 
 def weighted_sum(offsets: Tensor, columns: Tensor, edges: Tensor, weights: Tensor, x: Tensor, y: Tensor) -> None:
@@ -16,12 +16,8 @@ def weighted_sum(offsets: Tensor, columns: Tensor, edges: Tensor, weights: Tenso
         return
     _, heads, d = y.shape
     tile = tile_of(heads * d)
-    _weighted_sum[(y.shape[0], tile.across)](
-        *(offsets, columns, edges, weights, x, y, heads, d),
-        ENTRIES=tile.entries,
-        WIDTH=tile.width,
-        num_warps=1,
-    )
+    operands = offsets, columns, edges, weights, x, y, heads, d
+    launch(_weighted_sum, y.shape[0], tile.across, *operands, ENTRIES=tile.entries, WIDTH=tile.width)
 
 
 def edge_dot(offsets: Tensor, columns: Tensor, edges: Tensor, row_side: Tensor, column_side: Tensor, z: Tensor) -> None:
@@ -30,12 +26,8 @@ def edge_dot(offsets: Tensor, columns: Tensor, edges: Tensor, row_side: Tensor, 
         return
     rows, heads, d = row_side.shape
     tile = tile_of(d)
-    _edge_dot[(rows, heads)](
-        *(offsets, columns, edges, row_side, column_side, z, heads, d),
-        ENTRIES=tile.entries,
-        WIDTH=tile.width,
-        num_warps=1,
-    )
+    operands = offsets, columns, edges, row_side, column_side, z, heads, d
+    launch(_edge_dot, rows, heads, *operands, ENTRIES=tile.entries, WIDTH=tile.width)
 
 
 @triton.jit

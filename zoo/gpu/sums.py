@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from zoo.gpu.tiles import tile_of
+from zoo.gpu.tiles import launch, tile_of
 
 # Rows that share a partial sum of the bias' gradient.
 _ROWS = 64
@@ -22,9 +22,8 @@ def scaled_sum(
     if not y.numel():
         return
     tile = tile_of(y.shape[1])
-    _scaled_sum[(y.shape[0], tile.across)](
-        offsets, columns, before, after, x, y, y.shape[1], ENTRIES=tile.entries, WIDTH=tile.width, num_warps=1
-    )
+    operands = offsets, columns, before, after, x, y, y.shape[1]
+    launch(_scaled_sum, y.shape[0], tile.across, *operands, ENTRIES=tile.entries, WIDTH=tile.width)
 
 
 def block_forward(
@@ -50,7 +49,7 @@ def block_forward(
     tile = tile_of(y.shape[1])
     bytes_ = None if mask is None else mask.view(torch.uint8)
     operands = offsets, columns, before, after, h, root, bias, skip, numbers, y, bytes_, y.shape[1]
-    _block_forward[(y.shape[0], tile.across)](*operands, ENTRIES=tile.entries, WIDTH=tile.width, num_warps=1)
+    launch(_block_forward, y.shape[0], tile.across, *operands, ENTRIES=tile.entries, WIDTH=tile.width)
 
 
 def block_backward(dy: Tensor, mask: Tensor | None, numbers: Tensor, dz: Tensor) -> Tensor:
@@ -64,9 +63,9 @@ def block_backward(dy: Tensor, mask: Tensor | None, numbers: Tensor, dz: Tensor)
     tile = tile_of(width)
     partial = dy.new_empty(triton.cdiv(rows, _ROWS), width)
     bytes_ = None if mask is None else mask.view(torch.uint8)
-    _block_backward[(len(partial), tile.across)](
-        dy, bytes_, numbers, dz, partial, rows, width, ROWS=_ROWS, STEP=tile.entries, WIDTH=tile.width, num_warps=4
-    )
+    operands = dy, bytes_, numbers, dz, partial, rows, width
+    constants = {"ROWS": _ROWS, "STEP": tile.entries, "WIDTH": tile.width}
+    launch(_block_backward, len(partial), tile.across, *operands, warps=4, **constants)
     return partial.sum(0)
 
 

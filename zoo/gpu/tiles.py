@@ -1,6 +1,7 @@
 """How many entries of a row and how many features one program takes at a time."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import triton
 
@@ -22,3 +23,8 @@ def tile_of(width: int) -> Tile:
     """The tile for rows of so many features."""
     wide = min(triton.next_power_of_2(width), _WIDEST)
     return Tile(_ENTRIES, wide, triton.cdiv(width, wide))
+
+
+def launch(loop: Any, rows: int, across: int, *operands: Any, warps: int = 1, **constants: int) -> None:
+    """Run a loop in rows × across programs of so many warps each."""
+    loop[(rows, across)](*operands, num_warps=warps, **constants)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.layers.linear import Linear, glorot
-from zoo.recipe.fields import Count, Probability
+from zoo.recipe.fields import Count, Few, Probability
 
 
 class Decoder(nn.Module, ABC):
@@ -61,7 +61,7 @@ class HadamardMLP(Decoder):
     """
 
     def __init__(
-        self, width: int, *, layers: Count = 2, hidden: Count | None = None, dropout: Probability = 0.0
+        self, width: int, *, layers: Few = 2, hidden: Count | None = None, dropout: Probability = 0.0
     ) -> None:
         super().__init__(width)
         between = width if hidden is None else hidden

@@ -15,7 +15,7 @@ from zoo.layers.conv import head_width
 from zoo.layers.fused import FusedConv
 from zoo.layers.linear import glorot, zeros
 from zoo.normalizers.norms import divisor
-from zoo.recipe.fields import Count, Probability
+from zoo.recipe.fields import Few, Probability
 
 Merge = Literal["concat", "mean"]
 
@@ -86,7 +86,7 @@ class GATConv(AttentionConv):
         in_width: int,
         out_width: int,
         *,
-        heads: Count = 1,
+        heads: Few = 1,
         negative_slope: float = 0.2,
         attention_dropout: Probability = 0.0,
         merge: Merge = "concat",
@@ -131,7 +131,7 @@ class GATv2Conv(AttentionConv):
         in_width: int,
         out_width: int,
         *,
-        heads: Count = 1,
+        heads: Few = 1,
         negative_slope: float = 0.2,
         attention_dropout: Probability = 0.0,
         merge: Merge = "concat",

@@ -10,7 +10,8 @@ from zoo.graphs.kernel import Norm
 from zoo.layers.activation import make_activation
 from zoo.layers.conv import Conv
 from zoo.layers.linear import Linear
-from zoo.recipe.fields import Activation, Count
+from zoo.normalizers.single_row import RowBatchNorm
+from zoo.recipe.fields import Activation, Few
 
 
 class GINConv(Conv):
@@ -30,7 +31,7 @@ class GINConv(Conv):
         *,
         eps: float = 0.0,
         learn_eps: bool = False,
-        layers: Count = 2,
+        layers: Few = 2,
         activation: Activation = "relu",  # pyright: ignore[reportArgumentType]
         batch_norm: bool = False,
     ) -> None:
@@ -64,6 +65,6 @@ def make_mlp(
     widths = [in_width, *[hidden] * (layers - 1), out_width]
     parts: list[nn.Module] = [Linear(widths[0], widths[1])]
     for inputs, outputs in pairwise(widths[1:]):
-        parts += [nn.BatchNorm1d(inputs)] if batch_norm else []
+        parts += [RowBatchNorm(inputs)] if batch_norm else []
         parts += [make_activation(activation), Linear(inputs, outputs)]
     return nn.Sequential(*parts)

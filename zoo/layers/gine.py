@@ -7,7 +7,7 @@ from zoo.graphs.kernel import Norm
 from zoo.layers.conv import Conv
 from zoo.layers.edge_embedding import edge_features, make_edge_embedding
 from zoo.layers.gin import make_epsilon, make_mlp
-from zoo.recipe.fields import Activation, Count, EdgeEmbedding
+from zoo.recipe.fields import Activation, EdgeEmbedding, Few
 
 
 class GINEConv(Conv):
@@ -33,8 +33,8 @@ class GINEConv(Conv):
         edge_embedding: EdgeEmbedding = "bond",  # pyright: ignore[reportArgumentType]
         eps: float = 0.0,
         learn_eps: bool = False,
-        layers: Count = 2,
-        expansion: Count = 1,
+        layers: Few = 2,
+        expansion: Few = 1,
         activation: Activation = "relu",  # pyright: ignore[reportArgumentType]
         batch_norm: bool = False,
     ) -> None:

@@ -33,6 +33,10 @@ class LabelMetric(Metric):
         """Whether it is defined for labels of this kind; `classes` says how many classes, or labels each, there are."""
         return kind in cls.kinds
 
+    def undefined(self, labels: Tensor) -> str | None:
+        """Why it cannot be told for these labels whatever is predicted, to follow their name; None if it can."""
+        return None if len(labels) else "there are none"
+
     @abstractmethod
     def score(self, outputs: Tensor, labels: Tensor) -> float:
         """outputs: float [n, classes], logits, or [n, tasks]; labels: int64 [n], or float [n, tasks]."""

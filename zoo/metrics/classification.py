@@ -48,6 +48,10 @@ class ROCAUC(LabelMetric):
         areas = [roc_auc_score(truth.numpy(), scores.numpy()) for scores, truth in _ranked(outputs, labels)]
         return _mean(areas)
 
+    def undefined(self, labels: Tensor) -> str | None:
+        """Where no label has both kinds."""
+        return _one_kind(labels)
+
     def chance(self, labels: Tensor) -> float:
         """½."""
         return 0.5
@@ -75,6 +79,10 @@ class AveragePrecision(LabelMetric):
         return _mean(
             [average_precision_score(truth.numpy(), scores.numpy()) for scores, truth in _ranked(outputs, labels)]
         )
+
+    def undefined(self, labels: Tensor) -> str | None:
+        """Where no label has both kinds."""
+        return _one_kind(labels)
 
     def chance(self, labels: Tensor) -> float:
         """The share of positives, which a ranking at random has as precision at every place; the mean over labels."""
@@ -119,6 +127,17 @@ def _ranked(outputs: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         scores, truth = scores[known], truth[known]
         if (truth == 1).any() and (truth == 0).any():
             yield scores, truth
+
+
+def _one_kind(labels: Tensor) -> str | None:
+    """Why labels [n] of two classes, or [n, tasks], give no ranking a score; None if one of them has both kinds."""
+    columns = labels.double()[:, None] if labels.dim() == 1 else labels
+    if bool(((columns == 0).any(dim=0) & (columns == 1).any(dim=0)).any()):
+        return None
+    found = [kind for value, kind in ((0, "negative"), (1, "positive")) if bool((columns == value).any())]
+    if len(found) == 2:
+        return "none has both a positive and a negative"
+    return f"all that are known are {found[0]}" if found else "none is known"
 
 
 def _mean(values: list[float]) -> float:

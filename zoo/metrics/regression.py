@@ -23,6 +23,10 @@ class MeanError(LabelMetric):
     def guess(self, known: Tensor) -> Tensor:
         """The one number that has the least error against known [n]."""
 
+    def undefined(self, labels: Tensor) -> str | None:
+        """Where no label is known."""
+        return "none is known" if bool(labels.isnan().all()) else None
+
     def score(self, outputs: Tensor, labels: Tensor) -> float:
         """NaN where an output is not finite, or no label is known; else as above, in float64."""
         if not torch.isfinite(outputs).all():

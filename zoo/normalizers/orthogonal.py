@@ -7,7 +7,7 @@ from torch import Tensor
 
 from zoo.normalizers.base import BoundedNormalizer
 from zoo.normalizers.norms import divisor, frobenius_norm
-from zoo.recipe.fields import Count, Mode, Scale
+from zoo.recipe.fields import Few, Mode, Scale
 
 
 class Orthogonal(BoundedNormalizer):
@@ -38,7 +38,7 @@ class Orthogonal(BoundedNormalizer):
         c: Scale = 1.0,
         method: Literal["bjorck", "qr"] = "bjorck",
         mode: Mode = "reparametrize",
-        iterations: Count = 25,
+        iterations: Few = 25,
     ) -> None:
         super().__init__(c=c, mode=mode)
         self.method = method

@@ -8,7 +8,7 @@ from torch import Tensor
 from zoo.normalizers.base import BoundedNormalizer
 from zoo.normalizers.norms import divisor, frobenius_norm, trace
 from zoo.normalizers.rescaled import into_ball, onto_sphere, rescaled
-from zoo.recipe.fields import Count, Mode, Scale
+from zoo.recipe.fields import Few, Mode, Scale
 
 _WARM_UP_LIMIT = 1000
 
@@ -49,7 +49,7 @@ class Spectral(BoundedNormalizer):
         mode: Mode = "reparametrize",
         soft: bool = False,
         method: Literal["gram", "power", "exact"] = "gram",
-        iterations: Count = 8,
+        iterations: Few = 8,
     ) -> None:
         super().__init__(c=c, mode=mode)
         self.soft = soft

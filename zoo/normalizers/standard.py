@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from zoo.errors import BuildError
 from zoo.normalizers.base import FeatureNormalizer
 from zoo.normalizers.per_graph import batched, node_mean
+from zoo.normalizers.single_row import RowBatchNorm
 from zoo.recipe.fields import Count, Fraction, Positive
 
 
@@ -39,7 +40,8 @@ class BatchNorm(FeatureNormalizer):
     Over the nodes of all graphs of a batch, as is usual.
 
     Options: affine: learn γ and β (both [width]); eps: added to the variance; momentum: the weight of the newest
-    statistics in the running ones. In training it needs at least two nodes.
+    statistics in the running ones. One node alone, which has no variance, is normalised by the running statistics in
+    training, too, and leaves them as they are.
     Source: Ioffe & Szegedy 2015 (arXiv 1502.03167).
     """
 
@@ -47,7 +49,7 @@ class BatchNorm(FeatureNormalizer):
 
     def __init__(self, width: int, *, affine: bool = True, eps: Positive = 1e-5, momentum: Fraction = 0.1) -> None:
         super().__init__(width)
-        self.norm = nn.BatchNorm1d(width, eps=eps, momentum=momentum, affine=affine)
+        self.norm = RowBatchNorm(width, eps=eps, momentum=momentum, affine=affine)
 
     def forward(self, graph: Any, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
@@ -76,7 +78,8 @@ class GroupNorm(FeatureNormalizer):
 
     def forward(self, graph: Any, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
-        return self.norm(x)
+        norm = self.norm  # its own forward refuses a single node whose groups have one channel each
+        return torch.group_norm(x, norm.num_groups, norm.weight, norm.bias, norm.eps)
 
 
 class InstanceNorm(FeatureNormalizer):
@@ -94,7 +97,7 @@ class InstanceNorm(FeatureNormalizer):
 
     def forward(self, graph: Any, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
-        if not batched(graph):
+        if not batched(graph) and len(x) > 1:
             return self.norm(x)
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         centred = wide - node_mean(graph, wide)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from zoo.plots.style import DASHES, colors, logarithmic, mark_zeros, marker, new_figure, positive, tidy
+from zoo.plots.style import DASHES, colors, literal, logarithmic, mark_zeros, marker, new_figure, positive, tidy
 
 
 def profiles(series: Mapping[str, Sequence[float]], title: str) -> Figure:
@@ -20,7 +20,7 @@ def profiles(series: Mapping[str, Sequence[float]], title: str) -> Figure:
     for index, ((name, values), color) in enumerate(zip(series.items(), colors(len(series)), strict=True)):
         depth = np.arange(1, len(values) + 1) / max(len(values), 1)
         look = {"color": color, "linestyle": DASHES[index % len(DASHES)], "linewidth": 1.5}
-        axes.plot(depth, positive(values), label=name, **look, **marker(index, len(values)))
+        axes.plot(depth, positive(values), label=literal(name), **look, **marker(index, len(values)))
         zeros |= mark_zeros(axes, depth, values, color)
     axes.set_xlim(-0.02, 1.02)
     logarithmic(axes)

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from zoo.plots.series import clock_of, preferred
-from zoo.plots.style import COLORS, new_figure, over_time, positive
+from zoo.plots.style import COLORS, literal, new_figure, over_time, positive
 
 _HATCH = {"hatch": "////", "edgecolor": "0.6", "facecolor": "white", "linewidth": 0}
 
@@ -31,7 +31,7 @@ def heatmap(probes: Sequence[Mapping[str, Any]], title: str, best: int | None = 
     figure = new_figure(title, (7.5, 4.2))
     axes = figure.add_subplot()
     cells = axes.pcolormesh(edges(times), edges(blocks), levels, cmap=colormaps[COLORS], rasterized=True)
-    bar = figure.colorbar(cells, ax=axes, label=rf"$\log_{{10}}\,\mu(G_l)$, {subspace}", pad=0.02)
+    bar = figure.colorbar(cells, ax=axes, label=rf"$\log_{{10}}\,\mu(G_l)$, {literal(subspace)}", pad=0.02)
     bar.ax.tick_params(labelsize=8.5)
     keys: list[Artist] = []
     if np.ma.getmaskarray(levels).any():

@@ -1,11 +1,13 @@
 """Writing a picture: whole or not at all, and the same bytes for the same picture."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from zoo.disk import said_of
 from zoo.errors import RunError
 
 # What a format would say about when and by which version it was drawn, and is told not to.
@@ -28,16 +30,18 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
         draft = file.with_name(f"{file.name}.part")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
+            draft.unlink(missing_ok=True)  # a link that somebody put there is not written through
             try:
-                with rc_context({"svg.hashsalt": "zoo"}):  # names inside the file are random otherwise
-                    figure.savefig(draft, format=name, metadata=_SILENT[name])
+                # names inside the file are random without the salt
+                with rc_context({"svg.hashsalt": "zoo"}), draft.open("xb") as stream:
+                    figure.savefig(stream, format=name, metadata=_SILENT[name])
                 draft.replace(file)
             finally:
-                draft.unlink(missing_ok=True)
+                with suppress(OSError):
+                    draft.unlink()
         except OSError as error:
-            reason = error.strerror or error
             raise RunError(
-                f"picture {file} — cannot be written: {reason} — expected a folder to write to (--to DIR)"
+                f"picture {file} — cannot be written: {said_of(error, file)} — expected a folder to write to (--to DIR)"
             ) from error
         files.append(file)
     return files

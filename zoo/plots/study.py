@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from zoo.plots.style import DASHES, MARKERS, colors, new_figure, tidy
+from zoo.plots.style import DASHES, MARKERS, colors, literal, new_figure, tidy
+from zoo.untrusted.text import inert
 
 DECADES = 2  # positive values that span so many are shown on a logarithmic axis
 COLUMNS = 3  # panels side by side
@@ -54,13 +55,14 @@ def sweep(lines: Sequence[Line], *, x_label: str, y_label: str = "", log_x: bool
     places = sorted({float(x) for line in lines for x in line.x})
     for axes, panel in zip(grid.flat, panels, strict=False):
         tidy(axes)
-        axes.set_title(panel, fontsize=9.5, parse_math=False)
+        axes.set_title(inert(panel), fontsize=9.5, parse_math=False)
         for line in lines:
             if line.panel == panel:
                 _draw(axes, line, *looks[line.label], shift=_shift(looks[line.label][0], len(labels)), log=log_x)
         _along(axes, places, log_x)
-        axes.set_ylabel(next((line.y_label for line in lines if line.panel == panel and line.y_label), y_label))
-        axes.set_xlabel(x_label)
+        own = (line.y_label for line in lines if line.panel == panel and line.y_label)
+        axes.set_ylabel(literal(next(own, y_label)))
+        axes.set_xlabel(literal(x_label))
         axes.tick_params(labelbottom=True)
     for axes in list(grid.flat)[len(panels) :]:
         axes.remove()
@@ -96,7 +98,9 @@ def scatter(
         above = np.isposinf(drawn[:, 0])
         below = (drawn[:, 0] == 0) if log else np.isneginf(drawn[:, 0])
         inside = drawn[~above & ~below]
-        axes.scatter(inside[:, 0], inside[:, 1], s=22, marker=MARKERS[index % len(MARKERS)], label=name, **look)
+        axes.scatter(
+            inside[:, 0], inside[:, 1], s=22, marker=MARKERS[index % len(MARKERS)], label=literal(name), **look
+        )
         for where, edge, sign in ((below, 0, "<"), (above, 1, ">")):
             if where.any():
                 edges.add((edge, sign))
@@ -109,8 +113,8 @@ def scatter(
                     transform=axes.get_yaxis_transform(),
                     **look,
                 )
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
+    axes.set_xlabel(literal(x_label))
+    axes.set_ylabel(literal(y_label))
     keys = {(0, "<"): "x is 0" if log else "x is −∞", (1, ">"): "x is ∞"}
     for edge in sorted(edges):
         axes.scatter([], [], s=30, marker=edge[1], color="0.4", label=keys[edge])
@@ -129,7 +133,7 @@ def _draw(axes: Axes, line: Line, index: int, color: Any, *, shift: float, log: 
         beside = place * (1 + shift) if log else place
         axes.plot(np.full(len(values), beside), values, ".", color=color, alpha=0.5, markersize=4, linestyle="none")
     look = {"linestyle": DASHES[index % len(DASHES)], "marker": MARKERS[index % len(MARKERS)]}
-    axes.plot(x, mean, color=color, linewidth=1.6, markersize=4.5, label=line.label, **look)
+    axes.plot(x, mean, color=color, linewidth=1.6, markersize=4.5, label=literal(line.label), **look)
     bounded = np.isfinite(low) & np.isfinite(high)
     ends = np.where(bounded, np.stack([mean - low, high - mean]), np.nan)
     axes.errorbar(x, mean, yerr=ends, fmt="none", ecolor=color, elinewidth=0.8, capsize=2)
@@ -152,7 +156,7 @@ def _legend(figure: Figure, axes: Axes, looks: Sequence[tuple[str, int, Any]]) -
             [],
             [],
             color=color,
-            label=label,
+            label=literal(label),
             linestyle=DASHES[index % len(DASHES)],
             marker=MARKERS[index % len(MARKERS)],
             markersize=4.5,

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from zoo.plots.series import Series, clock_of
-from zoo.plots.style import colors, marker, new_figure, over_time, tidy
+from zoo.plots.style import colors, literal, marker, new_figure, over_time, tidy
 
 
 def training(
@@ -26,9 +26,9 @@ def training(
     if validation:
         times, values = validation.times(clock), validation.values[:, 0]
         lines += axes.plot(
-            times, values, color=dark, linewidth=1.6, label=f"validation {metric}", **marker(0, len(times))
+            times, values, color=dark, linewidth=1.6, label=literal(f"validation {metric}"), **marker(0, len(times))
         )
-        axes.set_ylabel(f"validation {metric}")
+        axes.set_ylabel(literal(f"validation {metric}"))
     else:
         axes.set_yticks([])
     if rate:

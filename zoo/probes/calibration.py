@@ -16,6 +16,7 @@ from torch import Tensor
 
 from zoo.layers.network import Network
 from zoo.normalizers.base import BoundedNormalizer
+from zoo.probes.reading import Reading
 from zoo.probes.similarity import Similarity
 from zoo.probes.snapshot import snapshot
 
@@ -35,6 +36,10 @@ class Calibrated:
     trials: tuple[tuple[float, float], ...]
 
     def __str__(self) -> str:
+        if math.isnan(self.ratio):
+            return (
+                f"c = {self.c:.4g} stays: no gradient reaches the blocks, so there is no ratio to bring into the band"
+            )
         verdict = "inside" if self.inside else "the nearest that could be had, outside"
         return f"c = {self.c:.4g} gives μ(G_1)/μ(G_L) = {self.ratio:.3g}, {verdict} the band"
 
@@ -52,8 +57,10 @@ def calibrate(
 
     The ratio grows with c. It is bracketed by factors of 4 from c = 1, then bisected on a log scale towards `high`, in
     20 trials at most: the larger c, the more each block can do. Of a single block the ratio is 1 whatever c is, which
-    then stays 1. Each trial starts from the weights that the network came with and lets it project them, so that c
-    counts in either mode of a normaliser; the network is left projected with the c that was found.
+    then stays 1; so it does where all trials give the same ratio, as with features of zeros, and where no gradient
+    reaches the blocks (the ratio is then NaN). Each trial starts from the weights that the network came with and lets
+    it project them, so that c counts in either mode of a normaliser; the network is left projected with the c that was
+    found.
 
     bounded: the normalisers whose c is `auto`; all get the same c. passes: backward passes averaged per trial, the
     first with the random state as it is, each of the others with dropout masks of its own, the same in every trial.
@@ -73,14 +80,15 @@ def calibrate(
     def ratio_at(c: float) -> float:
         bound(c)
         draws = [partial(_seeded, loss, number) for number in range(passes)]
-        trials[c] = _mean([snapshot(network, [Similarity()], draw).ratio for draw in draws])
+        trials[c] = _mean([snapshot(network, [Similarity()], draw) for draw in draws])
         return trials[c]
 
-    if len(network.blocks) == 1:
+    if math.isnan(ratio_at(1.0)) or len(network.blocks) == 1:
         below = above = 1.0
-        ratio_at(below)
     else:
-        below, above = _bracket(ratio_at, high)
+        below, above = _bracket(ratio_at, high, trials[1.0])
+        if trials[1.0] <= high and all(math.isclose(ratio, trials[1.0], rel_tol=1e-6) for ratio in trials.values()):
+            below = above = 1.0
     for _ in range(_HALVINGS):
         if below == above or (above / below < _NARROW and trials[below] >= low):
             break
@@ -94,10 +102,10 @@ def calibrate(
     return Calibrated(below, ratio, low <= ratio <= high, tuple(trials.items()))
 
 
-def _bracket(ratio_at: Callable[[float], float], high: float) -> tuple[float, float]:
+def _bracket(ratio_at: Callable[[float], float], high: float, at_one: float) -> tuple[float, float]:
     """Two values of c, a factor 4 apart, between which the ratio crosses `high`; equal ends where it never does."""
     c = 1.0
-    if ratio_at(c) <= high:
+    if at_one <= high:
         while c < _LARGEST:
             if ratio_at(4 * c) > high:
                 return c, 4 * c
@@ -117,8 +125,11 @@ def _seeded(loss: Callable[[], Tensor], number: int) -> Tensor:
     return loss()
 
 
-def _mean(ratios: Sequence[float]) -> float:
-    """Geometric mean; overflow on the way (infinity, NaN) is read as expansion."""
+def _mean(readings: Sequence[Reading]) -> float:
+    """Geometric mean of the ratios; overflow (infinity, NaN) is read as expansion. NaN where no gradient arrives."""
+    if not any(reading.first or reading.last for reading in readings):
+        return math.nan
+    ratios = [reading.ratio for reading in readings]
     if not all(map(math.isfinite, ratios)):
         return math.inf
     return math.exp(statistics.fmean(math.log(ratio) if ratio > 0 else -math.inf for ratio in ratios))

@@ -137,15 +137,17 @@ def diagnose(
     *,
     skill: float | None,
     non_finite: tuple[str, int | None] | None = None,
+    untrained: bool = False,
 ) -> Diagnosis:
     """Judge a run by readings of `evidence_probes` before its first step and after its last one.
 
     skill: how much of the training part was learned, 0 for chance, 1 for all of it; None for a network that was not
-    trained, which is judged by its gradients and representations alone. non_finite: what was not finite
-    first, and at which block. A fault of the gradient counts if it is there at the end, or was there at the start of a
-    run that then did not learn; smoothing and collapse, which a shallow network on a dense graph has and lives with,
-    count only if nothing was learned. Of several, the one that is nearest to the cause is named: numbers, then size
-    (expansion, vanishing), then direction (oversmoothing), then the forward pass, then the fit.
+    trained, which is judged by its gradients and representations alone. non_finite: what was not finite first, and at
+    which block; untrained: that was so before the first step. A fault of the gradient counts if it is there at the end,
+    or was there at the start of a run that then did not learn; smoothing and collapse, which a shallow network on a
+    dense graph has and lives with, count only if nothing was learned. Of several, the one that is nearest to the cause
+    is named: numbers, then size (expansion, vanishing), then direction (oversmoothing), then the forward pass, then the
+    fit.
     """
     before = Facts.of(initial, reads_all_blocks=setting.reads_all_blocks)
     after = Facts.of(final, reads_all_blocks=setting.reads_all_blocks) if final else before
@@ -158,7 +160,7 @@ def diagnose(
         because = f"the {what} is the first thing that is not finite"
         if cause:
             because += f"; {cause.because} before the first step"
-        advice = cause.advice if cause else judge.bound()
+        advice = cause.advice if cause else judge.scale() if untrained else judge.bound()
         return Diagnosis("non-finite", because, advice, block, evidence)
 
     def seen(fault: Callable[[Facts], bool], *, only_unlearned: bool = False) -> Facts | None:
@@ -239,6 +241,10 @@ class _Judge:
         if skill is not None:
             because += f" and {skill:.0%} of the training part is learned"
         return Diagnosis("healthy", because, "")
+
+    def scale(self) -> str:
+        """Advice for a network that overflows as it is drawn: no step, and no rate, had a part in it."""
+        return "try prepare.features=standardize or row: the untrained network overflows on features as large as these"
 
     def bound(self) -> str:
         if self.setting.bounded:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from zoo.probes.base import BlockProbe
 from zoo.probes.untouched import untouched
-from zoo.recipe.fields import Count
+from zoo.recipe.fields import Few
 
 
 class JacobianGain(BlockProbe):
@@ -22,7 +22,7 @@ class JacobianGain(BlockProbe):
     Name: `jacobian.<kind>`. A gain of 1 at every block keeps the gradient's size.
     """
 
-    def __init__(self, *, kind: Literal["rms", "largest"] = "rms", draws: Count = 4) -> None:
+    def __init__(self, *, kind: Literal["rms", "largest"] = "rms", draws: Few = 4) -> None:
         self.kind: Literal["rms", "largest"] = kind
         self.draws = draws
 

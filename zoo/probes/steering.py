@@ -18,6 +18,8 @@ from zoo.recipe.duration import Duration, Length
 from zoo.recipe.fields import Fraction, Positive
 
 EVERY = Length(5, "steps")
+# What c is kept in: moved one way for ever it would end at 0 or at infinity, and the network with it.
+SMALLEST, LARGEST = 1e-12, 1e12
 
 
 class Controller(ABC):
@@ -110,7 +112,7 @@ def steer(controller: Controller, network: Network, reading: Reading) -> None:
     """Let a controller act on a network: its bounds are written, and projected weights brought to them."""
     bounds = network.bounds()
     before = block_means(bounds, len(network.blocks)).cpu().numpy()
-    factor = torch.from_numpy(controller.move(reading, before) / before)
+    factor = torch.from_numpy(np.clip(controller.move(reading, before), SMALLEST, LARGEST) / before)
     for blocks, c in bounds:
         c.mul_(factor[blocks].to(c).reshape(-1, *[1] * (c.dim() - 1)))
     network.project()

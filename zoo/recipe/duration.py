@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 Unit = Literal["epochs", "steps", "%"]
-_WRITTEN = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(epochs?|steps?|%)?\s*$")
+_WRITTEN = re.compile(r"\s*(\d{1,15}(?:\.\d{1,40})?)\s*(epochs?|steps?|%)?\s*", re.ASCII)
+LONGEST = 1e12  # epochs or steps: beyond what anybody lives to see, and far from where numbers lose their ends
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Length:
     unit: Unit
 
     def __str__(self) -> str:
-        amount = repr(int(self.amount) if float(self.amount).is_integer() else self.amount)
+        amount = repr(int(self.amount)) if float(self.amount).is_integer() else _positional(self.amount)
         return f"{amount}%" if self.unit == "%" else f"{amount} {self.unit}"
 
     def steps(self, steps_per_epoch: int, total: int | None = None) -> int:
@@ -37,12 +39,26 @@ def _parse(value: Any) -> Length:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("expected a duration such as '10 epochs', '200 steps' or '5%'")
-    match = _WRITTEN.match(str(value))
-    if not match or float(match[1]) <= 0:
-        raise ValueError("expected a duration above 0 such as '10 epochs', '200 steps' or '5%'")
+    match = _WRITTEN.fullmatch(_digits(value))
+    if not match or not 0 < float(match[1]) <= LONGEST:
+        raise ValueError("expected a duration above 0 such as '10 epochs', '200 steps' or '5%', below 10¹² of them")
     word = match[2] or "epochs"
     unit: Unit = "%" if word == "%" else "steps" if word.startswith("step") else "epochs"
     return Length(float(match[1]), unit)
+
+
+def _digits(value: int | float | str) -> str:
+    """A number as one writes it: without an exponent, and without asking for thousands of digits."""
+    if isinstance(value, str):
+        return value
+    if not 0 < value <= LONGEST:  # NaN is neither
+        return ""
+    return str(value) if isinstance(value, int) else _positional(value)
+
+
+def _positional(value: float) -> str:
+    """All digits that tell the number from its neighbours, and never an exponent, which would not be read."""
+    return f"{Decimal(repr(float(value))):f}"
 
 
 def _parse_whole(value: Any) -> Length:

@@ -30,7 +30,8 @@ Sampler = Annotated[Factory, Table("samplers")]
 Decoder = Annotated[Factory, Table("decoders")]
 
 Depth = Annotated[int, Field(ge=1, le=1024)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Few = Annotated[int, Field(ge=1, le=1000)]  # of what is made or done one after the other
 Index = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -7,6 +7,7 @@ import yaml
 
 from zoo.errors import Problem
 from zoo.recipe import text
+from zoo.recipe.shown import shown
 
 # What describes one recipe and not those made from it.
 OWN = ("extends", "description", "measured")
@@ -39,7 +40,7 @@ def apply(recipe: dict[str, Any], overrides: Sequence[str]) -> tuple[dict[str, A
                 recipe, problem = put(recipe, path, text.parse(written)), None
             except yaml.YAMLError:
                 problem = Problem(
-                    path, f"{written!r} is not a YAML value — expected e.g. 0.5, relu, [1, 2] or {{name: x}}"
+                    path, f"{shown(written)} is not a YAML value — expected e.g. 0.5, relu, [1, 2] or {{name: x}}"
                 )
         if problem:
             problems.append(problem)

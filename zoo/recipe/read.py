@@ -6,31 +6,44 @@ from typing import Any
 from registry.errors import did_you_mean
 from zoo.errors import Problem, RecipeError
 from zoo.recipe import merge, text, where
+from zoo.untrusted.names import check_name
+
+GENERATIONS = 32  # recipes that extend one another
 
 
 def read(recipe: str | Path) -> tuple[str, dict[str, Any]]:
-    """The name and the merged tree of a recipe, with its parents beneath it, not yet checked."""
+    """The name and the merged tree of a recipe, with its parents beneath it, not yet checked.
+
+    Raises: RecipeError if there is none, it or a parent cannot be read, or its name cannot be that of a run's folder.
+    """
     file = where.find(str(recipe))
     if file is None:
         near = did_you_mean(str(recipe), where.names())
         said = f"no such recipe — expected a name from 'zoo list recipes' or a .yaml file{near}"
         raise RecipeError(str(recipe), [Problem("", said)])
-    return _name_of(file), _extended(file, ())
+    name = _name_of(file)
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise RecipeError(str(file), [Problem("", f"{error} — rename the file")]) from error
+    return name, _extended(file, ())
 
 
 def _extended(file: Path, children: tuple[Path, ...]) -> dict[str, Any]:
     if file in children:
         chain = " → ".join(path.stem for path in (*children, file))
         raise RecipeError(str(file), [Problem("extends", f"recipes extend each other in a circle: {chain}")])
+    if len(children) >= GENERATIONS:
+        said = f"more than {GENERATIONS} recipes extend one another — expected few"
+        raise RecipeError(str(children[0]), [Problem("extends", said)])
     tree = text.read(file)
     if plugins := tree.get("plugins"):
         named = plugins if isinstance(plugins, list) else [plugins]
-        tree["plugins"] = [str(file.parent / str(plugin)) for plugin in named]
+        tree["plugins"] = [str(where.plugin(file, plugin)) for plugin in named]
     parent = tree.pop("extends", None)
     if parent is None:
         return tree
-    beside = file.parent / f"{parent}.yaml"
-    above = beside.resolve() if beside.is_file() else where.find(str(parent))
+    above = where.beside(file, f"{parent}.yaml") or where.find(str(parent))
     if above is None:
         near = did_you_mean(str(parent), where.names())
         raise RecipeError(

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_serializer, model_validator
 
 from zoo.recipe.duration import Duration, Length, WholeDuration
-from zoo.recipe.fields import Count, NonNegative, Positive
+from zoo.recipe.fields import Few, NonNegative, Positive
+from zoo.untrusted.names import check_name
 
 
 class Section(BaseModel):
@@ -54,7 +55,7 @@ class Calibration(Section):
 
     low: Positive = Field(default=0.5, description="lower end of the band for μ(G_1)/μ(G_L)")
     high: Positive = Field(default=1.5, description="upper end of the band")
-    passes: Count = Field(default=1, description="backward passes averaged per trial, each with fresh dropout masks")
+    passes: Few = Field(default=1, description="backward passes averaged per trial, each with fresh dropout masks")
 
 
 class Probing(Section):
@@ -85,7 +86,11 @@ class Training(Section):
     duration: WholeDuration = Field(default=Length(400, "epochs"), description="the whole training")
     patience: Duration | None = Field(default=None, description="stop when validation has not improved for so long")
     evaluate: Duration = Field(default=Length(1, "epochs"), description="how often validation is measured")
-    save: Duration = Field(default=Length(10, "%"), description="how often the state to resume from is written")
+    save: Duration | None = Field(
+        default=None,
+        description="how often the state to resume from is written; unset: every tenth of the training, and after ten "
+        "minutes at the latest, but for no more than 2 % of the time",
+    )
     precision: Literal["float32", "bf16"] = Field(default="float32", description="bf16: mixed precision by autocast")
     clip: Positive | None = Field(default=None, description="bound on the norm of all gradients together")
     memory: Literal["full", "checkpoint", "reversible"] = Field(
@@ -116,8 +121,11 @@ class Execution(Section):
     """Where and with what a run is computed; not part of its identity."""
 
     device: Device = Field(default="auto", description="auto, cpu, cuda, cuda:1")
-    kernel: Literal["auto", "compiled", "dgl", "torch"] = Field(
+    kernel: Literal["auto", "compiled", "triton", "dgl", "torch"] = Field(
         default="auto", description="who multiplies by the adjacency matrix"
+    )
+    cuda_graphs: Literal["auto", "always", "never"] = Field(
+        default="auto", description="whether a GPU repeats the steps of a full-graph training by itself"
     )
     threads: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="CPU threads; unset: one for small graphs, else PyTorch's choice"
@@ -144,10 +152,15 @@ def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
-class Recipe(Section):
-    """A whole run, described."""
+def _folder(name: str) -> str:
+    check_name(name)
+    return name
 
-    name: str
+
+class Recipe(Section):
+    """A whole run, described. name: that of the folder which its runs lie in."""
+
+    name: Annotated[str, AfterValidator(_folder)]
     description: str = ""
     measured: Measured | None = None
     plugins: tuple[str, ...] = ()

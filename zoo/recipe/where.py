@@ -26,9 +26,26 @@ def studies() -> list[str]:
 
 def find(recipe: str) -> Path | None:
     """The file of a recipe given by name or by path; None if there is none."""
-    path = Path(recipe).expanduser()
-    if path.suffix in {".yaml", ".yml"}:
-        return path.resolve() if path.is_file() else None
-    root = shipped().resolve()
-    file = (root / f"{recipe}.yaml").resolve()
-    return file if file.is_file() and file.is_relative_to(root) else None
+    try:
+        path = Path(recipe).expanduser()
+        if path.suffix in {".yaml", ".yml"}:
+            return path.resolve() if path.is_file() else None
+        root = shipped().resolve()
+        file = (root / f"{recipe}.yaml").resolve()
+        return file if file.is_file() and file.is_relative_to(root) else None
+    except (OSError, ValueError, RuntimeError):  # too long, with a NUL in it, ~ of nobody: no file has that name
+        return None
+
+
+def plugin(file: Path, named: object) -> Path:
+    """The plug-in that a file names: relative to it, unless it begins with / or ~."""
+    return Path(str(named)) if str(named).startswith("~") else file.parent / str(named)
+
+
+def beside(file: Path, name: str) -> Path | None:
+    """The file of that name in the folder of another; None if there is none."""
+    try:
+        found = file.parent / name
+        return found.resolve() if found.is_file() else None
+    except (OSError, ValueError):
+        return None

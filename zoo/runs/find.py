@@ -1,5 +1,6 @@
 """Finished runs below folders."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ def find(paths: Sequence[str | Path], verb: str) -> Iterator[Path]:
         if folder.is_finished(given):
             below = [given]
         else:
-            below = sorted((file.parent for file in given.glob(f"**/{folder.RESULT}")), key=_natural)
+            below = sorted(finished_below(given), key=_natural)
             below = [path for path in below if not any(map(_ASIDE.search, path.relative_to(given).parts))]
         if not below:
             raise RunError(
@@ -32,6 +33,16 @@ def find(paths: Sequence[str | Path], verb: str) -> Iterator[Path]:
             if path.resolve() not in seen:
                 seen.add(path.resolve())
                 yield path
+
+
+def finished_below(path: Path) -> list[Path]:
+    """The folders of finished runs in or below one, in no order; one that is moved or arrives meanwhile is no error."""
+    found = []
+    for place, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if not name.startswith(".")]  # what is not whole yet
+        if folder.RESULT in files:
+            found.append(Path(place))
+    return found
 
 
 def _natural(path: Path) -> list[str | int]:

@@ -6,7 +6,7 @@
         metrics.jsonl      one line per validation
         probes.jsonl       one line per measured step
         model.safetensors  the weights that validated best
-        state.pt           what to resume from, while the run is not finished
+        state.pt           what to resume from, while the run is not finished; state.previous.pt is the one before
         result.json        written last and whole: without it the run is not finished
         failure.json       why the run broke off, if an error ended it
 
@@ -17,19 +17,27 @@ import json
 import math
 import os
 import shutil
+import warnings
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from zoo.datasets.digest import sha256_of
+from zoo.disk import said_of
 from zoo.errors import RunError
 from zoo.recipe import text
 from zoo.recipe.schema import Recipe
+from zoo.runs import states
+from zoo.runs.atomic import drafted, replacing, sync
+from zoo.runs.lines import Lines
+from zoo.runs.record import parse_json
+from zoo.runs.writing import writing
 
-RESULT, FAILURE, METRICS, PROBES, RECIPE, ENVIRONMENT, WEIGHTS, STATE = (
+RESULT, FAILURE, METRICS, PROBES, RECIPE, ENVIRONMENT, WEIGHTS = (
     "result.json",
     "failure.json",
     "metrics.jsonl",
@@ -37,7 +45,6 @@ RESULT, FAILURE, METRICS, PROBES, RECIPE, ENVIRONMENT, WEIGHTS, STATE = (
     "recipe.yaml",
     "environment.json",
     "model.safetensors",
-    "state.pt",
 )
 
 
@@ -48,7 +55,7 @@ def place(root: Path, recipe: Recipe, identity: str, seed: int) -> Path:
 
 def is_finished(path: Path) -> bool:
     """Whether a folder holds a finished run."""
-    return (path / RESULT).is_file()
+    return os.path.isfile(path / RESULT)  # noqa: PTH113 (Path.is_file raises where it may not look)
 
 
 def failure_of(path: Path) -> str | None:
@@ -56,7 +63,7 @@ def failure_of(path: Path) -> str | None:
     if is_finished(path) or not (path / FAILURE).is_file():
         return None
     try:
-        return str(json.loads((path / FAILURE).read_text(encoding="utf-8"))["error"])
+        return str(parse_json((path / FAILURE).read_text(encoding="utf-8"))["error"])
     except (OSError, ValueError, KeyError, TypeError):
         return f"{FAILURE} cannot be read"
 
@@ -71,76 +78,102 @@ class RunFolder:
     """Writes one run's records as they come; watches a trainer and saves its state.
 
     resume: go on in the folder of an unfinished run; `state` is then what it saved last, or None if it saved nothing,
-    in which case the run begins anew.
-    Raises: RunError if the folder cannot be made, or a saved state cannot be read.
+    in which case the run begins anew; `resumed` says from which file. If the state saved last cannot be read (a dying
+    disk), the run goes on from the one before, and `Unreadable` is warned. Lines that were written after the state are
+    cut off: they will be written again.
+    Raises: RunError if the folder cannot be made, no saved state can be read, or the lines before it are not there.
     """
 
     def __init__(self, path: Path, *, resume: bool = False) -> None:
         self.path = path
-        self.state = _read_state(path / STATE) if resume and not is_finished(path) else None
+        found = states.read(path) if resume and not is_finished(path) else None
+        self.state: dict[str, Any] | None = None
+        self.resumed = ""
+        marks: dict[str, Any] = {}
         try:
-            if self.state is None:
+            if found is None:
                 move_aside(path)
                 path.mkdir(parents=True)
+                sync(path.parent)
             else:
-                _cut(path / METRICS, self.state["step"])
-                if (path / PROBES).exists():
-                    _cut(path / PROBES, self.state["step"])
-            self._metrics = (path / METRICS).open("a", encoding="utf-8")
-            self._probes: TextIO | None = None  # made when something is probed
+                self.state, name, wrong = found
+                marks = self.state.pop("lines", {})
+                self.resumed = f"{name}; {wrong}" if wrong else name
+            self._metrics = Lines(path / METRICS, marks.get(METRICS))
+            self._probes = Lines(path / PROBES, marks.get(PROBES))  # made when something is probed
+            if found is not None:
+                self._metrics.cut()
+                self._probes.cut()
+            self._metrics.open()
         except OSError as error:
             raise RunError(
-                f"run folder {path} — cannot be made: {error.strerror} — expected a folder to write to (--runs DIR)"
+                f"run folder {path} — cannot be made: {said_of(error, path)} — expected a folder to write to "
+                "(--runs DIR)"
             ) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(
-                f"{path / METRICS} — does not fit the saved state: {error} — expected the lines that the run wrote — "
-                "train without --resume"
+                f"run folder {path} — its lines do not fit the saved state: {error} — expected the {METRICS} and "
+                f"{PROBES} that the run wrote — train without --resume"
             ) from error
+        if found and found[2]:
+            states.set_aside_broken(path)
+            warnings.warn(
+                f"run folder {path} — {found[2]} — it is kept as {states.BROKEN}, and the run goes on from {found[1]}",
+                states.Unreadable,
+                stacklevel=2,
+            )
 
     def describe(self, recipe: Recipe, environment: Mapping[str, Any]) -> None:
         """Write the resolved recipe, with copies of its plug-ins beside it, and the environment; once for each run."""
-        if self.state is not None:
-            return
-        values = recipe.plain()
-        copies = [_copy(Path(plugin), self.path / "plugins") for plugin in recipe.plugins]
-        values["plugins"] = [copy.relative_to(self.path).as_posix() for copy in copies]
-        (self.path / RECIPE).write_text(text.write(values), encoding="utf-8")
-        write_json(self.path / ENVIRONMENT, environment)
+        with writing(self.path):
+            if self.state is not None:
+                return
+            values = recipe.plain()
+            copies = [_copy(Path(plugin), self.path / "plugins") for plugin in recipe.plugins]
+            values["plugins"] = [copy.relative_to(self.path).as_posix() for copy in copies]
+            with replacing(self.path / RECIPE) as stream:
+                stream.write(text.write(values).encode())
+            write_json(self.path / ENVIRONMENT, environment)
 
     def measured(self, row: Mapping[str, Any]) -> None:
         """Append one validation to metrics.jsonl."""
-        self._metrics.write(json.dumps(finite(row)) + "\n")
-        self._metrics.flush()
+        with writing(self.path):
+            self._metrics.append(finite(row))
 
     def probed(self, row: Mapping[str, Any]) -> None:
         """Append one reading to probes.jsonl."""
-        if self._probes is None:
-            self._probes = (self.path / PROBES).open("a", encoding="utf-8")
-        self._probes.write(json.dumps(finite(row)) + "\n")
-        self._probes.flush()
+        with writing(self.path):
+            self._probes.append(finite(row))
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write what the run can be resumed from; the state before it stays until this one is whole."""
-        draft = self.path / f"{STATE}.part"
-        with draft.open("wb") as stream:
-            torch.save(dict(state), stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(self.path / STATE)
+        """Write what the run can be resumed from; at every moment there is a state that is whole, once there was one.
+
+        What was measured before is on the disk before it.
+        """
+        with writing(self.path):
+            lines = {METRICS: self._metrics, PROBES: self._probes}
+            for each in lines.values():
+                each.sync()
+            states.save(self.path, {**state, "lines": {name: each.mark() for name, each in lines.items()}})
 
     def finish(self, weights: Mapping[str, Tensor], result: Mapping[str, Any]) -> None:
-        """Write the weights, then the result: its presence means that all is there."""
-        self.close()
-        save_file(_distinct(weights), self.path / WEIGHTS)
-        write_json(self.path / RESULT, result)
-        (self.path / STATE).unlink(missing_ok=True)  # there is nothing left to resume
+        """Write the weights, then the result, with their digest: its presence means that all is there, on the disk."""
+        with writing(self.path):
+            with closing(self):
+                self._metrics.sync()
+                self._probes.sync()
+            with drafted(self.path / WEIGHTS) as draft:
+                save_file(_distinct(weights), draft)
+            write_json(self.path / RESULT, {**result, "weights": sha256_of(self.path / WEIGHTS)})
+            states.forget(self.path)  # there is nothing left to resume
 
     def close(self) -> None:
         """Close what is open; for a run that is broken off."""
-        self._metrics.close()
-        if self._probes is not None:
-            self._probes.close()
+        with writing(self.path):
+            try:
+                self._metrics.close()
+            finally:
+                self._probes.close()
 
 
 def _distinct(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -154,13 +187,8 @@ def _distinct(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def write_json(file: Path, value: Mapping[str, Any]) -> None:
     """Write JSON so that the file is either whole or not there."""
-    draft = file.with_suffix(file.suffix + ".part")
-    with draft.open("w", encoding="utf-8") as stream:
-        json.dump(finite(value), stream, indent=2, ensure_ascii=False)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(file)
+    with replacing(file) as stream:
+        stream.write((json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def finite(value: Any) -> Any:
@@ -174,26 +202,6 @@ def finite(value: Any) -> Any:
     return value
 
 
-def _read_state(file: Path) -> dict[str, Any] | None:
-    if not file.is_file():
-        return None
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise RunError(
-            f"{file} — cannot be read: {error} — expected the state that the run saved — train without --resume"
-        ) from error
-
-
-def _cut(metrics: Path, step: int) -> None:
-    """Drop what was measured after the saved state; it will be measured again."""
-    lines = metrics.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-    draft = metrics.with_suffix(".part")
-    draft.write_text("".join(kept), encoding="utf-8")
-    draft.replace(metrics)
-
-
 def move_aside(path: Path) -> None:
     """Give what is at a run's place a name of its own that says what it was; nothing happens if nothing is there."""
     if not path.exists():
@@ -203,6 +211,7 @@ def move_aside(path: Path) -> None:
     while (aside := path.with_name(f"{path.name}.{kind}-{number}")).exists():
         number += 1
     path.rename(aside)
+    sync(path.parent)
 
 
 def _copy(file: Path, folder: Path) -> Path:

@@ -1,13 +1,17 @@
 """What a network says of a part, as a file: NumPy's npz, which other programs read without pickle, or CSV."""
 
 import os
+import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from zoo.disk import said_of
 from zoo.errors import RunError
+from zoo.untrusted.npz import check_npz
 
 Form = Literal["npz", "csv"]
 Arrays = Mapping[str, np.ndarray]
@@ -26,7 +30,8 @@ def write_predictions(file: Path, arrays: Arrays, about: Mapping[str, str | floa
         raise RunError(f"predictions {file} — no form {form!r} — expected one of: {', '.join(get_args(Form))}")
     draft = file.with_name(f"{file.name}.part")
     try:
-        with draft.open("wb") as stream:
+        draft.unlink(missing_ok=True)  # a link that somebody put there is not written through
+        with draft.open("xb") as stream:
             if form == "npz":
                 contents: dict[str, Any] = {**arrays, **{name: np.array(value) for name, value in about.items()}}
                 np.savez(stream, **contents)
@@ -40,9 +45,10 @@ def write_predictions(file: Path, arrays: Arrays, about: Mapping[str, str | floa
         aside = _move_aside(file)
         draft.replace(file)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
         raise RunError(
-            f"predictions {file} — cannot be written: {error.strerror} — expected a file in a folder to write to"
+            f"predictions {file} — cannot be written: {said_of(error, file)} — expected a file in a folder to write to"
         ) from error
     return aside
 
@@ -51,6 +57,9 @@ def read_predictions(file: str | Path) -> dict[str, np.ndarray]:
     """The arrays of an npz file that `write_predictions` wrote. Raises: RunError if it cannot be read."""
     try:
         with Path(file).open("rb") as stream:
+            with zipfile.ZipFile(stream) as archive:
+                check_npz(archive, Path(file).stat().st_size)
+            stream.seek(0)
             found = np.load(stream, allow_pickle=False)
             return {name: found[name] for name in found.files}
     except Exception as error:  # NumPy and zipfile have several for a broken file

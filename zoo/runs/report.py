@@ -5,10 +5,10 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from zoo.runs.run import Run
+from zoo.untrusted.display import plain
 
 _ROW = ("recipe", "metric", "val", "test", "best_epoch", "seconds", "status", "seed")
 
@@ -36,7 +36,9 @@ def table_of(runs: Sequence[Run]) -> Table:
     metrics = sorted({run.metric for run in runs})
     lower = sorted({run.metric for run in runs if not run.result.get("higher_is_better", True)})
     said = f" ({' and '.join(lower)}: lower is better)" if lower else ""
-    table = Table(title=f"test {' or '.join(metrics)} at best validation{said}", title_justify="left")
+    table = Table(
+        title=plain(f"test {' or '.join(metrics)} at best validation{said}", "table.title"), title_justify="left"
+    )
     table.add_column("recipe", overflow="fold")
     table.add_column("normalizer", overflow="fold")
     if len(metrics) > 1:
@@ -47,16 +49,16 @@ def table_of(runs: Sequence[Run]) -> Table:
     for (recipe, _), members in groups.items():
         gradients = [run.result["gradient_similarity"] for run in members]
         table.add_row(
-            escape(recipe),
-            escape(normalizer_of(members[0])),
-            *([members[0].metric] if len(metrics) > 1 else []),
+            plain(recipe),
+            plain(normalizer_of(members[0])),
+            *([plain(members[0].metric)] if len(metrics) > 1 else []),
             spread([run.test for run in members]),
             spread([run.val for run in members]),
             _range([run.result["best_epoch"] for run in members]),
             _scientific([gradient["first_block"] for gradient in gradients]),
             _scientific([gradient["last_block"] for gradient in gradients]),
             f"{sum(run.result['seconds'] for run in members):.1f}",
-            _statuses(members),
+            plain(_statuses(members)),
         )
     table.caption = "μ(G): how much the gradient differs from node to node, at initialisation"
     table.caption_justify = "left"
@@ -79,8 +81,8 @@ def normalizer_of(run: Run) -> str:
     for component in run.normalizers:
         c = component.get("c")
         if isinstance(c, dict) and run.result.get("c_range"):
-            low, high = (f"{end:.3g}" for end in run.result["c_range"])
-            c = f"{c['name']} → {low if low == high else f'{low}–{high}'}"
+            low, high = ("not finite" if end is None else f"{end:.3g}" for end in run.result["c_range"])
+            c = f"{c.get('name')} → {low if low == high else f'{low}–{high}'}"
         elif c == "auto" and run.result["c"] is not None:
             c = f"auto → {run.result['c']:.3g}"
         words.append(component["name"] if c is None else f"{component['name']} c={c}")

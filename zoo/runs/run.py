@@ -1,16 +1,32 @@
 """A finished run, read back."""
 
-import json
+import os
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.datasets.digest import sha256_of
 from zoo.errors import RecipeError, RunError
 from zoo.recipe import text
 from zoo.runs import folder
+from zoo.runs.claim import holder
+from zoo.runs.find import finished_below
+from zoo.runs.record import check_result, check_row, parse_json
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Result(dict[str, Any]):
+    """All of a result.json; to ask for what it does not have is a RunError that names the file."""
+
+    def __init__(self, file: Path, values: dict[str, Any]) -> None:
+        super().__init__(values)
+        self._file = file
+
+    def __missing__(self, key: str) -> Any:
+        raise RunError(f"{self._file} — has no {key} — expected what the run wrote")
 
 
 class Run:
@@ -20,10 +36,11 @@ class Run:
         """Open a run folder. Raises: RunError if it holds no finished run."""
         self.path = Path(path)
         if not folder.is_finished(self.path):
-            state = (
-                "the run in it is not finished" if (self.path / folder.RECIPE).is_file() else "there is no run in it"
-            )
-            near = sorted(str(file.parent) for file in self.path.glob(f"**/{folder.RESULT}"))[:3]
+            begun = os.path.isfile(self.path / folder.RECIPE)  # noqa: PTH113 (Path.is_file raises where it may not look)
+            state = "the run in it is not finished" if begun else "there is no run in it"
+            if trained_by := holder(self.path):
+                state = f"the run in it is being trained, by {trained_by}"
+            near = sorted(map(str, finished_below(self.path)))[:3]
             hint = f" — finished runs below it: {', '.join(near)}" if near else ""
             raise RunError(f"run folder {self.path} — {state} — expected a folder with {folder.RESULT}{hint}")
 
@@ -32,8 +49,16 @@ class Run:
 
     @cached_property
     def result(self) -> dict[str, Any]:
-        """All of result.json."""
-        return self._json(folder.RESULT)
+        """All of result.json. Raises: RunError if it cannot be read, or is not what a run writes."""
+        file = self.path / folder.RESULT
+        value = self._json(folder.RESULT)
+        try:
+            check_result(value)
+        except ValueError as error:
+            raise RunError(
+                f"{file} — is not what a run writes: {error} — expected the file that the run wrote"
+            ) from error
+        return Result(file, value)
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -45,7 +70,7 @@ class Run:
         """One row per validation, one column per quantity: epoch, step, loss, val, best_val, lr, seconds."""
         import pandas as pd
 
-        return pd.DataFrame(self._lines(folder.METRICS))
+        return pd.DataFrame(self._lines(folder.METRICS, "step", "epoch"))
 
     @cached_property
     def probes(self) -> list[dict[str, Any]]:
@@ -55,6 +80,23 @@ class Run:
         Empty if the run measured nothing.
         """
         return self._lines(folder.PROBES, "step", "epoch") if (self.path / folder.PROBES).exists() else []
+
+    @property
+    def weights(self) -> Path:
+        """The file of the weights that validated best, as the run wrote them.
+
+        Raises: RunError if it cannot be read, or has another digest than the run noted; older runs noted none.
+        """
+        file, noted = self.path / folder.WEIGHTS, self.result.get("weights")
+        try:
+            found = sha256_of(file)
+        except OSError as error:
+            raise RunError(
+                f"{file} — cannot be read: {error.strerror} — expected the weights that the run wrote"
+            ) from error
+        if noted is not None and found != noted:
+            raise RunError(f"{file} — has changed: digest {found} — expected {noted}, the weights that the run wrote")
+        return file
 
     @property
     def metric(self) -> str:
@@ -90,19 +132,22 @@ class Run:
         except RecipeError as error:
             raise RunError(f"{error} — expected the recipe that the run wrote") from error
         normalizers: list[Any] = written if isinstance(written, list) else [written]
-        if not all(isinstance(item, dict) and "name" in item for item in normalizers):
-            raise RunError(f"{file} — has no normalizer — expected the recipe that the run wrote")
+        if not all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in normalizers):
+            raise RunError(f"{file} — has no normalizer with a name — expected the recipe that the run wrote")
         return normalizers
 
     def _lines(self, name: str, *required: str) -> list[dict[str, Any]]:
-        """The objects in a file with one a line; each has to have whole numbers under the required names."""
+        """The objects in a file with one a line, in the order of the steps.
+
+        Each has to have whole numbers under the required names, of which the first may not go down.
+        """
         file = self.path / name
         try:
-            rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-            if not all(isinstance(row, dict) for row in rows):
-                raise ValueError("a line is no object")
-            if not all(type(row.get(key)) is int for row in rows for key in required):
-                raise ValueError(f"a line is without {' or '.join(required)}")
+            rows = [parse_json(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+            for row in rows:
+                check_row(row, *required)
+            if any(row[required[0]] > after[required[0]] for row, after in pairwise(rows)):
+                raise ValueError(f"its lines are not in the order of {required[0]}")
         except (OSError, ValueError) as error:
             raise RunError(f"{file} — cannot be read: {error} — expected one JSON object a line") from error
         return rows
@@ -110,7 +155,7 @@ class Run:
     def _json(self, name: str) -> dict[str, Any]:
         file = self.path / name
         try:
-            value = json.loads(file.read_text(encoding="utf-8"))
+            value = parse_json(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise RunError(f"{file} — cannot be read: {error} — expected the JSON that the run wrote") from error
         if not isinstance(value, dict):

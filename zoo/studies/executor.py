@@ -25,4 +25,4 @@ class Executor(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Stop everything at once. Runs that are broken off keep the state that they saved last."""
+        """Stop everything. Runs that are broken off keep the state that they saved last, maybe of this moment."""

@@ -1,5 +1,6 @@
 """From a study to its cells: the recipes that it trains, each with its place on every axis."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -12,6 +13,8 @@ from zoo.recipe.options import options_of
 from zoo.recipe.schema import Recipe
 from zoo.studies.schema import Alternative, Axis, Changes, Space, Study
 
+CELLS = 2_000  # of one study: more would be planned for minutes before the first is trained
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -22,11 +25,15 @@ class Variant:
     space: Space
 
 
-def variants(study: Study) -> list[Variant]:
+def variants(study: Study, *, allow_plugins: bool = False) -> list[Variant]:
     """Every cell's recipe, checked; the last axis changes fastest.
 
-    Raises: RecipeError with the problems of all cells.
+    allow_plugins: run the plug-ins that its recipes name besides those of the study.
+    Raises: RecipeError with the problems of all cells, or if there are more than `CELLS`.
     """
+    if (count := _count(study)) > CELLS:
+        said = f"{count} cells — expected at most {CELLS}, as each is a recipe to be trained"
+        raise RecipeError(study.name, [Problem("vary", said)], "study")
     found: list[Variant] = []
     problems: list[Problem] = []
     places: set[tuple[str, ...]] = set()
@@ -48,7 +55,8 @@ def variants(study: Study) -> list[Variant]:
                 problems.append(Problem(f"tune.space.{path}", "two values look the same — expected each once"))
         before = {path: value for path, value in study.change.items() if path not in changes}
         try:
-            found.append(Variant(axes, load(base, {**before, **outermost_first(changes)}, study.plugins), space))
+            changed = {**before, **outermost_first(changes)}
+            found.append(Variant(axes, load(base, changed, study.plugins, allow_plugins=allow_plugins), space))
         except RecipeError as error:
             problems += [
                 Problem(" · ".join(part for part in (place, problem.path) if part), problem.text)
@@ -87,6 +95,10 @@ def label(value: Any) -> str:
     if isinstance(value, list | tuple):
         return " + ".join(map(label, value))
     return "none" if value is None else str(value)
+
+
+def _count(study: Study) -> int:
+    return len(study.vary) if isinstance(study.vary, tuple) else math.prod(map(len, study.vary.values()))
 
 
 def _cells(study: Study) -> Iterator[tuple[dict[str, str], tuple[Alternative, ...]]]:

@@ -2,12 +2,16 @@
 
 import shutil
 import zipfile
+import zlib
 from io import BytesIO
 from pathlib import Path
 
 from zoo.errors import RunError
 from zoo.runs import folder
 from zoo.runs.claim import claim
+from zoo.untrusted.zips import check_members
+
+_MEMBERS = 10_000  # files of one run: records, plug-ins, pictures
 
 
 def pack(path: Path) -> bytes:
@@ -34,9 +38,14 @@ def unpack(parcel: bytes, path: Path) -> None:
                 shutil.rmtree(draft)
             draft.mkdir()
             with zipfile.ZipFile(BytesIO(parcel)) as archive:
+                check_members(archive.infolist(), most=_MEMBERS)
                 archive.extractall(draft)
             folder.move_aside(path)
             draft.rename(path)
+        except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise RunError(
+                f"run folder {path} — what came for it cannot be unpacked: {error} — train it again"
+            ) from error
         except OSError as error:
             raise RunError(
                 f"run folder {path} — cannot be made: {error.strerror} — expected a folder to write to (--runs DIR)"

@@ -158,17 +158,18 @@ class Arm:
 class Plan:
     """All arms of a study over the run folders below `runs`; nothing is trained here.
 
+    allow_plugins: run the plug-ins that its recipes name besides those of the study.
     Raises: RecipeError with the problems of all arms; ZooError where a search needs optuna, and it is not installed.
     """
 
-    def __init__(self, study: Study, runs: str | Path) -> None:
+    def __init__(self, study: Study, runs: str | Path, *, allow_plugins: bool = False) -> None:
         self.study = study
         self.root = Path(runs)
         self._elsewhere = _finished_below(self.root)
         self._known: dict[tuple[str, int], Planned] = {}
         self._retrying = False
         self._tried: set[Path] = set()
-        self.arms = self._begun(variants(study))
+        self.arms = self._begun(variants(study, allow_plugins=allow_plugins))
 
     def retry(self) -> None:
         """Count runs that failed before as still to be trained; searches begin anew."""

@@ -1,6 +1,6 @@
 """From a name or a path to a checked `Study`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from registry.errors import did_you_mean
 from zoo.errors import Problem, RecipeError
 from zoo.recipe import merge, text, where
+from zoo.recipe.consent import consented
+from zoo.recipe.shown import shown
 from zoo.studies.grid import label
 from zoo.studies.schema import LIST, MAPPING, Range, Report, Study, Tuning
 
@@ -18,11 +20,20 @@ _EXPECTED = {"too_short": "at least one", "tuple_type": "a list"} | dict.fromkey
 )
 
 
-def read(study: str | Path, *, quick: bool = False, changes: dict[str, Any] | None = None) -> Study:
+def read(
+    study: str | Path,
+    *,
+    quick: bool = False,
+    changes: dict[str, Any] | None = None,
+    plugins: Sequence[str | Path] = (),
+    allow_plugins: bool = False,
+) -> Study:
     """Read and check a study.
 
     study: a shipped study's name or the path of a YAML file. quick: lay its `quick:` part over it, where lists and
     axes replace and other mappings merge. changes: `seeds`, or dotted recipe paths that are added to `change`.
+    plugins: files to run before those that the study names. allow_plugins: let it name others than these; its recipes
+    are asked when they are loaded, by `variants`.
     Raises: RecipeError with every problem.
     """
     file = _find(str(study))
@@ -39,7 +50,11 @@ def read(study: str | Path, *, quick: bool = False, changes: dict[str, Any] | No
     for alternative in _alternatives(tree.get("vary")):
         alternative["base"] = _beside(file, alternative["base"])
     if isinstance(tree.get("plugins"), list):
-        tree["plugins"] = [str(file.parent / Path(str(plugin)).expanduser()) for plugin in tree["plugins"]]
+        named = [where.plugin(file, plugin) for plugin in tree["plugins"]]
+        files = consented(named, plugins, allow=allow_plugins, recipe=str(study), what="study")
+        tree["plugins"] = list(map(str, files))
+    elif plugins and tree.get("plugins") is None:
+        tree["plugins"] = list(map(str, plugins))
     return _checked(str(study), tree, problems)
 
 
@@ -122,7 +137,7 @@ def _sentence(item: Any) -> str:
     if kind == "literal_error":
         words = [word.strip(" '") for word in item["ctx"]["expected"].replace(" or ", ",").split(",")]
         near = did_you_mean(str(item["input"]), words)
-    return f"{item['input']!r} is not valid — expected {_EXPECTED.get(kind, message)}{near}"
+    return f"{shown(item['input'])} is not valid — expected {_EXPECTED.get(kind, message)}{near}"
 
 
 def _about_axes(tree: dict[str, Any]) -> Iterator[Problem]:

@@ -8,11 +8,13 @@ from typing import Literal, overload
 
 import rich.table
 from rich.cells import cell_len
-from rich.markup import escape
+from rich.text import Text
 
 from zoo.errors import RunError
 from zoo.studies.figures import MINUS
 from zoo.studies.table import Table
+from zoo.untrusted.display import plain
+from zoo.untrusted.text import inert
 
 Format = Literal["rich", "markdown", "csv", "latex"]
 FORMATS: tuple[Format, ...] = ("rich", "markdown", "csv", "latex")
@@ -44,13 +46,18 @@ def render(table: Table, to: Format) -> str | rich.table.Table:
 
 
 def _rich(table: Table) -> rich.table.Table:
-    drawn = rich.table.Table(title=escape(table.title) or None, title_justify="left", caption_justify="left")
+    title = plain(table.title, "table.title") if table.title else None
+    drawn = rich.table.Table(title=title, title_justify="left", caption_justify="left")
     for head, side in zip(table.head, table.align, strict=True):
-        drawn.add_column(escape(head), justify=side, overflow="fold")
+        drawn.add_column(plain(head), justify=side, overflow="fold")
     for index, row in enumerate(table.rows):
-        drawn.add_row(*_texts(table, index, row, escape, "[bold]{}[/bold]"))
-    drawn.caption = escape("\n".join(table.notes)) or None
+        drawn.add_row(*_for_terminal(table, index, row))
+    drawn.caption = plain("\n".join(map(inert, table.notes)), "table.caption", keep="\n") if table.notes else None
     return drawn
+
+
+def _for_terminal(table: Table, index: int, row: Sequence[str]) -> list[Text]:
+    return [plain(text, "bold" if (index, column) in table.bold else "") for column, text in enumerate(row)]
 
 
 def _markdown(table: Table) -> str:
@@ -66,7 +73,7 @@ def _markdown(table: Table) -> str:
     parts = [
         *([f"**{_for_markdown(table.title)}**"] if table.title else []),
         "\n".join(lines),
-        *(["\n".join(f"- {_for_markdown(note)}" for note in table.notes)] if table.notes else []),
+        *(["\n".join(f"- {_for_item(note)}" for note in table.notes)] if table.notes else []),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -74,8 +81,8 @@ def _markdown(table: Table) -> str:
 def _csv(table: Table) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(table.fields or table.head)
-    writer.writerows(table.records if table.fields else table.rows)
+    rows = [table.fields or table.head, *(table.records if table.fields else table.rows)]
+    writer.writerows([inert(entry) if isinstance(entry, str) else entry for entry in row] for row in rows)
     return stream.getvalue()
 
 
@@ -113,12 +120,24 @@ def _padded(row: Sequence[str], widths: Sequence[int], align: Sequence[str]) -> 
     return f"| {' | '.join(texts)} |"
 
 
-# What Markdown would read as markup: an underscore within a word is safe, and so is a < before a number.
-_MARKUP = re.compile(r"[\\|*`~]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|\[(?=[^\]]*\]\()")
+# What Markdown would read as markup: an underscore within a word is safe, and so is a < before a number. GitHub sets
+# what is between dollars as a formula.
+_MARKUP = re.compile(r"[\\|*`~$]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|\[(?=[^\]]*\][(\[:])|\[(?=\^)|&(?=#?\w+;)")
+# What would begin a heading, a list, a quotation, code or a rule where a paragraph begins.
+_BEGINNING = re.compile(r"\s*(?:[#>+=-]|\d+(?=[.)]))")
 
 
 def _for_markdown(text: str) -> str:
-    return _MARKUP.sub(lambda found: "\\" + found[0], " ".join(text.splitlines()))
+    return _MARKUP.sub(lambda found: "\\" + found[0], inert(" ".join(text.splitlines())))
+
+
+def _for_item(text: str) -> str:
+    """As an item of a list, at whose beginning some signs have a meaning that they have nowhere else."""
+    masked = _for_markdown(text).strip()
+    if found := _BEGINNING.match(masked):
+        place = found.end() - (0 if found[0][-1].isdigit() else 1)
+        return f"{masked[:place]}\\{masked[place:]}"
+    return masked.replace("[", "\\[", 1) if masked.startswith("[") else masked
 
 
 _PLAIN = re.compile(r"\d+(?:\.\d+)?")
@@ -128,6 +147,7 @@ _MATH = re.compile(rf"(?<![\w.])(?:{_NUMBER} ± {_NUMBER}|{_SIGNED})|\[{_NUMBER}
 _SYMBOLS = {
     "\\": r"\textbackslash{}",
     "[": "{[}",  # a row that begins with one would be taken for the option of \\\\
+    "*": "{*}",  # and this for its other form
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -165,4 +185,4 @@ def _for_latex(text: str) -> str:
 
 
 def _masked(text: str) -> str:
-    return "".join(_SYMBOLS.get(sign, sign) for sign in text.replace("\n", " "))
+    return "".join(_SYMBOLS.get(sign, sign) for sign in inert(" ".join(text.splitlines()) if "\n" in text else text))

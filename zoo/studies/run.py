@@ -1,5 +1,7 @@
 """Training a study: what is wanted goes to the executor, until nothing is wanted any more."""
 
+import errno
+import os
 import time
 from collections import Counter
 from collections.abc import Collection
@@ -7,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from zoo.runs import folder
+from zoo.runs.writing import writing
 from zoo.studies.executor import Executor
 from zoo.studies.job import Ended, Job
 from zoo.studies.plan import Plan, Planned
@@ -39,6 +42,10 @@ def run_study(plan: Plan, executor: Executor, *, retry: bool = False, watcher: S
     one plan: a run that another one trains is left to it and waited for. A run whose process dies is begun again from
     its saved state, twice at most. The caller closes the executor.
     """
+    with writing(plan.root):  # once, and not for each of hundreds of runs
+        plan.root.mkdir(parents=True, exist_ok=True)
+        if not os.access(plan.root, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(plan.root))
     under_way: dict[str, Planned] = {}
     busy_until: dict[Path, float] = {}
     deaths: Counter[Path] = Counter()

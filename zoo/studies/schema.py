@@ -102,7 +102,9 @@ class Tuning(Section):
 
     space: Space = Field(default_factory=dict, description="recipe path → list of values, or {low, high, log}")
     method: Literal["tpe", "random", "grid"] = Field(default="tpe", description="how trials are chosen")
-    trials: Count = Field(default=8, description="per cell; grid tries all combinations, which may not be more")
+    trials: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=8, description="per cell; grid tries all combinations, which may not be more"
+    )
     round: Count = Field(default=4, description="trials chosen at a time, knowing the rounds before; tpe only")
     seeds: Seeds = Field(default=(0,), description="each trial is trained with these; their mean validation counts")
     splits: Splits | None = Field(default=None, description="likewise; unset: the first of the study's")

@@ -4,6 +4,7 @@ Nothing is kept of a search but its runs. Asked again, after an interruption or 
 """
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,11 +55,10 @@ def _grid(name: str, tuning: Tuning, space: Space) -> list[Setting]:
         said = "a grid has no ranges — expected a list of values, or method: random or tpe"
         raise RecipeError(name, [Problem(f"tune.space.{path}", said) for path in ranges], "study")
     values = [choices for choices in space.values() if not isinstance(choices, Range)]
-    found: list[Setting] = [dict(zip(space, chosen, strict=True)) for chosen in itertools.product(*values)]
-    if len(found) > tuning.trials:
-        said = f"the grid has {len(found)} settings, the budget is {tuning.trials} — expected trials: {len(found)}"
+    if (count := math.prod(map(len, values))) > tuning.trials:  # counted before they are made
+        said = f"the grid has {count} settings, the budget is {tuning.trials} — expected trials: {count}"
         raise RecipeError(name, [Problem("tune.trials", said)], "study")
-    return found
+    return [dict(zip(space, chosen, strict=True)) for chosen in itertools.product(*values)]
 
 
 def _asked(tuning: Tuning, space: Space, done: Sequence[Trial], number: int, maximize: bool) -> Setting:

@@ -12,6 +12,7 @@ from torch.func import functional_call
 from zoo.errors import TrainingError
 from zoo.graphs.graph import Graph
 from zoo.layers.network import Network
+from zoo.out_of_memory import shortage_of
 from zoo.probes.untouched import untouched
 
 
@@ -54,9 +55,9 @@ class Members(nn.Module):
             with untouched(self.network), warnings.catch_warnings():
                 warnings.filterwarnings("error", message="There is a performance drop")  # one member after the other
                 self(graph, x).sum().backward()
-        except torch.OutOfMemoryError:
-            raise
         except (RuntimeError, NotImplementedError, UserWarning) as error:
+            if shortage_of(error) is not None:
+                raise
             said = str(error).strip().splitlines()[0]
             raise TrainingError(
                 f"together — PyTorch cannot make a pass of this model for several networks at once: {said} — expected "

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.tasks.base import Task
-from zoo.training.state import random_state
+from zoo.training.state import State, random_state
 
 
 class ReusedForward:
@@ -54,6 +54,15 @@ class ReusedForward:
             self._evaluated = None
         else:
             yield
+
+    def state_dict(self) -> State:
+        """What is known, and the evaluation that waits for the pass that is held against it."""
+        return {"agreed": self.agreed, "evaluated": self._evaluated}
+
+    def load_state_dict(self, state: State, device: torch.device) -> None:
+        """Stand where `state` was taken."""
+        evaluated = state["evaluated"]
+        self.agreed, self._evaluated = state["agreed"], None if evaluated is None else evaluated.to(device)
 
     @contextmanager
     def _heard(self) -> Iterator[None]:

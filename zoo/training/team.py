@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from zoo.errors import TrainingError
 from zoo.tasks.batching import stream
+from zoo.training.stop import Interrupted, Terminated
 
 T = TypeVar("T")
 
@@ -143,6 +144,12 @@ class Team:
         if self._depth:
             return
         Team._joined = None
+        if isinstance(error, Interrupted | Terminated):  # all leave together, after the same step
+            distributed.destroy_process_group()
+            gc.collect()
+            if not self.leads:
+                raise SystemExit(1)
+            return
         first = error is None or self._is_first()
         if error is not None:
             self._group = distributed.group.WORLD  # kept: waiting for its threads would cost the time to speak in

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from zoo.training.cuda_graphs import CudaGraphs
 from zoo.training.members import Bests, Members, Said
+from zoo.training.outcome import Outcome, Status
 from zoo.training.reuse import ReusedForward
-from zoo.training.trainer import Outcome, Status, Trainer
+from zoo.training.trainer import Trainer
 
 
 class Together:
@@ -42,6 +44,7 @@ class Together:
         self.reused = ReusedForward(members, self.common.task, alone=True)
         self.waiting = False  # whether a validation is due that the next forward pass will tell
         self.losses = torch.zeros(0)
+        self.graphs = CudaGraphs(self.common.graphs.asked, self.common.device, optimizer)
 
     def fit(self) -> list[Outcome]:
         """Train all to their ends; the networks then carry their best weights."""
@@ -66,33 +69,48 @@ class Together:
 
     def _step(self) -> None:
         """One step of all; those for whom it was not finite, or who have no patience left, leave without it."""
+        forward, backward, update = self.graphs.parts(
+            self._forward, self._backward, self._update, settled=self.reused.agreed is not None
+        )
+        losses, outputs = said = forward()
+        spent: list[int] = []
+        if self.waiting:
+            self.waiting = False
+            self._validate(outputs)
+            spent = self._spent()
+        norms = backward(said)
+        # The one look of the step comes before the optimiser's: who leaves is taken out of what it works on.
+        finite = torch.isfinite(losses + norms).tolist()
+        bad = [first for first, good in zip(self.running, finite, strict=True) if not good and first not in spent]
+        kept = [place for place, first in enumerate(self.running) if first not in (*spent, *bad)]
+        if len(kept) < len(finite):
+            losses, norms, update = losses[kept], norms[kept], self._update
+        self.losses = losses.detach().clone()  # the next replay writes over them
+        self._end(spent, "stopped early")
+        self._end(bad, "non-finite")
+        if self.running:
+            update(norms)
+            self.scheduler.step()
+
+    def _forward(self) -> tuple[Tensor, Tensor | None]:
+        """The losses, [members], and what the networks returned where that can tell a validation."""
         self.members.train()
         self.optimizer.zero_grad(set_to_none=True)
         with self.common.precision():
             with self.reused.training():
                 outputs = self.members(*self.whole)
             losses = self._losses(outputs)
-        spent: list[int] = []
-        if self.waiting:
-            self.waiting = False
-            self._validate(self.reused.outputs)
-            spent = self._spent()
-        losses.sum().backward()
-        norms = self.members.gradient_norms()
-        # The one look of the step comes before the optimiser's: who leaves is taken out of what it works on.
-        finite = torch.isfinite(losses + norms).tolist()
-        bad = [first for first, good in zip(self.running, finite, strict=True) if not good and first not in spent]
-        kept = [place for place, first in enumerate(self.running) if first not in (*spent, *bad)]
-        if len(kept) < len(finite):
-            losses, norms = losses[kept], norms[kept]
-        self.losses = losses.detach()
-        self._end(spent, "stopped early")
-        self._end(bad, "non-finite")
-        if self.running:
-            if self.common.clip < torch.inf:
-                self.members.clip(norms, self.common.clip)
-            self.optimizer.step()
-            self.scheduler.step()
+        return losses, self.reused.outputs
+
+    def _backward(self, said: tuple[Tensor, Tensor | None]) -> Tensor:
+        """The norms of all gradients of each member, [members]."""
+        said[0].sum().backward()
+        return self.members.gradient_norms()
+
+    def _update(self, norms: Tensor) -> None:
+        if self.common.clip < torch.inf:
+            self.members.clip(norms, self.common.clip)
+        self.optimizer.step()
 
     def _losses(self, outputs: Tensor) -> Tensor:
         each = [
@@ -124,9 +142,14 @@ class Together:
         self.bests.take(better, [self.running[place] for place in better])
 
     def _evaluated(self) -> Tensor:
-        self.members.eval()
+        said = self.graphs.evaluation(self._evaluate)
+        if said is not None:
+            return said
         with self.reused.evaluation():
-            return self.members(*self.whole)
+            return self._evaluate()
+
+    def _evaluate(self) -> Tensor:
+        return self.members.eval()(*self.whole)
 
     def _end(self, ended: list[int], status: Status) -> None:
         """Let some members go, with all that is said of a training at its end."""
@@ -134,6 +157,7 @@ class Together:
             return
         for first in ended:
             trainer = self.trainers[first]
+            trainer.graphs.said = self.graphs.said
             self.members.write(self.running.index(first), trainer.network)
             bad = trainer.located(self.batches[first]) if status == "non-finite" else None
             self.outcomes[first] = trainer.outcome(status, bad)
@@ -141,3 +165,4 @@ class Together:
         self.running = [self.running[place] for place in places]
         if self.running:
             self.members.keep(places, self.optimizer)
+            self.graphs.forget()

@@ -3,8 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,55 +21,18 @@ from zoo.recipe.schema import Training
 from zoo.tasks.base import Batch, Part, Task
 from zoo.training.best import Best
 from zoo.training.clip import clipped_norm
+from zoo.training.cuda_graphs import Asked, CudaGraphs
 from zoo.training.finite import FiniteSteps
 from zoo.training.loss import TrainingLoss, training_loss
 from zoo.training.members import Said
 from zoo.training.nonfinite import NonFinite, locate
+from zoo.training.outcome import Outcome, Status
 from zoo.training.reuse import ReusedForward
+from zoo.training.saving import Saving
 from zoo.training.state import State, random_state, set_random_state
+from zoo.training.stop import Stop
 from zoo.training.team import Team
-
-Status = Literal["finished", "stopped early", "non-finite"]
-Row = dict[str, Any]
-
-
-class Watcher(Protocol):
-    """Sees a run pass by: the run folder, a progress bar, a list in a notebook."""
-
-    def measured(self, row: Row) -> None:
-        """Called after every validation with step, epoch, loss, val, best, lr and seconds."""
-        ...
-
-    def probed(self, row: Row) -> None:
-        """Called after every measured step with step, epoch and what the probes read."""
-        ...
-
-
-class Saver(Protocol):
-    """Keeps the state that a training can go on from."""
-
-    def save(self, state: State) -> None:
-        """Called every `training.save`."""
-        ...
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a training ended: test is the metric at the best validation, and nothing was chosen by it.
-
-    final: the evidence, read after the last step; None where no probes were asked for it.
-    """
-
-    status: Status
-    val: float
-    test: float
-    train: float
-    best_epoch: int
-    epochs: int
-    steps: int
-    seconds: float
-    non_finite: NonFinite | None = None
-    final: Reading | None = None
+from zoo.training.watcher import Saver, Watcher
 
 
 class Trainer:
@@ -79,7 +41,9 @@ class Trainer:
     schedule: a torch learning-rate scheduler stepped once per optimiser step. Validation happens every
     `training.evaluate`; training stops at `training.duration`, when `training.patience` is spent, or at the first loss
     or gradient that is not finite. With a saver its state is kept every `training.save`; `resume` goes on from there,
-    and ends bitwise where the uninterrupted training ends (on a CPU).
+    and ends bitwise where the uninterrupted training ends (on a CPU), at whatever steps states were saved. At a Ctrl-C
+    or SIGTERM it is kept after the step under way, and `fit` raises `Interrupted` or `Terminated`
+    (`zoo.training.stop`).
 
     plan: which probes are read at which step. controller: moves the normalisers' bounds by what its own probes read.
     evidence: probes that are read once more after the last step.
@@ -104,6 +68,7 @@ class Trainer:
         controller: Controller | None = None,
         evidence: Sequence[Probe] = (),
         team: Team | None = None,
+        cuda_graphs: Asked = "auto",
     ) -> None:
         self.team = team or Team()
         per_epoch = task.steps_per_epoch
@@ -114,7 +79,7 @@ class Trainer:
         self.total = training.duration.steps(per_epoch)
         self.every = training.evaluate.steps(per_epoch, self.total)
         self.patience = training.patience.steps(per_epoch, self.total) if training.patience else self.total
-        self.save_every = training.save.steps(per_epoch, self.total)
+        self.saving = Saving(training, per_epoch, self.total)
         self.steering, self.evidence = controller, evidence
         scheduled = list(plan.scheduled) if plan else []
         if controller is not None:
@@ -129,37 +94,38 @@ class Trainer:
         self.loss = self.team.parallel(TrainingLoss(network, task))
         self.steps = FiniteSteps(optimizer, device)
         self.saves = self.team.tell(saver is not None)
+        self.graphs = CudaGraphs(cuda_graphs, device, optimizer, self._why_not_recorded())
         self.reused = ReusedForward(network, task, alone=self.team.size == 1)
         self.waiting = False  # whether a validation is due that the next forward pass will tell
         self.last_loss = torch.zeros(())
+        self.stop = Stop(active=self.saves, echoes=self.team.size > 1)
         self.began = time.perf_counter()
 
     def fit(self) -> Outcome:
         """Train to the end; the network then carries the best weights."""
         self.began = time.perf_counter() - self.seconds
-        status: Status = "finished"
+        self.saving.begin(self.step)
+        # A state may have been saved, for a signal, when there was nothing left to do.
+        status: Status = "stopped early" if self._is_spent() else "finished"
         non_finite: NonFinite | None = None
-        for batch in self._batches():
-            ended = self._train_on(batch)
-            if ended is not None:
-                status = ended
-                non_finite = self.located(batch) if ended == "non-finite" else None
-                break
-            self.step += 1
-            saving = self.saves and self.step % self.save_every == 0 and self.step < self.total
-            if self.step % self.every == 0 or self.step == self.total:
-                # What the next step's forward pass says anyway is not asked for now; a saved state has it, though.
-                self.waiting = bool(self.reused.agreed) and not saving and self.step < self.total
-                if not self.waiting:
-                    self._validate()
-            if saving:
-                self.seconds = time.perf_counter() - self.began
-                state = self.state()
-                if self.saver:
-                    self.saver.save(state)
-            if self._is_spent():
-                status = "stopped early"
-                break
+        with self.stop:
+            for batch in self._batches():
+                ended = self._train_on(batch)
+                if ended is not None:
+                    status = ended
+                    non_finite = self.located(batch) if ended == "non-finite" else None
+                    break
+                self.step += 1
+                if self.step % self.every == 0 or self.step == self.total:
+                    # What the next step's forward pass says anyway is not asked for now.
+                    self.waiting = bool(self.reused.agreed) and self.step < self.total
+                    if not self.waiting:
+                        self._validate()
+                if self.saves:
+                    self._save_if_due()
+                if self._is_spent():
+                    status = "stopped early"
+                    break
         return self.outcome(status, non_finite)
 
     def outcome(self, status: Status, non_finite: NonFinite | None = None) -> Outcome:
@@ -178,6 +144,7 @@ class Trainer:
             seconds=time.perf_counter() - self.began,
             non_finite=non_finite,
             final=final,
+            cuda_graphs=self.graphs.said,
         )
 
     def state(self) -> State:
@@ -189,12 +156,31 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "best": self.best.state_dict(),
+            "waiting": self.waiting,
+            "loss": self.last_loss,
+            "reused": self.reused.state_dict(),
+            "device": self.device.type,
             "steering": self.steering.state_dict() if self.steering else {},
             "random": self.team.gather(random_state()),
         }
 
     def resume(self, state: State) -> None:
-        """Stand where the training stood when `state` was taken. Raises: TrainingError for a team of another size."""
+        """Stand where the training stood when `state` was taken.
+
+        Raises: TrainingError for a team of another size, and for a state that is not one of this training.
+        """
+        try:
+            self._resume(state)
+        except torch.OutOfMemoryError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise TrainingError(
+                f"resume — the saved state does not fit this training: {said} — expected the state that this run saved "
+                "— train without --resume"
+            ) from error
+
+    def _resume(self, state: State) -> None:
         if len(state["random"]) != self.team.size:
             raise TrainingError(
                 f"resume — the state was saved by a team of {len(state['random'])}, and {self.team.size} train now — "
@@ -207,10 +193,32 @@ class Trainer:
         self.best.load_state_dict(state["best"])
         if self.steering:
             self.steering.load_state_dict(state["steering"])
+        self.last_loss = state["loss"]
+        if state["device"] == self.device.type:
+            self.reused.load_state_dict(state["reused"], self.device)
+            self.waiting = bool(state["waiting"])
+        elif state["waiting"]:  # whether passes agree is to be tried anew on another device
+            self._validate()
         set_random_state(state["random"][self.team.rank])
 
+    def _save_if_due(self) -> None:
+        """Save the state where it is due, or asked for by a signal to any process; such a training is left then."""
+        due = self.team.leads and self.step < self.total and self.saving.is_due(self.step)
+        asked = self.stop.asked is not None
+        if self.team.size > 1:
+            asked, due = (self.team.mean(torch.tensor([asked, due], dtype=torch.float32)) > 0).tolist()
+        if not (asked or due):
+            return
+        self.seconds = time.perf_counter() - self.began
+        state = self.state()
+        if self.saver:
+            self.saver.save(state)
+        self.saving.made(self.step, time.perf_counter() - self.began - self.seconds)
+        if asked:
+            self.stop.leave(f"the state after step {self.step} of {self.total} is saved")
+
     def _batches(self) -> Iterator[Batch]:
-        while self.step < self.total:
+        while self.step < self.total and not self._is_spent():
             for batch in self.task.batches(*divmod(self.step, self.task.steps_per_epoch)):
                 yield batch
                 if self.step >= self.total:
@@ -218,25 +226,38 @@ class Trainer:
 
     def _train_on(self, batch: Batch) -> Status | None:
         """One optimiser step, or why there was none: a loss or a gradient that is not finite, no patience left."""
-        self.network.train()
-        self.optimizer.zero_grad(set_to_none=True)
         with self.plan.tap(self.step + 1) as tap:
-            with self.precision(), self.reused.training():
-                loss = self.loss(batch)
+            settled = not tap.listens and self.reused.agreed is not None
+            forward, update = self.graphs.parts(partial(self._forward, batch), self._update, settled=settled)
+            said = forward()
             if self.waiting:
                 self.waiting = False
-                self._validate(self.reused.outputs)
+                self._validate(said[1])
                 if self._is_spent():
                     return "stopped early"
-            loss.backward()
-        self.last_loss = loss = self.team.mean(loss)
-        size = clipped_norm(self.parameters, self.clip)
-        if not self.steps.take(loss + size):
+            loss, finite = update(said)
+            self.last_loss = loss.clone()  # the next replay writes over it
+        if not finite:
             return "non-finite"
         self.scheduler.step()
-        self.network.project()
         self._probe(tap.read())
         return None
+
+    def _forward(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """The loss, and what the network returned where that can tell a validation."""
+        self.network.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.precision(), self.reused.training():
+            loss = self.loss(batch)
+        return loss, self.reused.outputs
+
+    def _update(self, said: tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor]:
+        """Move the weights, and return the loss of all processes and whether it and the gradients are finite."""
+        said[0].backward()
+        loss = self.team.mean(said[0])
+        finite = self.steps.take(loss + clipped_norm(self.parameters, self.clip))
+        self.network.project()
+        return loss, finite
 
     def _is_spent(self) -> bool:
         """Whether validation has not improved for too long, as far as it is known."""
@@ -301,12 +322,25 @@ class Trainer:
 
     def _scored(self, *parts: Part) -> list[float]:
         """The metric of some parts, as the leader finds it."""
-        self.network.eval()
         if not self.team.leads:
             return self.team.tell([])
         with self.precision():
-            score = self.task.scores(self.network)
+            said = self.graphs.evaluation(self._evaluate)
+            score = self.task.scores(self.network.eval() if said is None else Said(said))
             return self.team.tell([score(part) for part in parts])
+
+    def _evaluate(self) -> Tensor:
+        """What the network returns of the whole graph; for tasks that have one."""
+        assert self.task.whole is not None, "else no step is recorded, and no evaluation"
+        return self.network.eval()(*self.task.whole)
+
+    def _why_not_recorded(self) -> str | None:
+        """What speaks against steps that a GPU repeats by itself."""
+        if self.team.size > 1:
+            return "several processes train together"
+        if self.task.whole is None:
+            return "not all steps are of the same batch"
+        return None if self.steps.looks_after else "the optimiser waits until the host has looked at the loss"
 
     def located(self, batch: Batch) -> NonFinite:
         """Where non-finite values begin, in the share of the first process that finds any in its own."""

@@ -1,10 +1,14 @@
 """Words and seeds."""
 
+from pathlib import Path
+
 import pytest
 import typer
 
 from zoo.cli.arguments import parse_seeds, split_words
 from zoo.errors import RecipeError
+from zoo.recipe.load import load
+from zoo.runs.folder import RunFolder
 
 
 @pytest.mark.parametrize(
@@ -27,3 +31,96 @@ def test_overrides_are_told_from_recipes():
     assert split_words(["a", "x=1", "b", "~y"]) == (["a", "b"], ["x=1", "~y"])
     with pytest.raises(RecipeError, match="at least one recipe"):
         split_words(["x=1"])
+
+
+@pytest.mark.parametrize("wrong", ["0..999999999", "9" * 5000, "0..99999,200000"])
+def test_seeds_without_end_are_refused(wrong):
+    """Neither a list that fills the memory is made, nor a number of thousands of digits read."""
+    with pytest.raises(typer.BadParameter, match="expected"):
+        parse_seeds(wrong)
+
+
+EVIL = """
+from pathlib import Path
+from registry import schedules
+
+(Path.cwd() / "ran").write_text("")
+
+@schedules.register("evil")
+class Evil:
+    '''Leaves a mark.'''
+"""
+
+
+@pytest.fixture
+def evil(tmp_path) -> Path:
+    """A folder with a recipe, a study and a run that each name a plug-in, which leaves a mark where it is run."""
+    (tmp_path / "evil.py").write_text(EVIL)
+    (tmp_path / "evil.yaml").write_text("extends: smoke/res-gcn\nplugins: [evil.py]\n")
+    (tmp_path / "child.yaml").write_text("extends: evil\n")
+    (tmp_path / "study.yaml").write_text("base: smoke/res-gcn\nplugins: [evil.py]\nseeds: [0]\n")
+    (tmp_path / "of-evil.yaml").write_text("base: evil.yaml\nseeds: [0]\n")
+    recipe = load("smoke/res-gcn", plugins=[tmp_path / "evil.py"])
+    (tmp_path / "ran").unlink(missing_ok=True)
+    record = RunFolder(tmp_path / "run")
+    record.describe(recipe, {})
+    record.measured({"epoch": 1, "step": 1, "loss": 0.5, "val": 0.5, "best_val": 0.5, "lr": 0.1, "seconds": 0.1})
+    result = {"recipe": "evil", "identity": "0" * 12, "seed": 0, "status": "finished", "metric": "accuracy"}
+    record.finish({}, {**result, "val": 0.5, "test": 0.5, "best_epoch": 1})
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train evil.yaml",
+        "train child.yaml",
+        "train evil.yaml --together probes=none",
+        "train smoke/res-gcn plugins=[evil.py]",
+        "train run/recipe.yaml",
+        "show evil.yaml",
+        "show run/recipe.yaml",
+        "validate evil.yaml",
+        "validate child.yaml",
+        "probe evil.yaml",
+        "probe run",
+        "evaluate run",
+        "study run study.yaml",
+        "study status of-evil.yaml",
+        "study table study.yaml",
+        "study plot of-evil.yaml",
+        "compare study.yaml",
+        "compare of-evil.yaml",
+    ],
+)
+def test_no_verb_runs_what_a_file_names(evil, zoo_here, words):
+    """Exit code 2, the file and the option in the message, and nothing was run or written."""
+    before = sorted(evil.rglob("*"))
+    done = zoo_here(*words.split())
+    assert done.code == 2
+    assert "evil.py — expected --allow-plugins" in done.err
+    assert sorted(evil.rglob("*")) == before
+
+
+@pytest.mark.parametrize("words", ["plot run", "compare run", "copy evil.yaml copied.yaml"])
+def test_verbs_that_need_no_plugin_run_none(evil, zoo_here, words):
+    """Pictures, comparisons and copies are made of records and text alone."""
+    assert zoo_here(*words.split()).code == 0
+    assert not (evil / "ran").exists()
+
+
+@pytest.mark.parametrize("consent", ["--allow-plugins", "--plugin evil.py"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "show evil.yaml",
+        "validate child.yaml",
+        "show run/recipe.yaml",
+        "study status study.yaml",
+        "study status of-evil.yaml",
+    ],
+)
+def test_the_users_word_is_consent(evil, zoo_here, words, consent):
+    """The option, or the file by its name, also where the run has a copy of it."""
+    done = zoo_here(*words.split(), *consent.split())
+    assert (done.code, done.err) == (0, "")

@@ -1,11 +1,13 @@
 """The command as a whole: quick to answer, clear when wrong."""
 
+import signal
 import sys
 import time
 
 import pytest
 
 from zoo.cli import main
+from zoo.training.stop import Interrupted, Terminated, terminate
 
 
 @pytest.mark.parametrize("words", [["--help"], ["list"], ["list", "normalizers"], ["train", "--help"]], ids=" ".join)
@@ -72,3 +74,66 @@ def test_interruption_is_said_and_has_its_code(monkeypatch, capsys, error):
         main.main()
     assert left.value.code == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "hello", "a.b=c d"], "to go on: zoo train hello 'a.b=c d' --resume"),
+        (["train", "hello", "--resume"], "to go on: zoo train hello --resume\n"),
+        (["study", "run", "hello"], "to go on: zoo study run hello\n"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("error", "code", "how"), [(Interrupted, 130, "interrupted"), (Terminated, 143, "ended by SIGTERM")]
+)
+def test_what_was_saved_is_said_with_the_command_that_goes_on(monkeypatch, capsys, words, said, error, code, how):
+    """The state, its folder, and the same command, so that it can be copied; also if typer catches the error."""
+
+    def interrupted():
+        left = error("the state after step 3 of 9 is saved")
+        left.path = "runs/x"
+        if isinstance(left, SystemExit):
+            raise left
+        try:
+            raise left
+        except KeyboardInterrupt as caught:
+            raise SystemExit(130) from caught
+
+    monkeypatch.setattr(main, "app", interrupted)
+    monkeypatch.setattr(sys, "argv", ["zoo", *words])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == code
+    err = capsys.readouterr().err
+    assert f"{how}: the state after step 3 of 9 is saved in runs/x\n" in err and said in err
+
+
+def test_sigterm_is_left_as_it_was(monkeypatch):
+    """The handler of the command is there while it runs, and only then."""
+    seen = []
+    monkeypatch.setattr(main, "app", lambda: seen.append(signal.getsignal(signal.SIGTERM)))
+    before = signal.getsignal(signal.SIGTERM)
+    main.main()
+    assert seen == [terminate] and signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_error_shows_no_control_characters(zoo_here, tmp_path):
+    """What is said of a file may hold its name; a terminal is not to obey it."""
+    name = "a\x1b[31mb.yaml"
+    (tmp_path / name).write_text("extends: hello\n")
+    done = zoo_here("validate", name)
+    assert done.code == 2
+    assert "\x1b" not in done.err
+    assert "\\x1b[31mb" in done.err
+
+
+@pytest.mark.parametrize("words", [["evaluate"], ["compare"], ["plot"]], ids=" ".join)
+def test_a_refusal_of_the_system_is_no_trace(words, monkeypatch, capsys):
+    """A name that no file system takes is the user's to mend, wherever it is used."""
+    monkeypatch.setattr(sys, "argv", ["zoo", *words, "x" * 300])
+    with pytest.raises(SystemExit) as left:
+        main.main()
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and "Traceback" not in said

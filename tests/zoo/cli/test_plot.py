@@ -76,3 +76,28 @@ def test_mistakes_are_found_before_anything_is_drawn(run, tmp_path):
     with pytest.raises(RunError, match="there is no run in it"):
         plot([path, tmp_path / "nowhere"])
     assert not (path / "plots").exists()
+
+
+@pytest.mark.parametrize("name", ["../../../away", "/away", "a\x1b[31m"])
+def test_a_name_in_a_result_leads_nowhere(run, tmp_path, name):
+    """Pictures of several runs are laid out by their names, below the folder that was asked for."""
+    paths = [run(seed) for seed in (0, 1)]
+    for path in paths:
+        result = json.loads((path / folder.RESULT).read_text())
+        folder.write_json(path / folder.RESULT, {**result, "recipe": name, "identity": name})
+    before = set(tmp_path.rglob("*"))
+    plot(paths, to=tmp_path / "to" / "here", formats="svg")
+    new = set(tmp_path.rglob("*")) - before - {tmp_path / "to"}
+    assert new
+    assert all(path.is_relative_to(tmp_path / "to" / "here") for path in new)
+    assert not Path("/away").exists()
+
+
+def test_a_link_among_a_runs_files_is_not_written_through(run, tmp_path):
+    """A folder of pictures that leads elsewhere is refused."""
+    path = run()
+    (tmp_path / "elsewhere").mkdir()
+    (path / "plots").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="is a link, which is not written through"):
+        plot([path])
+    assert not list((tmp_path / "elsewhere").iterdir())

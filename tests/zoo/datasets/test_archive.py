@@ -1,4 +1,5 @@
 import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +83,22 @@ def test_masks_are_stacked_in_order():
     assert masks.train.tolist() == [[True, False, False], [False, False, True]]
     assert masks.val.tolist() == [[False, True, False], [True, False, False]]
     assert masks.test.tolist() == [[False, False, True], [False, True, False]]
+
+
+def test_an_array_that_claims_more_than_is_there_is_refused():
+    """A header of 10^12 numbers before eight bytes asks for no memory."""
+    head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}".ljust(117) + b"\n"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        made.writestr("a.npy", b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + bytes(8))
+    with pytest.raises(DataBroken, match=r"claims the shape \(1000000000000,\)"):
+        Archive(content(buffer.getvalue()))
+
+
+def test_a_member_outside_is_refused():
+    """An archive of arrays has no paths that climb."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        made.writestr("../a.npy", b"x")
+    with pytest.raises(DataBroken, match="leave its folder"):
+        Archive(content(buffer.getvalue()))

@@ -8,8 +8,8 @@ from sklearn.metrics import roc_auc_score
 
 from zoo.datasets.base import NodeData
 from zoo.datasets.overlapping import overlapping_blocks
-from zoo.datasets.prepare import check
 from zoo.datasets.store import Store
+from zoo.datasets.validity import check
 from zoo.errors import BuildError
 
 

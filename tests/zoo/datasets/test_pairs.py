@@ -1,10 +1,14 @@
 """Pairs of nodes as numbers, against sets of tuples."""
 
+from collections import Counter
+
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.datasets.pairs import Unlinked, among, pair_keys, pairs_of
+from zoo.errors import BuildError
 
 NODES = 12
 node = st.integers(0, NODES - 1)
@@ -55,8 +59,26 @@ def test_free_pairs_are_equally_likely():
 
 
 def test_a_seed_says_what_is_drawn():
-    """The same seed gives the same pairs, another one others; a graph without a free pair still ends."""
+    """The same seed gives the same pairs, another one others."""
     free = Unlinked(tensor([(0, 1)]), NODES, directed=False)
     assert torch.equal(free.draw(20, 5), free.draw(20, 5))
     assert not torch.equal(free.draw(20, 5), free.draw(20, 6))
-    assert Unlinked(tensor([(0, 1)]), 2, directed=False).draw(3, 0).shape == (2, 3)
+
+
+@pytest.mark.parametrize("directed", [False, True])
+def test_a_graph_in_which_hardly_a_pair_is_free_gives_those(directed):
+    """Of a graph with two free pairs both are drawn, as often, in both directions, and no other one."""
+    left = {(0, 1), (2, 3)}
+    every = [(u, v) for u in range(NODES) for v in range(NODES)]
+    linked = [(u, v) for u, v in every if not ({(u, v)} if directed else {(u, v), (v, u)}) & left]
+    drawn = Unlinked(tensor(linked), NODES, directed=directed).draw(400, 0)
+    counts = Counter(map(tuple, drawn.T.tolist()))
+    expected = left if directed else left | {(v, u) for u, v in left}
+    assert counts.keys() == expected
+    assert all(abs(count - 400 / len(expected)) < 4 * (400 / len(expected)) ** 0.5 for count in counts.values())
+
+
+def test_a_complete_graph_is_refused():
+    """Where every pair is linked there is nothing to learn from: an error, in place of links taken for others."""
+    with pytest.raises(BuildError, match="all 66 pairs of different nodes are linked"):
+        Unlinked(tensor([(u, v) for u in range(NODES) for v in range(NODES)]), NODES, directed=False)

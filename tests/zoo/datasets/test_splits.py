@@ -186,15 +186,46 @@ def test_default_prefers_the_public_split():
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [
-        ({"masks": {"public": Masks(*(torch.ones(1, 5, dtype=torch.bool),) * 3)}}, DataError, "share a node"),
+        (
+            {"masks": {"public": Masks(*(torch.ones(1, 5, dtype=torch.bool),) * 3)}},
+            DataError,
+            "5 val nodes of demo are in train, too: node 0 is the first",
+        ),
         ({"masks": {"public": masks("tv...")}}, BuildError, "no test nodes"),
-        ({"labels": torch.tensor([-1, 1, 0, 1, 0])}, DataError, "a train node of demo has no label"),
+        ({"labels": torch.tensor([-1, 1, 0, 1, 0])}, DataError, "1 train nodes of demo have no label, node 0 is"),
     ],
 )
 def test_shipped_splits_that_cannot_be_used_are_refused(changes, error, words):
     """Overlap, empty parts and nodes without label are noticed."""
     with pytest.raises(error, match=words):
         splits.public(small(**changes), 0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "words"),
+    [
+        (([0, 1], [2], [1, 0]), DataError, "2 test nodes of demo are in train, too: node 0 is the first"),
+        (([0, 1], [1], [3]), DataError, "1 val nodes of demo are in train, too: node 1 is the first"),
+        (([0, 0], [1], [2]), DataError, "train has nodes of demo several times"),
+        (([0], [1], [9]), DataError, "test has node 9 — expected 0 … 4"),
+        (([0], [], [1]), BuildError, "no val nodes in demo"),
+        (([0.0], [1], [2]), DataError, r"train is torch.float32 \[1\]"),
+        (([True, False], [1], [2]), DataError, r"train is torch.bool .* mask.nonzero\(\).flatten\(\)"),
+    ],
+)
+def test_a_split_of_a_plug_in_is_checked_as_the_shipped_ones_are(parts, error, words):
+    """Overlap, repetitions, numbers out of range, empty parts, and masks in place of numbers, are refused."""
+    train, val, test = (torch.tensor(part, dtype=None if part else torch.int64) for part in parts)
+    split = Split("mine", train, val, test)
+    with pytest.raises(error, match=words):
+        splits.check_any_split(small(), split)
+
+
+def test_masks_of_another_size_are_refused():
+    """Masks that are not one row of booleans for each split are an error that says what shape was expected."""
+    wrong = Masks(*(torch.ones(1, 4, dtype=torch.bool),) * 3)
+    with pytest.raises(DataError, match=r"train masks of demo are torch.bool \[1, 4\] — expected bool \[1, 5\]"):
+        splits.public(small(masks={"public": wrong}), 0)
 
 
 @given(seed=st.integers(0, 2**31 - 1), number=st.integers(3, 12), nodes=st.integers(120, 200))

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.datasets.base import NodeData
-from zoo.datasets.prepare import check
 from zoo.datasets.store import Store
 from zoo.datasets.synthetic import _class_sizes, _distinct, _pair_below, block_model
+from zoo.datasets.validity import check
 from zoo.errors import BuildError
 
 

@@ -1,5 +1,6 @@
 import os
 import pickle
+import tracemalloc
 from collections import OrderedDict, defaultdict
 from pathlib import Path
 
@@ -106,3 +107,64 @@ def test_a_truncated_pickle_is_refused(cut):
     whole = pickle.dumps(np.arange(50), 4)
     with pytest.raises(DataBroken, match="/data/d/x"):
         unpickle(content(whole[: min(cut, len(whole) - 1)]), np.ndarray)
+
+
+def reconstructed(shape: bytes, *, code: bytes = b"f8", state: bytes = b"") -> bytes:
+    """A pickle that begins an array of that shape as numpy does."""
+    begun = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n" + shape + b"S'" + code + b"'\ntR"
+    return begun + state + b"."
+
+
+_DTYPE = b"cnumpy\ndtype\n(S'%s'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (reconstructed(b"(L1000000000000L\nt"), "begins an array of shape"),
+        (b"cnumpy\nndarray\n((L1000000000000L\nttR.", "by a call"),
+        (b"\x80\x02cnumpy\nndarray\n(K\x05t\x81.", "by a call"),
+        (
+            reconstructed(b"(I0\nt", state=b"(I1\n(L1000000000000L\nt" + _DTYPE % b"f8" + b"I00\nS'abc'\ntb"),
+            "with 3 bytes",
+        ),
+        (reconstructed(b"(I0\nt", state=b"(I1\n(I-1\nt" + _DTYPE % b"f8" + b"I00\nS''\ntb"), "without a shape"),
+        (reconstructed(b"(I0\nt", state=b"(I1\n(I1\nt" + _DTYPE % b"O8" + b"I00\n(lp0\nNatb"), "not of numbers"),
+        (b"cnumpy\ndtype\n(S'V1000000000000'\ntR.", "not of numbers"),
+        (b"cnumpy\ndtype\n(S'f8'\nI0\nI1\ntR(I3\nS'<'\n(S'a'\ntNNI-1\nI-1\nI0\ntb.", "array of records"),
+        (b"c__builtin__\nlist\n(S'abc'\ntR.", "list of something else"),
+        (b"ccollections\ndefaultdict\n(ccollections\ndefaultdict\ntR.", "with a factory"),
+        (b"c_codecs\nencode\n(S'abc'\nS'bz2'\ntR.", "other than bytes"),
+        (
+            b"(lV" + b"a" * 5000 + b"\np1\n0" + b"c_codecs\nencode\n(g1\nS'latin1'\ntRa" * 400 + b".",
+            "more bytes than the file",
+        ),
+        (b"ccollections\ndefaultdict\n}S'a'\nI1\nsb.", "changes what it calls"),
+        (b"c_codecs\nencode\n(N}S'_call'\nI1\nstb.", "changes what it calls"),
+        (b"cscipy.sparse.csr\ncsr_matrix\n(N}S'shape'\nI1\nstb.", "TypeError"),
+        (b"cnumpy\nndarray\n(N}S'__setstate__'\nI1\nstb.", "TypeError"),
+        (b"]r\xff\xff\xff\x7f.", "its memo has a place"),
+        (b"(" * 100_000 + b".", "UnpicklingError"),
+        (b"]" * 100_000 + b"a" * 99_999 + b".", "holds a list"),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else "",
+)
+def test_a_short_pickle_takes_no_memory(data, words):
+    """What claims more than it has is DataBroken, and less than 100 MB are asked for on the way."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataBroken, match=words):
+            unpickle(content(data), np.ndarray)
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_arrays_are_numpys_own():
+    """What was checked on the way in is a plain array afterwards, by itself, by name and in a matrix."""
+    assert type(unpickle(content(pickle.dumps(np.eye(2), 4)), np.ndarray)) is np.ndarray
+    assert type(unpickle(content(pickle.dumps({"a": np.eye(2)}, 4)), dict)["a"]) is np.ndarray
+    rows = unpickle(content(pickle.dumps(sp.csr_matrix(np.eye(2)), 4)), SparseRows)
+    assert {type(rows.data), type(rows.indices), type(rows.indptr)} == {np.ndarray}
+    order = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    np.testing.assert_array_equal(unpickle(content(pickle.dumps(order, 4)), np.ndarray), order)

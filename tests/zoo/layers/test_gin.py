@@ -52,7 +52,7 @@ def test_equals_pyg(graph: Any, features: Any, compare: Any, copy_into: Any, pyg
 def test_layers_and_batch_norm_shape_the_mlp():
     """The option layers counts linear maps; batch_norm sits before each activation between them."""
     kinds = [type(part).__name__ for part in GINConv(4, 3, layers=3, activation=nn.Tanh, batch_norm=True).mlp]
-    assert kinds == ["Linear", "BatchNorm1d", "Tanh", "Linear", "BatchNorm1d", "Tanh", "Linear"]
+    assert kinds == ["Linear", "RowBatchNorm", "Tanh", "Linear", "RowBatchNorm", "Tanh", "Linear"]
     assert [type(part).__name__ for part in GINConv(4, 3, layers=1).mlp] == ["Linear"]
 
 

@@ -78,3 +78,12 @@ def test_gradient(kind, x) -> None:
     """The gradient agrees with finite differences."""
     module = with_random_affine(kind(8))
     assert torch.autograd.gradcheck(lambda features: module(None, features), (x[:5].requires_grad_(),))
+
+
+@pytest.mark.parametrize("kind", [LayerNorm, BatchNorm, GroupNorm, InstanceNorm])
+def test_one_node_gives_finite_features(kind, x) -> None:
+    """Features and gradients of a graph of one node are finite, whatever there is to take statistics of."""
+    one = x[:1].requires_grad_()
+    found = with_random_affine(kind(8))(None, one)
+    found.square().sum().backward()
+    assert found.isfinite().all() and one.grad.isfinite().all()

@@ -1,12 +1,16 @@
 """Writing pictures."""
 
+from xml.etree import ElementTree
+
 import matplotlib as mpl
 import pytest
+from matplotlib import rc_context
 
 from zoo.errors import RunError
 from zoo.plots.heatmap import heatmap
 from zoo.plots.profile import profile
 from zoo.plots.save import FORMATS, save
+from zoo.plots.style import new_figure
 
 
 def test_files_are_named_and_whole(record, tmp_path):
@@ -55,3 +59,24 @@ def test_a_place_that_cannot_be_written(record, tmp_path):
         with pytest.raises(RunError, match=rf"picture {stem}.png — cannot be written: .* — expected a folder to write"):
             save(figure, stem, ["png"])
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_link_in_the_place_of_the_draft_is_not_written_through(tmp_path):
+    """The file that it points to stays, and the picture is a file of its own."""
+    other = tmp_path / "precious"
+    other.write_text("kept")
+    for name in ("x.svg", "x.svg.part"):
+        (tmp_path / name).symlink_to(other)
+    save(new_figure("t", (1, 1)), tmp_path / "x", ["svg"])
+    assert other.read_text() == "kept"
+    assert not (tmp_path / "x.svg").is_symlink()
+    assert "<svg" in (tmp_path / "x.svg").read_text()
+
+
+def test_a_title_is_text_in_a_picture(tmp_path):
+    """SVG is a page of its own: what stands in a title is no tag of it."""
+    with rc_context({"svg.fonttype": "none"}):
+        save(new_figure("<script>alert(1)</script> $x$", (3, 1)), tmp_path / "x", ["svg"])
+    tags = {element.tag.rpartition("}")[2] for element in ElementTree.parse(tmp_path / "x.svg").iter()}
+    assert "script" not in tags
+    assert "&lt;script&gt;" in (tmp_path / "x.svg").read_text()

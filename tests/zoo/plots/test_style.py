@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from zoo.plots.style import DASHES, MARKERS, colors, logarithmic, mark_zeros, marker, new_figure, positive
+from zoo.plots.style import DASHES, MARKERS, colors, literal, logarithmic, mark_zeros, marker, new_figure, positive
+from zoo.untrusted.text import inert
 
 
 def test_colours_differ_in_grey():
@@ -56,3 +57,18 @@ def test_long_titles_are_wrapped():
     assert max(map(len, title.splitlines())) <= 80
     assert title.endswith("$1$")
     figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize("text", ["$x$", r"$\\frac{$", "_hidden", "a\x1b[31m", "10 $", r"\\$", "<script>"])
+def test_a_users_text_is_no_formula(text):
+    """As a label it is drawn as it stands, in the legend too; a formula that is none would be an error."""
+    figure = new_figure(text, (3, 2))
+    axes = figure.add_subplot()
+    axes.plot([1], [1], label=literal(text))
+    axes.set_xlabel(literal(text))
+    legend = axes.legend()
+    figure.draw_without_rendering()
+    assert len(legend.get_texts()) == 1
+    drawn, is_formula = legend.get_texts()[0]._preprocess_math(legend.get_texts()[0].get_text())
+    assert not is_formula
+    assert drawn.strip() == inert(text).replace("\\\\$", "\\$") or "\\" in text

@@ -291,3 +291,16 @@ def test_bands_are_the_recipes():
         assert isinstance(built.network, Network)
         ratios.append(built.initial.ratio)
     assert 1 < ratios[0] <= 1.1 < 2 < ratios[1] <= 3
+
+
+def test_a_ratio_that_does_not_depend_on_c_leaves_it_at_one():
+    """With features of zeros every c gives the same ratio, which says nothing: c stays 1, not the largest tried."""
+    built = untrained()
+    graph, features = built.task.whole or (None, None)
+    assert graph is not None and features is not None
+    features.zero_()
+    for name, parameter in built.network.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.zeros_(parameter)
+    found = search(built, AUTO)
+    assert found.c == 1 and max(c for c, _ in found.trials) > 1000

@@ -137,3 +137,11 @@ def test_untrained_networks_are_not_called_underfitting():
     """Without a training there is nothing that could have been learned."""
     assert diagnose(reading(), None, RESIDUAL, skill=None).verdict == "healthy"
     assert diagnose(reading(limit=0.1, norm_ratio=0.5), None, PLAIN, skill=None).verdict == "gradient oversmoothing"
+
+
+def test_an_untrained_network_that_overflows_is_told_of_its_features():
+    """Before the first step no rate had a part in it: the advice is to scale the features."""
+    low = reading()
+    found = diagnose(low, None, RESIDUAL, skill=0.0, non_finite=("output", 1), untrained=True)
+    assert "prepare.features=standardize" in found.advice and "optimizer.lr" not in found.advice
+    assert "optimizer.lr" in diagnose(low, None, RESIDUAL, skill=0.0, non_finite=("output", 1)).advice

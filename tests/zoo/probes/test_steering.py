@@ -13,7 +13,7 @@ from zoo.errors import BuildError
 from zoo.probes.reading import Reading
 from zoo.probes.similarity import Similarity
 from zoo.probes.snapshot import snapshot
-from zoo.probes.steering import Band, Controller, steer
+from zoo.probes.steering import LARGEST, SMALLEST, Band, Controller, steer
 from zoo.recipe.duration import Length
 
 ADAPTIVE = {"name": "frobenius", "c": {"name": "adaptive", "every": "1 step"}}
@@ -173,3 +173,19 @@ def test_steering_probes_are_enough_for_the_band():
     )
     assert {"gradients.mu.plain", "expansion_rate.plain"} <= set(found)
     assert any(isinstance(probe, Similarity) for probe in Band().probes())
+
+
+@pytest.mark.parametrize("factor", [1e-200, 1e200, 0.0, math.inf])
+def test_a_bound_that_is_moved_for_ever_stays_a_number(factor):
+    """A controller that only lowers or only raises c ends at a bound of its own, not at 0, infinity or NaN."""
+
+    class Always(Controller):
+        def move(self, reading, c):
+            return c * factor
+
+    network = zoo.build("smoke/res-gcn").network
+    for _ in range(3):
+        steer(Always(), network, Reading({}))
+    ((_, c),) = network.bounds()
+    assert c.isfinite().all() and (c > 0).all()
+    torch.testing.assert_close(c, torch.full_like(c, SMALLEST if factor < 1 else LARGEST))

@@ -1,6 +1,10 @@
 """Durations in any unit."""
 
+import math
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from zoo.recipe.duration import Duration, Length, WholeDuration
@@ -49,3 +53,42 @@ def test_long_and_fine_durations_read_back_as_written():
     for written in ("1000000 epochs", "1234567 steps", "0.1%", "12.3456789%"):
         length = TypeAdapter(Duration).validate_python(written)
         assert TypeAdapter(Duration).validate_python(str(length)) == length
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "9" * 400 + " epochs",
+        "1e9 epochs",
+        10**13,
+        10**400,
+        1e300,
+        math.inf,
+        math.nan,
+        "１０ epochs",
+        "1000000000001 steps",
+    ],
+)
+def test_what_no_training_lasts_is_refused(wrong):
+    """Numbers that would lose their ends, or never end, are refused when they are read and not when they are used."""
+    with pytest.raises(ValidationError, match="expected a duration"):
+        TypeAdapter(Duration).validate_python(wrong)
+
+
+@given(amount=st.floats(min_value=1e-9, max_value=1e12), unit=st.sampled_from(["epochs", "steps", "%"]))
+def test_any_amount_reads_back_as_it_was(amount, unit):
+    """However small or long, the text is read as the same number, to the last bit."""
+    length = Length(amount, unit)
+    assert TypeAdapter(Duration).validate_python(str(length)) == length
+    assert length.steps(steps_per_epoch=7, total=100) >= 1
+
+
+@given(st.floats(allow_nan=True) | st.integers() | st.text())
+def test_anything_is_a_duration_or_refused(value):
+    """No number or text gets through that cannot be turned into steps and text."""
+    try:
+        length = TypeAdapter(Duration).validate_python(value)
+    except ValidationError:
+        return
+    assert 1 <= length.steps(steps_per_epoch=10, total=1000) <= 10**14
+    assert TypeAdapter(Duration).validate_python(str(length)) == length

@@ -54,7 +54,7 @@ def test_plugins_are_run_before_the_check(tmp_path):
     recipe = load("hello", {"normalizer": "halve"}, [plugin])
     assert recipe.plugins == (str(plugin),)
     with pytest.raises(PluginError, match="no such file"):
-        load("hello", {"plugins": [str(tmp_path / "none.py")]})
+        load("hello", {"plugins": [str(tmp_path / "none.py")]}, allow_plugins=True)
 
 
 def test_loading_a_recipe_object_keeps_it():
@@ -76,4 +76,30 @@ def test_plugins_of_any_shape_are_files_or_an_error(plugins, tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text(f"extends: hello\nplugins: {plugins}\n")
     with pytest.raises(PluginError, match="no such file"):
-        load(file)
+        load(file, allow_plugins=True)
+
+
+@pytest.mark.parametrize(
+    "overrides", [{".".join("a" * 1000): 1}, [".".join("a" * 1000) + "=1"], ["~" + ".".join("a" * 1000)]]
+)
+def test_a_path_without_end_is_refused(overrides):
+    """It would be followed one call inside the other."""
+    with pytest.raises(RecipeError, match="a path of 1000 words — expected at most 32"):
+        load("hello", overrides)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["model.depth=1000000000000", "model.width=1000000000000", "dataset.nodes=1000000000000", "seeds=[99999999999]"],
+)
+def test_numbers_that_no_machine_holds_are_refused(override):
+    """Where there is a sensible bound, it is held before anything is made."""
+    with pytest.raises(RecipeError, match="is not valid — expected less than"):
+        load("hello", [override])
+
+
+def test_a_name_in_a_recipe_names_nothing(tmp_path):
+    """The file's name is the recipe's; a key of that word is unknown."""
+    (tmp_path / "mine.yaml").write_text("extends: hello\nname: ../../x\n")
+    with pytest.raises(RecipeError, match="name — unknown key"):
+        load(tmp_path / "mine.yaml")

@@ -1,6 +1,7 @@
 """Laying recipes over each other."""
 
 import copy
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,10 +86,39 @@ def test_put_is_seen_at_its_path_and_changes_nothing_else(tree, path, value):
     before = copy.deepcopy(tree)
     changed = merge.put(tree, ".".join(path), value)
     assert tree == before
-    found = changed
+    found: Any = changed
     for key in path:
         found = found[key]
     assert found == value
     assert {key: item for key, item in changed.items() if key != path[0]} == {
         key: item for key, item in tree.items() if key != path[0]
     }
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
+TREES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab01", max_size=2), inner, max_size=3)
+)
+PATHS = st.lists(st.text("ab01", max_size=2), min_size=1, max_size=4).map(".".join)
+
+
+@given(st.dictionaries(st.text("ab01", max_size=2), TREES, max_size=3), PATHS, TREES)
+def test_what_is_put_is_found_there_and_nothing_else_is_touched(tree, path, value):
+    """At any path of any tree; the tree that was given stays as it was."""
+    before = copy.deepcopy(tree)
+    changed = merge.put(tree, path, value)
+    assert tree == before
+    found: Any = changed
+    for key in path.split("."):
+        found = found[int(key)] if isinstance(found, list) else found[key]
+    assert found == value
+    head = path.split(".")[0]
+    assert {key: item for key, item in changed.items() if key != head} == {k: v for k, v in tree.items() if k != head}
+
+
+@given(st.dictionaries(st.text("ab01", max_size=2), TREES, max_size=3), st.lists(st.text(max_size=12), max_size=3))
+def test_any_words_are_applied_or_are_problems(tree, words):
+    """Whatever is typed: a new tree and problems with their places, and never anything raised."""
+    changed, problems = merge.apply(tree, words)
+    assert isinstance(changed, dict)
+    assert all(" — " in str(problem) or problem.text for problem in problems)

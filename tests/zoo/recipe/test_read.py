@@ -53,3 +53,36 @@ def test_a_name_cannot_leave_the_folder(escape):
     """Names with dots and slashes reach no file outside the shipped recipes."""
     with pytest.raises(RecipeError, match="no such recipe"):
         read(escape)
+
+
+def test_a_long_line_of_parents_is_refused(tmp_path):
+    """32 recipes may extend one another, and no more; the message names the first."""
+    write(tmp_path, "r0", "extends: hello\n")
+    for number in range(1, 40):
+        write(tmp_path, f"r{number}", f"extends: r{number - 1}\n")
+    assert read(tmp_path / "r29.yaml")[1]["model"]
+    with pytest.raises(RecipeError, match=r"r39\.yaml — 1 problem:\n  extends — more than 32"):
+        read(tmp_path / "r39.yaml")
+
+
+@pytest.mark.parametrize("stem", ["..", ".", "a\nb", "a\x1b[31m", "a\\b"])
+def test_a_file_whose_name_is_no_folders_is_refused(tmp_path, stem):
+    """Runs lie in a folder of the recipe's name, which may not be one above."""
+    with pytest.raises(RecipeError, match="rename the file"):
+        read(write(tmp_path, stem, "extends: hello\n"))
+
+
+@pytest.mark.parametrize(
+    "parent", ["'a\\tb'", "[a]", "{a: 1}", "x" * 5000, "../../../etc/passwd", "~nobody-here/x.yaml"]
+)
+def test_a_parent_that_is_none_is_refused(tmp_path, parent):
+    """Whatever stands there, the error stands at `extends`."""
+    with pytest.raises(RecipeError, match="extends — no recipe"):
+        read(write(tmp_path, "child", f"extends: {parent}\n"))
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\x00b.yaml", "x" * 5000, "x" * 5000 + ".yaml", "~nobody-here/x.yaml", ""])
+def test_names_that_no_file_can_have_are_no_recipes(name):
+    """Too long, with a NUL, of nobody: the one error about a recipe that is not there."""
+    with pytest.raises(RecipeError, match="no such recipe"):
+        read(name)

@@ -1,7 +1,12 @@
 """Recipe text: numbers as people write them, no surprises, no objects."""
 
+import os
+import time
+
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zoo.errors import RecipeError
 from zoo.recipe import text
@@ -71,3 +76,86 @@ def test_mappings_may_be_merged_by_yamls_own_key():
     assert text.parse("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}") == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}}
     with pytest.raises(yaml.YAMLError, match="twice"):
         text.parse("a: &a {x: 1}\nb: {<<: *a, y: 3, y: 4}")
+
+
+def laughs(lists: int) -> str:
+    """Lists of ten of the one before: each line multiplies by ten what is written out."""
+    lines = ["l0: &l0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, lists)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (laughs(9), "more than 10000 values"),
+        ("a: &a {" + ", ".join(f"k{n}: 1" for n in range(300)) + "}\nb: [*a, *a, *a, *a]", "more than 1000 keys"),
+        ("a: &a [1, *a]", "inside of what it stands for"),
+        ("[" * 30_000, "in each other"),
+        ("- " * 20_000, "in each other"),
+        ("? " * 20_000, "in each other"),
+        ("a: " + "9" * 5000, "64 bits"),
+        ("a: 0x" + "f" * 5000, "64 bits"),
+        ("a: -9223372036854775809", "64 bits"),
+        ("a: " + "1:" * 30 + "1", "64 bits"),
+        ("a: 1e999", "too large"),
+        ("a: -1.0e+400", "too large"),
+        ("a: 0." + "1" * 5000, "too long"),
+        ('a: "\\e[31m"', r"control character \\x1b"),
+        ('"\\0": 1', r"control character \\x00"),
+        ('a: "\\ud800"', r"control character \\ud800"),
+        ("a: \u202eb", r"control character \\u202e"),
+        ("a: \x1bb", "special characters are not allowed"),
+        ("? [a, b]\n: 1", "a key is a list"),
+        ("~: 1", "a key is null"),
+        ("a: {? {b: 1} : 2}", "a key is a dict"),
+        ("1: a\n1: b", "given twice"),
+        ("k" * 201 + ": 1", "201 characters"),
+        ("a: !!binary aGk=", "constructor for the tag"),
+        ("a: !!set {b}", "constructor for the tag"),
+        ("a: !!timestamp 2001-01-01", "constructor for the tag"),
+        ("a: !!python/object/apply:os.system [true]", "constructor for the tag"),
+        ("a: !!int x", "not what its tag says"),
+        ("a: !!bool x", "not what its tag says"),
+        ('a: !!int ""', "not what its tag says"),
+        ("x" * 70_000, "at most 65536 bytes"),
+        ("é" * 40_000, "at most 65536 bytes"),
+    ],
+    ids=lambda value: value[:12],
+)
+def test_what_grows_out_of_hand_is_refused(written, words):
+    """Each limit has its own words, all are told as a YAML error, and none takes long."""
+    began = time.perf_counter()
+    with pytest.raises(yaml.YAMLError, match=words):
+        text.parse(written)
+    assert time.perf_counter() - began < 5
+
+
+def test_what_is_within_the_limits_is_read():
+    """Aliases and merges of a usual size, infinity by its name, the largest whole number, dates as text."""
+    assert text.parse("a: &a {x: 1}\nb: {<<: *a, y: *a}") == {"a": {"x": 1}, "b": {"x": 1, "y": {"x": 1}}}
+    assert text.parse("[.inf, -.inf, 1.7e308]") == [float("inf"), float("-inf"), 1.7e308]
+    assert text.parse("[9223372036854775807, -9223372036854775808]") == [2**63 - 1, -(2**63)]
+    assert text.parse("2001-01-01") == "2001-01-01" == text.parse(text.write("2001-01-01"))
+    assert text.parse('"two\\nlines\\tand μ"') == "two\nlines\tand μ"
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_read_or_refused(written):
+    """Nothing else comes of it than plain values or a YAML error."""
+    try:
+        value = text.parse(written)
+    except yaml.YAMLError:
+        return
+    assert text.parse(text.write(value)) == value or value != value or "nan" in repr(value)
+
+
+def test_files_that_are_no_recipes_are_refused(tmp_path):
+    """Too long, not UTF-8, a folder, a pipe that nobody writes to: one error with the path, at once."""
+    (tmp_path / "long.yaml").write_bytes(b"#" * (text.BYTES + 1))
+    (tmp_path / "bytes.yaml").write_bytes(b"a: \xff")
+    (tmp_path / "folder.yaml").mkdir()
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for name in ("long", "bytes", "folder", "pipe", "absent"):
+        with pytest.raises(RecipeError, match=rf"{name}\.yaml — 1 problem"):
+            text.read(tmp_path / f"{name}.yaml")

@@ -10,8 +10,9 @@ import time
 import pytest
 
 from zoo.errors import RunBusy, RunError
+from zoo.lock import locked
 from zoo.runs import claim as module
-from zoo.runs.claim import claim, is_claimed, refuse_if_claimed
+from zoo.runs.claim import claim, holder, is_claimed, refuse_if_claimed
 
 HOLDER = """
 import sys, time
@@ -50,7 +51,7 @@ def test_a_held_folder_is_refused_within_a_moment(tmp_path):
     """The second to come is told at once what to do, and does not wait for the first."""
     path = tmp_path / "seed-0"
     began = time.monotonic()
-    said = "another process is training this run — expected one at a time"
+    said = rf"another process is training this run: process {os.getpid()} on .*, alive — expected one at a time"
     with claim(path), pytest.raises(RunBusy, match=said), claim(path):
         pytest.fail("held twice")
     assert time.monotonic() - began < 5
@@ -66,7 +67,7 @@ def test_being_looked_at_is_not_being_held(tmp_path, monkeypatch):
     looking = threading.Event()
 
     def look() -> None:
-        with module._lock(path):
+        with locked(module._lock(path), patience=0.0):
             looking.set()
             time.sleep(0.2)
 
@@ -76,6 +77,16 @@ def test_being_looked_at_is_not_being_held(tmp_path, monkeypatch):
     assert is_claimed(path)
     with claim(path):
         other.join()
+
+
+def test_the_holder_in_words(tmp_path):
+    """What a reader of an unfinished run is told; nothing where nobody holds it, or nobody can tell."""
+    path = tmp_path / "seed-0"
+    assert holder(path) is None
+    with claim(path):
+        assert f"process {os.getpid()} on " in str(holder(path))
+    assert holder(path) is None
+    assert holder(tmp_path / ("x" * 300)) is None
 
 
 def test_a_holder_that_is_killed_lets_go(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from zoo.errors import RunError
 from zoo.recipe.load import load
 from zoo.runs import folder
 from zoo.runs.folder import RunFolder, failure_of, finite, is_finished, note_failure, place, write_json
+from zoo.runs.states import Unreadable
 
 FILES = {"recipe.yaml", "environment.json", "metrics.jsonl", "model.safetensors", "result.json"}
 
@@ -69,7 +71,7 @@ def test_a_failure_while_finishing_leaves_no_result(tmp_path, monkeypatch, fails
 
     record = RunFolder(tmp_path / "run")
     monkeypatch.setattr(*((os, "fsync") if fails == "result" else (folder, "save_file")), full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(RunError, match="no space is left"):
         record.finish({"weight": torch.ones(2)}, {"test": 0.5})
     assert not is_finished(tmp_path / "run")
     assert "result.json" not in names(tmp_path / "run")
@@ -96,7 +98,7 @@ def test_result_comes_after_the_weights(tmp_path, monkeypatch):
     record = RunFolder(tmp_path / "run")
     monkeypatch.setattr(Path, "replace", watched)
     record.finish({"weight": torch.ones(2)}, {})
-    assert [seen & FILES for seen in there] == [{"metrics.jsonl", "model.safetensors"}]
+    assert [seen & FILES for seen in there] == [{"metrics.jsonl"}, {"metrics.jsonl", "model.safetensors"}]
 
 
 def test_metrics_are_there_line_by_line(tmp_path):
@@ -210,7 +212,7 @@ def test_plugins_are_copied_beside_it(tmp_path):
         record = RunFolder(tmp_path / "run")
         record.describe(recipe, {})
         record.close()
-        again = load(tmp_path / "run" / "recipe.yaml")
+        again = load(tmp_path / "run" / "recipe.yaml", allow_plugins=True)
     finally:
         for name in schedules.registered():
             schedules.unregister(name)
@@ -271,3 +273,93 @@ def test_a_failed_run_may_go_on_from_its_state(tmp_path):
     again.close()
     assert again.state == {"step": 1}
     assert names(tmp_path) == {"seed-0"}
+
+
+def broken(path: Path, *steps: int) -> None:
+    """A run that measured and probed so many steps, saved its state after each, and was killed while writing a line."""
+    record = RunFolder(path)
+    for step in steps:
+        record.measured({"step": step})
+        record.probed({"step": step, "mu": 0.5})
+        record.save({"step": step})
+    record.measured({"step": steps[-1] + 1})
+    record.close()
+    with (path / "metrics.jsonl").open("a") as stream:
+        stream.write('{"step": 1')
+
+
+def test_lines_after_the_state_are_cut(tmp_path):
+    """Also one that was torn; what is measured again comes after what was measured before the state."""
+    broken(tmp_path / "run", 1, 2)
+    record = RunFolder(tmp_path / "run", resume=True)
+    record.measured({"step": 3})
+    record.close()
+    assert record.state == {"step": 2} and record.resumed == "state.pt"
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == '{"step": 1}\n{"step": 2}\n{"step": 3}\n'
+    assert len((tmp_path / "run" / "probes.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("file", ["metrics.jsonl", "probes.jsonl"])
+@pytest.mark.parametrize(("change", "said"), [("gone", "has 0 of the"), ("changed", "was changed"), ("link", "a link")])
+def test_lines_that_do_not_fit_the_state_are_refused(tmp_path, file, change, said):
+    """Lines that are missing or were changed before the state: nothing is cut, and the way on is said."""
+    broken(tmp_path / "run", 1, 2)
+    place = tmp_path / "run" / file
+    if change == "changed":
+        place.write_text(place.read_text().replace("1", "7", 1))
+    else:
+        place.rename(tmp_path / "elsewhere")
+    if change == "link":
+        place.symlink_to(tmp_path / "elsewhere")
+    before = {each: each.read_bytes() for each in (tmp_path / "run").iterdir()}
+    with pytest.raises(RunError, match=rf"run folder .*{file} .*{said}.* train without --resume"):
+        RunFolder(tmp_path / "run", resume=True)
+    assert {each: each.read_bytes() for each in (tmp_path / "run").iterdir()} == before
+
+
+def test_a_damaged_state_gives_way_to_the_one_before(tmp_path):
+    """It is said, the damaged one is kept, and the run that goes on saves and finishes as any other."""
+    broken(tmp_path / "run", 1, 2, 3)
+    state = tmp_path / "run" / "state.pt"
+    damaged = bytearray(state.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    state.write_bytes(damaged)
+    with pytest.warns(Unreadable, match=r"state\.pt cannot be read: .* goes on from state\.previous\.pt"):
+        record = RunFolder(tmp_path / "run", resume=True)
+    assert record.state == {"step": 2} and record.resumed.startswith("state.previous.pt; state.pt cannot be read")
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 2
+    assert (tmp_path / "run" / "state.broken.pt").read_bytes() == damaged
+    record.save({"step": 3})
+    assert {"state.pt", "state.previous.pt"} <= names(tmp_path / "run")
+    record.finish({"weight": torch.ones(2)}, {})
+    assert names(tmp_path / "run") == FILES - {"recipe.yaml", "environment.json"} | {"probes.jsonl"}
+
+
+def test_no_link_is_written_through(tmp_path):
+    """A link in the place of a file is replaced or refused; what it points to stays as it is."""
+    (tmp_path / "elsewhere").write_text("untouched")
+    record = RunFolder(tmp_path / "run")
+    for name in ("state.pt", "state.pt.part", "model.safetensors", "result.json.part", "recipe.yaml"):
+        (tmp_path / "run" / name).symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "run" / "probes.jsonl").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError):
+        record.probed({"step": 1})
+    (tmp_path / "run" / "probes.jsonl").unlink()
+    record.save({"step": 1})
+    record.finish({"weight": torch.ones(2)}, {})
+    assert (tmp_path / "elsewhere").read_text() == "untouched"
+    assert not (tmp_path / "run" / "result.json").is_symlink()
+
+
+def test_a_state_that_would_blow_up_is_not_read(tmp_path):
+    """PyTorch stores what it saves as it is; a compressed state is somebody else's, and is refused unread."""
+    record = RunFolder(tmp_path / "run")
+    record.save({"step": 1, "x": torch.zeros(1 << 20)})
+    record.close()
+    with zipfile.ZipFile(tmp_path / "run" / "state.pt") as old:
+        with zipfile.ZipFile(tmp_path / "packed", "w", zipfile.ZIP_DEFLATED) as new:
+            for member in old.infolist():
+                new.writestr(member.filename, old.read(member))
+    (tmp_path / "packed").replace(tmp_path / "run" / "state.pt")
+    with pytest.raises(RunError, match="is compressed"):
+        RunFolder(tmp_path / "run", resume=True)

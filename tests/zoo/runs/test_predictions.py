@@ -71,3 +71,23 @@ def test_what_cannot_be_written_or_read_is_a_mistake(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(RunError, match=r"bad.npz — cannot be read"):
         read_predictions(tmp_path / "bad.npz")
+
+
+def test_links_are_not_written_through(tmp_path):
+    """Neither a link in the place of the draft nor one in that of the file changes what it points to."""
+    other = tmp_path / "precious"
+    other.write_text("kept")
+    for name in ("p.npz", "p.npz.part"):
+        (tmp_path / name).symlink_to(other)
+    write_predictions(tmp_path / "p.npz", {"a": np.arange(3)}, {})
+    assert other.read_text() == "kept"
+    assert not (tmp_path / "p.npz").is_symlink()
+
+
+def test_an_array_that_claims_more_than_is_there_is_refused(tmp_path):
+    """A file of predictions from elsewhere asks for no memory that it has no bytes for."""
+    head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}".ljust(117) + b"\n"
+    with zipfile.ZipFile(tmp_path / "p.npz", "w") as made:
+        made.writestr("a.npy", b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + bytes(8))
+    with pytest.raises(RunError, match="claims the shape"):
+        read_predictions(tmp_path / "p.npz")

@@ -8,12 +8,13 @@ import pytest
 from rich.console import Console
 
 from zoo.runs.report import normalizer_of, row_of, spread, table_of
+from zoo.untrusted.text import inert
 
 
 def cells(table: Any) -> list[dict[str, str]]:
     """A rich table as one mapping of heads to texts per row."""
     columns = {column.header: list(column.cells) for column in table.columns}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return [dict(zip(columns, map(str, row), strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def printed(table: Any) -> str:
@@ -127,3 +128,11 @@ def test_a_metric_of_which_less_is_better_is_named_as_such(finished):
     """Above a table of errors it is said, above one of shares there is no need."""
     assert "(rmse: lower is better)" in printed(table_of([finished(metric="rmse", higher_is_better=False)]))
     assert "lower" not in printed(table_of([finished()]))
+
+
+@pytest.mark.parametrize("name", ["<script>", "[red]x[/red]", "[/]", "a\x1b[31m", ":warning:", "x\\\\"])
+def test_no_text_of_a_run_acts_on_a_terminal(finished, name):
+    """A recipe, a metric and a status from a file are text, and nothing that a terminal obeys."""
+    shown = printed(table_of([finished(recipe=name, metric=name, status=name)]))
+    assert shown.count(inert(name)) == 3
+    assert "\x1b[31m" not in shown

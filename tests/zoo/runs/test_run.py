@@ -1,5 +1,6 @@
 """Reading a run back, and saying what is wrong where it cannot be read."""
 
+import json
 import math
 
 import pytest
@@ -126,3 +127,44 @@ def test_a_recipe_that_cannot_be_read(finished, content):
         (run.path / "recipe.yaml").write_bytes(content)
     with pytest.raises(RunError, match=r"recipe.yaml[\s\S]* — expected the recipe that the run wrote"):
         _ = run.normalizers
+
+
+def test_weights_are_held_against_their_digest(finished):
+    """One bit of the weights the other way round is an error that names the file; the weights as written are not."""
+    run = finished()
+    assert run.weights.read_bytes()
+    data = bytearray(run.weights.read_bytes())
+    data[-1] ^= 1
+    run.weights.write_bytes(data)
+    with pytest.raises(RunError, match=r"model.safetensors — has changed: digest sha256:\w+ — expected sha256:"):
+        _ = Run(run.path).weights
+
+
+def test_weights_without_a_digest_are_taken_as_they_are(finished):
+    """Runs of versions that noted none can still be opened; without the file they cannot."""
+    run = finished()
+    values = json.loads((run.path / "result.json").read_text(encoding="utf-8"))
+    del values["weights"]
+    (run.path / "result.json").write_text(json.dumps(values), encoding="utf-8")
+    file = Run(run.path).weights
+    file.unlink()
+    with pytest.raises(RunError, match=r"model.safetensors — cannot be read: No such file"):
+        _ = Run(run.path).weights
+
+
+def test_a_result_without_a_key_says_so_when_it_is_asked_for(finished):
+    """What reads the key gets an error that names the file and the key, and not a KeyError."""
+    run = finished()
+    (run.path / "result.json").write_text('{"val": 0.5}', encoding="utf-8")
+    assert Run(run.path).val == 0.5
+    with pytest.raises(RunError, match=r"result.json — has no seed — expected what the run wrote"):
+        _ = Run(run.path).seed
+
+
+def test_lines_in_another_order_are_refused(finished):
+    """A table of validations whose steps go down would draw and say something else than what happened."""
+    run = finished()
+    file = run.path / "metrics.jsonl"
+    file.write_text("".join(f'{{"epoch": {step}, "step": {step}}}\n' for step in (2, 1)), encoding="utf-8")
+    with pytest.raises(RunError, match=r"metrics.jsonl — cannot be read: its lines are not in the order of step"):
+        _ = Run(run.path).metrics

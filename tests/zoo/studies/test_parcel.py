@@ -81,10 +81,11 @@ def test_a_place_that_cannot_be_written_is_told(made, tmp_path):
 
 
 def test_a_parcel_cannot_reach_outside_its_folder(tmp_path):
-    """Names that climb out of the folder stay in it."""
+    """Names that climb out of the folder are refused, and nothing is unpacked."""
     stream = BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("../../evil", "x")
-    unpack(stream.getvalue(), tmp_path / "a" / "b" / "seed-0")
-    assert [path.name for path in tmp_path.rglob("evil")] == ["evil"]
-    assert (tmp_path / "a" / "b" / "seed-0" / "evil").exists()
+    with pytest.raises(RunError, match="would leave its folder"):
+        unpack(stream.getvalue(), tmp_path / "a" / "b" / "seed-0")
+    assert not list(tmp_path.rglob("evil"))
+    assert not (tmp_path / "a" / "b" / "seed-0").exists()

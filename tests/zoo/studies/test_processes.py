@@ -253,3 +253,26 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
 def test_deaths_are_told_in_words(code, said):
     """An exit code is told as such, a signal by its name."""
     assert said in processes._how_it_died(code)
+
+
+def test_closing_saves_what_is_under_way(tmp_path):
+    """Runs that are broken off by the end of a study keep the state of that moment, and go on from there."""
+    pool = Processes("cpu", 2)
+    jobs = [
+        Job.of(
+            load("smoke/res-gcn", {"training.duration": "100000 epochs", "training.save": "90000 epochs"}),
+            seed,
+            tmp_path,
+        )
+        for seed in (0, 1)
+    ]
+    for job in jobs:
+        pool.start(job)
+    metrics = [Path(job.path) / "metrics.jsonl" for job in jobs]
+    while not all(file.exists() and file.stat().st_size for file in metrics):
+        assert pool.wait(0.1) == []
+    pool.close()
+    for job in jobs:
+        state = torch.load(Path(job.path) / "state.pt", weights_only=True)
+        assert 0 < state["step"] < 90000
+        assert not (Path(job.path) / "failure.json").exists()

@@ -198,10 +198,47 @@ def test_paths_are_relative_to_the_study(study_file, tmp_path, monkeypatch):
     file = study_file(base="mine.yaml", plugins=["mine.py"], vary=vary, change={"schedule": "mine"})
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    recipes = [arm.variant.recipe for arm in Plan(read("../tiny.yaml"), "runs").arms]
+    recipes = [arm.variant.recipe for arm in Plan(read("../tiny.yaml", allow_plugins=True), "runs").arms]
     assert [recipe.model.options["depth"] for recipe in recipes[:2]] == [3, 5]
     assert [recipe.name for recipe in recipes] == ["mine", "other", "smoke/gcn"]
     assert all(recipe.plugins == (str(file.parent / "mine.py"),) for recipe in recipes)
     cells = [{"base": "other.yaml"}, {"base": "mine.yaml"}]
-    study = read(study_file("cells", vary=cells, change={"schedule": "mine"}, plugins=["mine.py"]))
+    file = study_file("cells", vary=cells, change={"schedule": "mine"}, plugins=["mine.py"])
+    study = read(file, plugins=[tmp_path / "mine.py"])
     assert [arm.variant.recipe.name for arm in Plan(study, "runs").arms] == ["other", "mine"]
+
+
+def test_a_study_runs_nothing_by_itself(study_file, tmp_path):
+    """Its own plug-ins, those of its recipes, of alternatives, changes and its quick form have to be allowed."""
+    (tmp_path / "evil.py").write_text("raise SystemExit('run')\n")
+    (tmp_path / "evil.yaml").write_text("extends: smoke/res-gcn\nplugins: [evil.py]\n")
+    for name, keys in enumerate(
+        [
+            {"plugins": ["evil.py"]},
+            {"base": "evil.yaml"},
+            {"vary": {"m": {"A": {"base": "evil.yaml"}}}},
+            {"change": {"plugins": [str(tmp_path / "evil.py")]}},
+            {"vary": {"plugins": [[str(tmp_path / "evil.py")]]}},
+            {"vary": {"m": {"A": {"plugins": str(tmp_path / "evil.py")}}}},
+            {"tune": {"method": "grid", "space": {"plugins": [str(tmp_path / "evil.py")]}}},
+        ]
+    ):
+        with pytest.raises(RecipeError, match=r"evil\.py — expected --allow-plugins"):
+            Plan(read(study_file(f"s{name}", **keys)), tmp_path / "runs")
+    quick = study_file("quick", quick={"plugins": ["evil.py"]})
+    assert read(quick).plugins == ()
+    with pytest.raises(RecipeError, match=r"study .*quick\.yaml — 1 problem:\n  plugins — it wants to run code"):
+        read(quick, quick=True)
+
+
+def test_a_study_cannot_allow_itself(study_file):
+    """The option is the user's, and no key of the file."""
+    problems = problems_of(study_file(allow_plugins=True))
+    assert list(problems) == ["allow_plugins"]
+
+
+def test_a_grid_without_end_is_refused(study_file):
+    """The cells are counted, and not made."""
+    vary = {f"model.x{number}": list(range(10)) for number in range(12)}
+    with pytest.raises(RecipeError, match="1000000000000 cells — expected at most 2000"):
+        Plan(read(study_file(vary=vary)), "runs")

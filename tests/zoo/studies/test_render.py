@@ -3,13 +3,17 @@
 import csv
 import io
 import re
+from html.parser import HTMLParser
 
 import pytest
+from markdown_it import MarkdownIt
 from rich.console import Console
+from rich.text import Text
 
 from zoo.errors import RunError
 from zoo.studies.render import FORMATS, render
 from zoo.studies.table import Table, grid_table, long_table
+from zoo.untrusted.text import inert
 
 PLAIN = Table(
     title="test [accuracy]",
@@ -45,9 +49,9 @@ def test_rich_shows_names_as_they_are():
     shown = printed(drawn)
     for text in ("test [accuracy]", "norm|x", "[bold]*c*", "0.823 ± 0.007", "Δ is a difference."):
         assert text in shown
-    assert next(iter(drawn.columns[1].cells)) == "[bold]0.823 ± 0.007[/bold]"
+    assert next(iter(drawn.columns[1].cells)) == Text("0.823 ± 0.007", style="bold")
     assert [column.justify for column in drawn.columns] == ["left", "right", "right"]
-    assert list(drawn.columns[0].cells)[1] == "\\[bold]*c*"
+    assert list(drawn.columns[0].cells)[1] == Text("[bold]*c*")
 
 
 def test_markdown_reads_back():
@@ -118,7 +122,7 @@ def test_latex_is_written_out():
         r"norm\textbar{}x & test & p \\",
         r"\midrule",
         r"a\_b \& 50\% & \textbf{\boldmath $0.823 \pm 0.007$} & $<0.001$ \\",
-        r"{[}bold]*c* & $-0.001$ & -- \\",
+        r"{[}bold]{*}c{*} & $-0.001$ & -- \\",
         r"\bottomrule",
         r"\end{tabular}",
         r"\par\smallskip\footnotesize",
@@ -158,3 +162,114 @@ def test_tables_without_rows_title_or_notes():
     for to in FORMATS:
         render(Table("", (), (), ()), to)
         assert render(long_table([]), to)
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "[red]x[/red]",
+    "$x$",
+    "a|b",
+    "_%&#{}~^",
+    "\x1b[31mred\x1b[0m",
+    "![i](http://x/y.png)",
+    "[l](http://x)",
+    "[l][r]",
+    "[^1]",
+    "&lt;b&gt;",
+    "a\nb\r\n\n# c",
+    "# heading",
+    "- [ ] item",
+    "1. item",
+    "> quote",
+    "    code",
+    "---",
+    "`` ` ``",
+    "<http://x>",
+    "\\input{/etc/passwd}",
+    "\\\\ [1cm]",
+    "*bold*",
+    "^^41",
+    "=cmd",
+    "\u202egnp.exe",
+    ":warning:",
+]
+TABLE = Table(
+    title=HOSTILE[0],
+    head=("recipe", "test"),
+    rows=tuple((text, "0.823 ± 0.007") for text in HOSTILE),
+    align=("left", "right"),
+    notes=tuple(HOSTILE),
+    bold=frozenset({(0, 0), (5, 0)}),
+)
+ALL_AS = pytest.mark.parametrize("form", FORMATS)
+
+
+class Tags(HTMLParser):
+    """Collects the tags and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.text: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        """Note the tag."""
+        self.tags.add(tag)
+
+    def handle_data(self, data):
+        """Note the text."""
+        self.text.append(data)
+
+
+@ALL_AS
+def test_no_control_character_comes_out(form):
+    """Neither escapes nor turns of direction reach a terminal or a page; lines are the table's own."""
+    made = render(TABLE, form)
+    text = made if isinstance(made, str) else printed(made)
+    assert not set(text) & set("\x1b\x07\r\u202e")
+    assert "\\x1b[31mred" in text or "x1b" in text
+
+
+def test_markdown_is_inert():
+    """What GitHub would make of it has the table's own tags alone, a row for each entry, and the texts as written."""
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(render(TABLE, "markdown"))
+    assert Tags(page).tags == {"p", "strong", "table", "thead", "tbody", "tr", "th", "td", "ul", "li"}
+    assert page.count("<tr>") == 1 + len(HOSTILE)
+    assert page.count("<td") == 2 * len(HOSTILE)
+    assert page.count("<li>") == len(HOSTILE)
+    shown = "".join(Tags(page).text)
+    for text in HOSTILE:
+        assert shown.count(inert(" ".join(text.splitlines())).strip()) >= 2, text
+
+
+def test_a_formula_is_none_in_markdown():
+    """A dollar is masked, as GitHub sets formulas."""
+    assert "\\$x\\$" in render(TABLE, "markdown")
+
+
+def test_latex_is_inert():
+    """Every sign that means something stands behind a backslash or in braces, but for those of the table itself."""
+    for text in HOSTILE:
+        line = render(Table("", ("h",), ((text,),), ("left",)), "latex").splitlines()[6]
+        left = re.sub(
+            r"(?<!\\)\$[^$]*(?<!\\)\$", "", line.removesuffix(r" \\")
+        )  # figures and signs that the table sets as formulas
+        left = re.sub(r"\\(?:text\w+|ldots)\{\}", "", left)
+        left = re.sub(r"\\[&%$#_{}]", "", left)
+        left = left.replace("{[}", "").replace("{*}", "")
+        assert not set(left) & set("\\$&%#_{}~^[*\n"), (text, line)
+
+
+def test_csv_reads_back():
+    """As many rows and entries as there are, whatever stands in them."""
+    rows = list(csv.reader(io.StringIO(render(TABLE, "csv"))))
+    assert [len(row) for row in rows] == [2] * (1 + len(HOSTILE))
+    assert [row[0] for row in rows[1:]] == list(map(inert, HOSTILE))
+
+
+def test_rich_is_inert():
+    """No markup, no emoji by name, nothing folded away: every text is seen as it is written."""
+    shown = printed(render(TABLE, "rich"))
+    for text in HOSTILE:
+        assert inert(text) in shown

@@ -181,3 +181,10 @@ def test_the_best_is_the_earliest_of_equals(maximize, chosen):
     assert best([], maximize=maximize) is None
     zero = [Trial({"a": n}, value) for n, value in enumerate([-0.5, 0.0])]
     assert best(zero, maximize=maximize) is zero[int(maximize)]
+
+
+def test_a_grid_without_end_is_counted_and_not_made():
+    """Its size is in the message at once."""
+    space = {f"a{number}": tuple(range(10)) for number in range(12)}
+    with pytest.raises(RecipeError, match="the grid has 1000000000000 settings"):
+        settings("s", Tuning(method="grid", space=space), space, [], maximize=True)

@@ -206,7 +206,8 @@ def test_a_prediction_names_its_graphs():
     torch.testing.assert_close(prediction.arrays["output"], torch.tensor([[5.0, 60]] * 4))
     assert torch.equal(prediction.arrays["label"].nan_to_num(-1), LABELS["values"][SPLIT.test].nan_to_num(-1))
     assert prediction.score == graphs.scores(Means(0.0))("test")
-    assert graphs.skill(prediction.score, "test") <= 0
+    skill = graphs.skill(prediction.score, "test")
+    assert skill is not None and skill <= 0
 
 
 def test_chance_is_that_of_the_part():

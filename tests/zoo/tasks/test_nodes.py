@@ -147,9 +147,19 @@ def test_rocauc_wants_two_classes():
 
 
 def test_rocauc_of_one_label_is_nan():
-    """Where a part holds one label only there are no pairs: NaN, neither a crash nor a warning."""
-    nodes = task([1, 1, 0, 1], [2], [0, 1, 3], [2], classes=2, metric="rocauc")
-    assert math.isnan(nodes.scores(Fixed(torch.randn(4, 2)))("val"))
+    """Where a part holds one label only there are no pairs: NaN, neither a crash nor a warning; the record says so."""
+    nodes = task([1, 0, 0, 1, 1], [0, 1], [2, 3], [4], classes=2, metric="rocauc")
+    assert math.isnan(nodes.scores(Fixed(torch.randn(5, 2)))("test"))
+    assert nodes.choices == [
+        ("metric", "none of test", "rocauc of the 1 test labels of toy cannot be told: all that are known are positive")
+    ]
+
+
+@pytest.mark.parametrize("metric", ["rocauc", "average-precision"])
+def test_a_validation_that_has_no_score_is_refused(metric):
+    """A ranking of val nodes of one class would leave the run without a result; it is refused before training."""
+    with pytest.raises(BuildError, match="of the 3 val labels of toy cannot be told: all that are known are positive"):
+        task([1, 1, 0, 1], [2], [0, 1, 3], [2], classes=2, metric=metric)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "rocauc"])
@@ -167,9 +177,9 @@ def test_logits_that_are_not_finite_give_nan(metric, bad):
 @pytest.mark.parametrize("shipped", ["accuracy", "rocauc"])
 def test_auto_takes_the_data_sets_metric(shipped):
     """Without a metric it is the data's; a metric that is named wins."""
-    nodes = task([0, 1, 0], [0], [1], [2], classes=2, shipped=shipped)
+    nodes = task([0, 1, 0, 1], [0], [1, 2], [3], classes=2, shipped=shipped)
     assert nodes.metric == shipped
-    assert task([0, 1, 0], [0], [1], [2], classes=2, shipped=shipped, metric="accuracy").metric == "accuracy"
+    assert task([0, 1, 0, 1], [0], [1, 2], [3], classes=2, shipped=shipped, metric="accuracy").metric == "accuracy"
     assert (nodes.inputs.width, nodes.out_width, nodes.higher_is_better) == (5, 2, True)
 
 

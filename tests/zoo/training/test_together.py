@@ -9,7 +9,7 @@ import zoo
 from zoo.builder import Built
 from zoo.together import loop_of
 from zoo.training.members import Members
-from zoo.training.trainer import Outcome
+from zoo.training.outcome import Outcome
 
 
 class Rows:

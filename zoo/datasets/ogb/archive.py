@@ -6,26 +6,26 @@ are written into `<folder>.json` beside the folder, and each later load verifies
 
 import hashlib
 import json
-import re
 import shutil
-import stat
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
-from filelock import FileLock
-
 from zoo.datasets.digest import sha256_of
 from zoo.datasets.download import DownloadError
 from zoo.datasets.ogb.atomic import replacing
 from zoo.datasets.ogb.fetch import fetch
+from zoo.datasets.turn import in_turn
+from zoo.disk import said_of
+from zoo.untrusted.zips import check_members, check_size
 
 _CHUNK = 1 << 20
 _MEMBERS = 1000  # an OGB archive has some twenty
 _RATIO = 50  # what it holds is compressed already, but for the pickled splits
 _SMALL = 1 << 20
+_HALF = "unpacking-"
 
 
 def obtain(
@@ -40,16 +40,17 @@ def obtain(
     """Download a zip archive and unpack its folder `inner` as the folder `place`, which appears when it is complete.
 
     digests: of files in it, where known. wanted: the files that must be in it, given the folder.
-    One process at a time does so; others wait and find the folder there.
+    One process at a time does so; others wait and find the folder there. What one leaves that dies on the way is never
+    taken for the folder: a part of the archive, which the next call completes, and half-unpacked folders, which it
+    removes.
     Raises: DownloadError; then the folder is not there, and of the archive at most a part that a later call completes.
     """
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(place.with_name(f".{place.name}.lock")):
+        with in_turn([place.with_name(f".{place.name}.lock")], f"data set {place.name}"):
             if not place.exists():
                 _obtain(url, place, inner, digests, wanted, timeout)
     except OSError as error:
-        raise DownloadError(f"it could not be brought into {place.parent}: {error}") from error
+        raise DownloadError(f"it could not be brought into {place.parent}: {said_of(error, place.parent)}") from error
 
 
 def record_of(place: Path) -> dict[str, str]:
@@ -67,10 +68,12 @@ def _record(place: Path) -> Path:
 def _obtain(
     url: str, place: Path, inner: str, digests: Mapping[str, str], wanted: Callable[[Path], list[str]], timeout: float
 ) -> None:
+    for left in place.parent.glob(f".{place.name}.{_HALF}*"):
+        shutil.rmtree(left, ignore_errors=True)
     archive = place.with_name(f"{place.name}.zip")
     if not archive.exists():
         fetch(url, archive, timeout=timeout)
-    fresh = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+    fresh = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.{_HALF}"))
     try:
         came = unpack(archive, inner, fresh / place.name)
         absent = [path for path in wanted(fresh / place.name) if path not in came]
@@ -83,9 +86,12 @@ def _obtain(
         with replacing(_record(place)) as file:
             file.write(json.dumps(record, indent=1).encode())
         (fresh / place.name).replace(place)
+    except DownloadError:
+        archive.unlink(missing_ok=True)  # no good; after any other error it is unpacked another time
+        raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-        archive.unlink(missing_ok=True)  # unpacked, or no good
+    archive.unlink(missing_ok=True)
 
 
 def unpack(archive: Path, inner: str, into: Path) -> dict[str, str]:
@@ -112,19 +118,11 @@ def unpack(archive: Path, inner: str, into: Path) -> dict[str, str]:
 
 
 def _check(members: list[zipfile.ZipInfo], size: int) -> None:
-    if len(members) > _MEMBERS:
-        raise DownloadError(f"the archive has {len(members)} members — expected at most {_MEMBERS}")
-    total = sum(member.file_size for member in members)
-    if total > _RATIO * size + _SMALL:
-        raise DownloadError(f"the archive of {size} bytes would unpack to {total} — expected {_RATIO} times at most")
-    for member in members:
-        name = member.filename
-        parts = PurePosixPath(name).parts
-        if not parts or name.startswith("/") or ".." in parts or "\\" in name or re.match("[A-Za-z]:", name):
-            raise DownloadError(f"the archive's member {name!r} would leave its folder")
-        kind = stat.S_IFMT(member.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise DownloadError(f"the archive's member {name!r} is a link or a device — expected files and folders")
+    try:
+        check_members(members, most=_MEMBERS)
+        check_size(members, size, ratio=_RATIO, free=_SMALL)
+    except ValueError as error:
+        raise DownloadError(str(error)) from error
 
 
 def _extract(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> str:

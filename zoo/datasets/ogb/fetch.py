@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.datasets.download import DownloadError
+from zoo.disk import said_of
 
 _CHUNK = 1 << 18
 _MB = 1e6
@@ -38,6 +39,7 @@ def fetch(url: str, target: Path, *, timeout: float, attempts: int = 4) -> None:
     """
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise DownloadError(f"{url}: only http and https addresses are fetched")
+    progress = _Progress(url)
     part, notes = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.json")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +55,9 @@ def fetch(url: str, target: Path, *, timeout: float, attempts: int = 4) -> None:
         part.replace(target)
         notes.unlink(missing_ok=True)
     except OSError as error:
-        raise DownloadError(f"it could not be brought into {target.parent}: {error}") from error
+        raise DownloadError(
+            f"it could not be brought into {target.parent}: {said_of(error, target.parent)}{_so_far(progress, part)}"
+        ) from error
 
 
 def _go_on(progress: _Progress, part: Path, notes: Path, timeout: float) -> None:

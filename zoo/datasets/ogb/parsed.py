@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from zoo.datasets.ogb.atomic import replacing
 from zoo.datasets.ogb.folder import Folder, cache_key
 from zoo.datasets.store import Store
+from zoo.datasets.turn import in_turn
 
 Arrays = Mapping[str, NDArray]
 
@@ -23,13 +25,19 @@ def parsed(store: Store, folder: Folder, parse: Callable[[Folder], Arrays]) -> A
 
     The cache is `parsed/<name>-<key>.npz` in the store's cache folder, without pickles; the key is a digest of those of
     all source files, which were just verified, so that no array outlives the file that it came from. A cache that is
-    damaged is made anew; one that cannot be written is done without.
+    damaged is made anew; one that cannot be written is done without. One process at a time parses; others wait for it.
     """
     file = store.cache / "parsed" / f"{folder.place.name}-{cache_key(folder, VERSION)}.npz"
     arrays = _read(file)
-    if arrays is None:
-        arrays = parse(folder)
-        _write(file, arrays)
+    if arrays is not None:
+        return arrays
+    with ExitStack() as turn:
+        with suppress(OSError):  # nowhere to write: each parses for itself
+            turn.enter_context(in_turn([file.with_name(f".{file.name}.lock")], f"data set {folder.name}, parsed"))
+        arrays = _read(file)
+        if arrays is None:
+            arrays = parse(folder)
+            _write(file, arrays)
     return arrays
 
 

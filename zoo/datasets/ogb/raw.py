@@ -5,8 +5,6 @@ array: a dictionary for each of 41,127 graphs takes longer than everything else.
 of the user's (ogbn-proteins) and print.
 """
 
-import gzip
-import io
 import zlib
 from collections.abc import Mapping
 
@@ -17,7 +15,9 @@ from numpy.typing import NDArray
 from zoo.datasets.ogb.folder import Folder
 from zoo.datasets.ogb.pickled import torch_arrays
 from zoo.datasets.store import Content
+from zoo.untrusted.gzips import unpacked
 
+_MOST = 2**33  # nodes, or edges, of all graphs: far above the largest that OGB has, far below what overflows
 PARTS = ("train", "valid", "test")
 
 
@@ -31,6 +31,10 @@ def parse_graphs(folder: Folder) -> dict[str, NDArray]:
     nodes, edges = (_column(folder, f"raw/num-{kind}-list.csv.gz") for kind in ("node", "edge"))
     if len(nodes) != len(edges):
         raise folder.read("raw/num-edge-list.csv.gz").broken(f"{len(edges)} rows, but {len(nodes)} graphs")
+    for kind, counts in (("node", nodes), ("edge", edges)):
+        if len(counts) and (counts.min() < 0 or float(counts.sum(dtype=np.float64)) > _MOST):
+            said = f"{kind}s of a graph are {counts.min()} … {counts.max()}, below 0 or above {_MOST} together"
+            raise folder.read(f"raw/num-{kind}-list.csv.gz").broken(said)
     arrays = {"nodes": nodes, "edges": edges}
     for name, rows in (("edge", edges), ("node-feat", nodes), ("edge-feat", edges), ("edge_weight", edges)):
         path = f"raw/{name}.csv.gz"
@@ -103,8 +107,8 @@ def _column(folder: Folder, path: str) -> NDArray:
 def _table(content: Content, *, whole: bool = False, single: bool = True) -> NDArray:
     """A table without header: int64 where all its entries are whole numbers, else of floats, float32 if `single`."""
     try:
-        with gzip.open(io.BytesIO(content.data)) as text:
-            table = pd.read_csv(text, header=None, skip_blank_lines=False).to_numpy()
+        text = unpacked(content.data)
+        table = pd.read_csv(text, header=None, skip_blank_lines=False).to_numpy()
     except (OSError, EOFError, ValueError, zlib.error) as error:  # pandas' own errors are ValueErrors
         raise content.broken(str(error).strip() or type(error).__name__) from error
     if table.dtype.kind not in "iuf" or (whole and table.dtype.kind == "f"):

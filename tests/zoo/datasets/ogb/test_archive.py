@@ -1,8 +1,12 @@
 """archive: an OGB archive becomes a whole, verified folder in the cache, or nothing does."""
 
+import errno
 import http.server
 import io
 import json
+import signal
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -11,6 +15,7 @@ import pytest
 
 from zoo import ogb_backend
 from zoo.datasets.download import DownloadError
+from zoo.datasets.ogb import archive
 from zoo.datasets.ogb.archive import unpack
 from zoo.datasets.ogb.graphs import ogbg_moltox21
 from zoo.datasets.store import Store
@@ -190,3 +195,79 @@ def test_too_many_members(tmp_path):
     with pytest.raises(DownloadError, match="1001 members"):
         unpack(file, "many", tmp_path / "into")
     assert not (tmp_path / "into").exists()
+
+
+READER = """
+import json, os, signal, sys
+from pathlib import Path
+from zoo import ogb_backend
+from zoo.datasets.ogb import archive, graphs
+from zoo.datasets.store import Store
+
+cache, meta, die = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3] == "die"
+ogb_backend.meta = lambda name: meta
+extract, parse = archive._extract, graphs._parse
+count = {"files": 0, "parsed": 0}
+
+def counted_extract(*arguments):
+    count["files"] += 1
+    if die and count["files"] == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return extract(*arguments)
+
+def counted_parse(folder):
+    count["parsed"] += 1
+    return parse(folder)
+
+archive._extract, graphs._parse = counted_extract, counted_parse
+data = graphs.ogbg_moltox21(Store(folders=[], cache=cache, offline=False, timeout=20))
+print(json.dumps([count["parsed"], len(data.src)]))
+"""
+
+
+def reader(store, *, die: bool = False) -> subprocess.Popen[str]:
+    """A process that loads the set; with `die` it is killed while it unpacks."""
+    words = [str(store.cache), json.dumps(ogb_backend.meta(NAME)), "die" if die else "live"]
+    return subprocess.Popen([sys.executable, "-c", READER, *words], stdout=subprocess.PIPE, text=True)
+
+
+def test_processes_load_one_set_at_one_time(online):
+    """One downloads, unpacks and parses; the other waits, and reads what the first has made."""
+    store, state = online
+    processes = [reader(store) for _ in range(2)]
+    found = [json.loads(process.communicate(timeout=60)[0].splitlines()[-1]) for process in processes]
+    assert state["asked"] == 1
+    assert sorted(parsed for parsed, _ in found) == [0, 1]
+    assert found[0][1] == found[1][1] > 0
+
+
+def test_killed_while_unpacking(online):
+    """Half a folder is never taken for it: the next process unpacks again, asks for nothing again, and cleans up."""
+    store, state = online
+    process = reader(store, die=True)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    folder = store.cache / "ogb"
+    assert not (folder / "ogbg_moltox21").exists()
+    assert list(folder.glob(".ogbg_moltox21.unpacking-*"))
+    assert len(ogbg_moltox21(store).src) > 0
+    assert state["asked"] == 1
+    assert {file.name for file in folder.iterdir()} == {"ogbg_moltox21", "ogbg_moltox21.json", ".ogbg_moltox21.lock"}
+
+
+def test_no_room_to_unpack(online, monkeypatch):
+    """A full disk says so, and keeps the archive: with room it is unpacked without another download."""
+    store, state = online
+    extract = archive._extract
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(archive, "_extract", full)
+    with pytest.raises(DataMissing, match=r"no space is left there \(.* free\); make room there"):
+        ogbg_moltox21(store)
+    assert left_in(store) == {"ogb/ogbg_moltox21.zip"}
+    monkeypatch.setattr(archive, "_extract", extract)
+    assert len(ogbg_moltox21(store).src) > 0
+    assert state["asked"] == 1
+    assert not (store.cache / "ogb" / "ogbg_moltox21.zip").exists()

@@ -3,6 +3,7 @@
 import io
 import pickle
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,34 @@ def test_what_torch_allows_is_as_before():
     assert set(torch.serialization.get_safe_globals()) == before
     with pytest.raises(pickle.UnpicklingError):
         torch.load(io.BytesIO(made.data))
+
+
+def test_what_would_blow_up_is_refused():
+    """A compressed member, a tensor that repeats one number without end, and lists in place of arrays."""
+    whole = content(ARRAYS).data
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(whole)) as old, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as new:
+        for member in old.infolist():
+            new.writestr(member.filename, old.read(member))
+    packed = Content(SourceFile("train.pt"), Path("/data/train.pt"), stream.getvalue())
+    for made, words in (
+        (packed, "is compressed"),
+        (content({"edge": torch.zeros(1).expand(10**12)}), "claims 4000000000000 bytes"),
+        (content({"edge": [1, 2]}), "is no array"),
+    ):
+        with pytest.raises(DataBroken, match=words):
+            torch_arrays(made)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_an_array_that_claims_more_than_is_there_is_refused(zipped):
+    """Its shape is held against its bytes before memory is asked for."""
+    data = content({"edge": np.arange(7)}, pickle_protocol=2, _use_new_zipfile_serialization=zipped).data
+    assert data.count(b"K\x07\x85") == 1
+    stream = io.BytesIO(data.replace(b"K\x07\x85", b"K\xff\x85"))
+    if zipped:
+        with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(stream := io.BytesIO(), "w") as new:
+            for member in old.infolist():
+                new.writestr(member.filename, old.read(member).replace(b"K\x07\x85", b"K\xff\x85"))
+    with pytest.raises(DataBroken, match=r"shape \(255,\) with 56 bytes"):
+        torch_arrays(Content(SourceFile("train.pt"), Path("/data/train.pt"), stream.getvalue()))

@@ -1,0 +1,1 @@
+"""What the checks with hostile input share: limits, a sandbox, workers, and ways to spoil recipes and files."""

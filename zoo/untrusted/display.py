@@ -1,0 +1,10 @@
+"""Text of unknown origin as an object of rich: no markup, no emoji by name, no control characters."""
+
+from rich.text import Text
+
+from zoo.untrusted.text import inert
+
+
+def plain(text: object, style: str = "", *, keep: str = "") -> Text:
+    r"""The text as it is, to be put into a table or printed. keep: control characters that are let pass, "\n"."""
+    return Text(inert(text, keep), style=style)
