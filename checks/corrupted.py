@@ -121,12 +121,10 @@ def _resumed(rng: random.Random, sandbox: Sandbox, source: Path, real: list[str]
         (whole,) = (found.parent for found in (source / "runs" / "whole").glob("**/result.json"))
         ours, theirs = Run(path), Run(whole)
         weights = [(folder / "model.safetensors").read_bytes() for folder in (path, whole)]
-        if done == "another archive":  # whose check sums are right: nothing vouches for what it says
-            judged = "read", "", ""
-        elif (ours.val, ours.test) != (theirs.val, theirs.test) or weights[0] != weights[1]:
-            return "unfinished run", f"{file.name} {done}, --resume", (FAILED, "it ended otherwise", "resume differs")
-        else:
+        if (ours.val, ours.test) == (theirs.val, theirs.test) and weights[0] == weights[1]:
             judged = "recovered", "", ""
+        elif done != "another archive":  # whose check sums are right: nothing vouches for what it says
+            judged = FAILED, "it ended otherwise", "resume differs"
     return "unfinished run", f"{file.name} {done}, --resume", judged
 
 

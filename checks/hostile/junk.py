@@ -1,5 +1,6 @@
 """What does not belong into a recipe: values, words, pieces of YAML, whole documents."""
 
+import copy
 import datetime
 import math
 import random
@@ -10,6 +11,11 @@ from typing import Any
 from zoo.recipe import where
 
 Drawn = Callable[[random.Random], Any]
+
+
+def junk(rng: random.Random) -> Any:
+    """A value that belongs nowhere; the caller's own, to be spoiled further."""
+    return copy.deepcopy(rng.choice(JUNK)(rng))
 
 
 @cache
@@ -80,7 +86,7 @@ JUNK: list[Drawn] = [
     ),
     lambda _: _deep(30, list),
     lambda _: _deep(30, dict),
-    lambda _: _deep(180, list),
+    lambda _: _deep(60, list),
     lambda rng: rng.choice(where.names()),
     lambda rng: rng.choice(names()),
     lambda rng: {"name": rng.choice(names())},

@@ -1,6 +1,7 @@
 """Attempts spread over processes: forked when all is imported, replaced when one dies or hangs for good."""
 
 import multiprocessing
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, TimeoutError
@@ -61,6 +62,8 @@ def _verdict(number: int, future: "Future[Verdict]") -> Verdict:
         return Verdict(number, "?", FAILED, f"its process did not answer for {PATIENCE:g} s")
     except ProcessExpired as error:
         return Verdict(number, "?", FAILED, f"its process died: exit code {error.exitcode}")
+    except Exception as error:  # of the check itself: the others go on
+        return Verdict(number, "?", FAILED, "".join(traceback.format_exception(error))[-3000:], "the check itself")
 
 
 def report(verdicts: Sequence[Verdict], again: str, limit: int = 20) -> int:

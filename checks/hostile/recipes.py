@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from hostile.junk import DOCUMENTS, JUNK, TOKENS, WORDS, names
+from hostile.junk import DOCUMENTS, TOKENS, WORDS, junk, names
 from zoo.recipe import text, where
 
 Place = tuple[str | int, ...]
@@ -84,7 +84,7 @@ def _extends(rng: random.Random, folder: Path) -> Bad:
     tree: dict[str, Any] = {"training": {"duration": "1 epochs"}}
     match rng.randrange(6):
         case 0:
-            tree["extends"] = rng.choice(JUNK)(rng)
+            tree["extends"] = junk(rng)
         case 1:
             tree["extends"] = _misspelt(rng, rng.choice(where.names()))
         case 2:
@@ -117,7 +117,7 @@ def _override(rng: random.Random, folder: Path) -> Bad:
         path = ".".join(map(str, rng.choice(list(places(tree)))))
         if rng.random() < 0.4:
             path = rng.choice((_misspelt(rng, path), f"{path}.x", f"{path}..", f".{path}", "", ".", "a" * 300, "é.ñ"))
-        value = rng.choice(WORDS) if rng.random() < 0.5 else _flow(rng.choice(JUNK)(rng))
+        value = rng.choice(WORDS) if rng.random() < 0.5 else _flow(junk(rng))
         words.append(f"~{path}" if rng.random() < 0.15 else f"{path}={value}")
     return Bad("overrides", [rng.choice(("validate", "show")), name, *(word.replace("\0", "") for word in words)])
 
@@ -141,7 +141,7 @@ def _plugins(rng: random.Random, folder: Path) -> Bad:
             ["."],
             ["\0"],
             ["a" * 5000],
-            rng.choice(JUNK)(rng),
+            junk(rng),
         )
     )
     _write(folder / "bad.yaml", {"extends": "smoke/res-gcn", "plugins": listed})
@@ -163,7 +163,7 @@ def _study(rng: random.Random, folder: Path) -> Bad:
     if rng.random() < 0.3:
         words.append("--quick")
     if rng.random() < 0.2:
-        words.append(f"{_misspelt(rng, 'training.duration')}={_flow(rng.choice(JUNK)(rng))}".replace("\0", ""))
+        words.append(f"{_misspelt(rng, 'training.duration')}={_flow(junk(rng))}".replace("\0", ""))
     return Bad("studies", words, ("bad", *touched))
 
 
@@ -203,7 +203,7 @@ def spoil(rng: random.Random, tree: dict[str, Any]) -> str:
     found = list(places(tree))
     if not found or rng.random() < 0.06:
         key = rng.choice(("modle", "unknown", "name", "Model", "", "a.b", "\x1b[2J", "<<", "é", "0", "x" * 400))
-        tree[key] = rng.choice(JUNK)(rng)
+        tree[key] = junk(rng)
         return key
     place = rng.choice(found)
     *way, last = place
@@ -225,7 +225,7 @@ def spoil(rng: random.Random, tree: dict[str, Any]) -> str:
                 other = other[key]
             parent[last] = copy.deepcopy(other)
         case 4 if isinstance(parent, dict):
-            parent[rng.choice(("nmae", "c", "every", "seed", "x y", "\u202e", "name"))] = rng.choice(JUNK)(rng)
+            parent[rng.choice(("nmae", "c", "every", "seed", "x y", "\u202e", "name"))] = junk(rng)
         case 5 if isinstance(parent[last], str):
             parent[last] = _misspelt(rng, parent[last])
         case 6 if isinstance(parent[last], int | float):
@@ -233,7 +233,7 @@ def spoil(rng: random.Random, tree: dict[str, Any]) -> str:
                 (-1, 0, -parent[last], parent[last] * 1e300, parent[last] + 0.5, str(parent[last]))
             )
         case _:
-            parent[last] = rng.choice(JUNK)(rng)
+            parent[last] = junk(rng)
     return str(place[0])
 
 

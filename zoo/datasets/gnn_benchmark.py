@@ -38,8 +38,8 @@ def _gnn_benchmark(store: Store, name: str) -> NodeData:
     found = store.read(name, source_files(name))
     (content,) = found.values()
     archive = Archive(content)
-    rows, columns = (int(size) for size in archive["attr_shape"])
     try:
+        rows, columns = (int(size) for size in archive["attr_shape"])
         features = dense(archive["attr_data"], archive["attr_indices"], archive["attr_indptr"], (rows, columns))
         src = row_of_each_entry(archive["adj_indptr"], len(archive["adj_indices"]))
     except ValueError as error:

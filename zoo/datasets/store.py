@@ -16,6 +16,7 @@ from zoo.datasets.digest import accepted, git_blob, sha256
 from zoo.datasets.download import DownloadError, download
 from zoo.datasets.turn import in_turn
 from zoo.errors import DataBroken, DataMissing
+from zoo.untrusted.text import inert
 
 DATA = "ZOO_DATA"
 CACHE = "ZOO_CACHE"
@@ -56,7 +57,8 @@ class Content:
 
     def broken(self, reason: object) -> DataBroken:
         """The error to raise when the content cannot be parsed."""
-        return DataBroken(f"{self.place} — cannot be read: {reason} — expected the file that its source publishes")
+        said = inert(reason, keep="\n")  # libraries quote what they found
+        return DataBroken(f"{self.place} — cannot be read: {said} — expected the file that its source publishes")
 
 
 @dataclass(frozen=True)

@@ -144,5 +144,14 @@ def test_a_line_half_written_is_waited_for(text, tmp_path):
 def test_only_the_end_of_a_long_file_is_read(tmp_path):
     """The last line is found however many there are."""
     file = tmp_path / "metrics.jsonl"
-    file.write_text("".join(json.dumps({"epoch": epoch, "loss": 0.123456789}) + "\n" for epoch in range(1000)))
-    assert study_progress._last_row(file) == {"epoch": 999, "loss": 0.123456789}
+    row = {"loss": 0.123456789, "val": None, "best_val": 0.5}
+    file.write_text("".join(json.dumps({"epoch": epoch, **row}) + "\n" for epoch in range(1000)))
+    assert study_progress._last_row(file) == {"epoch": 999, **row}
+
+
+@pytest.mark.parametrize("line", ["[" * 2000, "5", '{"epoch": 1}', '{"epoch": "x", "val": 1, "best_val": 1}', "\udcff"])
+def test_a_damaged_line_is_no_line(tmp_path, line):
+    """A display does not end a study because a file that it looks at is damaged."""
+    file = tmp_path / "metrics.jsonl"
+    file.write_text(f"{line}\n", encoding="utf-8", errors="surrogateescape")
+    assert study_progress._last_row(file) is None

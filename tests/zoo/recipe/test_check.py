@@ -1,12 +1,14 @@
 """Every problem of a recipe at once, each with its path and the nearest right thing."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from registry import models
 from zoo.errors import RecipeError
 from zoo.recipe.check import check
 from zoo.recipe.load import load
-from zoo.recipe.schema import Component
+from zoo.recipe.schema import Component, Recipe
 
 MEMORIES = ("full", "checkpoint", "reversible")
 GOOD = {"dataset": "karate", "model": {"name": "res-gcn", "depth": 4}}
@@ -269,3 +271,37 @@ def test_reversible_memory_needs_single_precision():
     """X does not come back from half precision."""
     (problem,) = problems_of({**GOOD, "training": {"memory": "reversible", "precision": "bf16"}})
     assert "memory: checkpoint" in problem
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=6)
+    | st.sampled_from(
+        ["none", "auto", "gcn", "res-gcn", "layer", "frobenius", "adam", "quick", "5%", "10 epochs", "name", "c"]
+    )
+)
+KEYS = st.sampled_from(["name", "c", "depth", "width", "conv", "every", "duration", "seeds", "p", "unknown"]) | st.text(
+    max_size=3
+)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=6
+)
+
+
+@given(tree=st.dictionaries(st.sampled_from([*Recipe.model_fields, "modle"]), VALUES, max_size=4))
+def test_any_tree_is_a_recipe_or_a_list_of_problems(tree):
+    """Whatever stands where: one RecipeError whose problems name a key of the tree or a missing one, or a recipe that
+    reads back to itself.
+    """
+    try:
+        recipe = check("test", {**GOOD, **tree})
+    except RecipeError as error:
+        assert error.problems
+        heads = {problem.path.split(".")[0] for problem in error.problems}
+        assert heads <= {*GOOD, *tree, *Recipe.model_fields}
+        assert all(len(problem.text) < 2_000 for problem in error.problems)
+        return
+    assert check("test", recipe.plain()).plain() == recipe.plain()

@@ -19,7 +19,7 @@ def test_a_bomb_is_stopped():
         unpacked(bomb, ratio=10, free=1 << 20)
 
 
-@pytest.mark.parametrize("data", [b"", b"no gzip", gzip.compress(b"x" * 100)[:-9]])
+@pytest.mark.parametrize("data", [b"", b"no gzip", gzip.compress(b"x" * 100)[:-9]], ids=["empty", "another", "cut"])
 def test_damaged_files_are_refused(data):
     """Not one of them is read as an empty one, but for the empty one."""
     if not data:
