@@ -6,7 +6,7 @@ Short trainings of every kind go round in one process: whole graphs, samples wit
 that is steered, members together, blocks run again, a run that is broken off and resumed, and some that fail. Memory is
 the largest resident size over a round of all kinds; that of the round which ends at `--settle` is compared with that of
 the last one. The first rounds are not: they load libraries, compile loops and fill pools, once for a process. Each
-round ends with a collection of garbage: networks and data need none, but a picture of Matplotlib's is 10,000 objects in
+round ends with a collection of garbage: networks and data need none, but a run that is drawn leaves 47,000 objects in
 cycles, which Python collects when it likes. Lock files beside the runs stay on purpose: to delete one that another
 process waits for would let two hold it.
 """

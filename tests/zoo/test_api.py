@@ -88,7 +88,7 @@ def test_load_refuses_what_is_no_run(tmp_path):
         zoo.load(tmp_path)
     run = zoo.train("smoke/mlp", runs=tmp_path)
     (run.path / "model.safetensors").write_bytes(b"not weights")
-    with pytest.raises(RunError, match="does not fit the recipe"):
+    with pytest.raises(RunError, match="has changed: digest"):
         zoo.load(run.path)
 
 

@@ -13,4 +13,10 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - DGL's loaders shuffle with the global generator
     torch.manual_seed(seed)
+    # DGL numbers threads as they come and adds the number to the seed. This thread has to be the first: with several it
+    # was a race, and what is sampled here differed from process to process.
+    threads = dgl.utils.get_num_threads()
+    dgl.utils.set_num_threads(1)
+    dgl.seed(seed)
+    dgl.utils.set_num_threads(threads)
     dgl.seed(seed)

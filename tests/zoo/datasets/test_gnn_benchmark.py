@@ -55,9 +55,14 @@ def test_pickled_names_in_the_file_are_never_read(small):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"attr_indptr": np.array([0, 1])}, {"labels": np.array([None], dtype=object)}, {"attr_indices": np.full(3, 9)}],
+    [
+        {"attr_indptr": np.array([0, 1])},
+        {"labels": np.array([None], dtype=object)},
+        {"attr_indices": np.full(3, 9)},
+        {"attr_shape": np.array([3, 4, 5])},
+    ],
 )
 def test_arrays_that_do_not_fit_are_refused(small, changes):
-    """Broken row pointers, columns out of range and pickled labels raise DataBroken."""
+    """Broken row pointers, columns out of range, pickled labels and a shape of three sides raise DataBroken."""
     with pytest.raises(DataBroken, match="coauthor_cs"):
         gnn_benchmark.coauthor_cs(small(**changes))
