@@ -56,11 +56,12 @@ _LONGEST = 100  # characters of a word that could be a misspelt name; the search
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The entry of `known` that is spelled most like `word`, if any is close."""
+    """The entry of `known` that is spelled most like `word`, in capitals or not, if any is close."""
     if len(word) > _LONGEST:
         return None
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.65)
-    return matches[0] if matches else None
+    alike = {name.lower(): name for name in known}
+    matches = difflib.get_close_matches(word.lower(), alike, n=1, cutoff=0.65)
+    return alike[matches[0]] if matches else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -109,7 +109,7 @@ def obeyed(message: str) -> str:
     return "".join(
         letter
         for letter in message
-        if letter != "\n"
+        if letter not in "\n\t"
         and (
             unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
             or unicodedata.bidirectional(letter) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")

@@ -46,7 +46,8 @@ def _tree(rng: random.Random, folder: Path) -> Bad:
     tree = copy.deepcopy(whole)
     touched = [spoil(rng, tree) for _ in range(rng.choice((1, 1, 1, 2, 3)))]
     _write(folder / "bad.yaml", tree, rng)
-    return Bad("values", _verb(rng, str(folder / "bad.yaml"), train=name.startswith("smoke/")), _only(touched))
+    words = _verb(rng, str(folder / "bad.yaml"), train=name.startswith("smoke/"))
+    return Bad("values", words, () if name.startswith("_base/") else _only(touched))  # a part lacks other things, too
 
 
 def _noise(rng: random.Random, folder: Path) -> Bad:
@@ -195,7 +196,8 @@ def _name(rng: random.Random, folder: Path) -> Bad:
             _misspelt(rng, rng.choice(where.names())),
         )
     )
-    return Bad("names", [rng.choice(("validate", "show", "train", "copy")), name])
+    verb = rng.choice(("validate", "show", "train", "copy"))
+    return Bad("names", [verb, name, *([str(folder / "copied.yaml")] if verb == "copy" else [])])
 
 
 def spoil(rng: random.Random, tree: dict[str, Any]) -> str:

@@ -172,3 +172,9 @@ def test_any_target_loads_or_is_broken(target, name):
         things.get(name)
     except BrokenEntry as error:
         assert f"things.{name}" in str(error)
+
+
+def test_the_nearest_is_found_in_capitals_too():
+    """Who types a name in capitals is told how it is written."""
+    with pytest.raises(UnknownName, match=r"did you mean 'frobenius'\?"):
+        table(frobenius="a:b", spectral="a:c").get("FROBENIUS")

@@ -87,7 +87,9 @@ def main() -> None:
 
 
 def _say_interrupted(error: BaseException, how: str) -> None:
-    """What is kept, and how to go on."""
+    """What is kept, and how to go on; of processes that train together the leader speaks."""
+    if os.environ.get("RANK", "0") != "0":
+        return
     link: BaseException | None = error
     while link is not None and not (isinstance(link, Interrupted | Terminated) and link.path):
         link = link.__cause__ or link.__context__

@@ -16,6 +16,9 @@ from zoo.studies.schema import Alternative, Axis, Changes, Space, Study
 CELLS = 2_000  # of one study: more would be planned for minutes before the first is trained
 
 
+_NAMED = 3  # so many cells with the same problem are named one by one
+
+
 @dataclass(frozen=True)
 class Variant:
     """One cell's recipe. axes: axis → label; space: what is tuned in it."""
@@ -36,6 +39,7 @@ def variants(study: Study, *, allow_plugins: bool = False) -> list[Variant]:
         raise RecipeError(study.name, [Problem("vary", said)], "study")
     found: list[Variant] = []
     problems: list[Problem] = []
+    in_cells: dict[Problem, list[str]] = {}  # what is wrong with a cell's recipe, and in which cells it is
     places: set[tuple[str, ...]] = set()
     for axes, alternatives in _cells(study):
         place = ", ".join(f"{axis}: {name}" for axis, name in axes.items())
@@ -58,13 +62,21 @@ def variants(study: Study, *, allow_plugins: bool = False) -> list[Variant]:
             changed = {**before, **outermost_first(changes)}
             found.append(Variant(axes, load(base, changed, study.plugins, allow_plugins=allow_plugins), space))
         except RecipeError as error:
-            problems += [
-                Problem(" · ".join(part for part in (place, problem.path) if part), problem.text)
-                for problem in error.problems
-            ]
+            for problem in error.problems:
+                in_cells.setdefault(problem, []).append(place)
+    problems += [
+        Problem(" · ".join(part for part in (said, problem.path) if part), problem.text)
+        for problem, cells in in_cells.items()
+        for said in _few(cells)
+    ]
     if problems:
         raise RecipeError(study.name, list(dict.fromkeys(problems)), "study")
     return found
+
+
+def _few(cells: list[str]) -> list[str]:
+    """Cells to name in a message; of many with the same problem the first stands for all."""
+    return cells if len(cells) <= _NAMED else [f"{cells[0]} and {len(cells) - 1} more cells"]
 
 
 def outermost_first(changes: Changes) -> Changes:

@@ -126,3 +126,18 @@ def test_a_split_without_a_number_is_refused():
     """Which is said with those that have one."""
     with pytest.raises(RecipeError, match="'default' has no number — expected public, geom-gcn, random or balanced"):
         placed(load("smoke/res-gcn", {"split": "default"}), 0)
+
+
+@pytest.mark.parametrize(
+    ("depths", "places"),
+    [
+        ([1, 2, 3], ["model.depth: 1", "model.depth: 2", "model.depth: 3"]),
+        ([1, 2, 3, 4, 5], ["model.depth: 1 and 4 more cells"]),
+    ],
+)
+def test_a_problem_of_many_cells_is_said_once(depths, places):
+    """What is wrong with the change of a study is one line, and not one for each of a hundred cells."""
+    with pytest.raises(RecipeError) as caught:
+        variants(study(vary={"model.depth": depths}, change={"Training": 1}))
+    assert [problem.path for problem in caught.value.problems] == [f"{place} · Training" for place in places]
+    assert "did you mean 'training'?" in caught.value.problems[0].text

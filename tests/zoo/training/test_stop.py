@@ -15,8 +15,10 @@ from zoo.training.stop import Interrupted, Stop, Terminated, terminate
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """Whatever a test arranges is undone."""
+    """Python's own, whatever other tests left (Ray has one that stays); what a test arranges is undone."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
