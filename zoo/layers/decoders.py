@@ -60,9 +60,7 @@ class HadamardMLP(Decoder):
     Source: Hu et al., "Open Graph Benchmark", NeurIPS 2020, appendix; code of the authors' link prediction examples.
     """
 
-    def __init__(
-        self, width: int, *, layers: Few = 2, hidden: Count | None = None, dropout: Probability = 0.0
-    ) -> None:
+    def __init__(self, width: int, *, layers: Few = 2, hidden: Count | None = None, dropout: Probability = 0.0) -> None:
         super().__init__(width)
         between = width if hidden is None else hidden
         widths = [width, *[between] * (layers - 1), 1]

@@ -1,5 +1,7 @@
 """What makes the pictures readable in black and white."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
@@ -69,6 +71,7 @@ def test_a_users_text_is_no_formula(text):
     legend = axes.legend()
     figure.draw_without_rendering()
     assert len(legend.get_texts()) == 1
-    drawn, is_formula = legend.get_texts()[0]._preprocess_math(legend.get_texts()[0].get_text())
+    shown: Any = legend.get_texts()[0]
+    drawn, is_formula = shown._preprocess_math(shown.get_text())
     assert not is_formula
     assert drawn.strip() == inert(text).replace("\\\\$", "\\$") or "\\" in text

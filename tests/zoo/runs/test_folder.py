@@ -356,10 +356,10 @@ def test_a_state_that_would_blow_up_is_not_read(tmp_path):
     record = RunFolder(tmp_path / "run")
     record.save({"step": 1, "x": torch.zeros(1 << 20)})
     record.close()
-    with zipfile.ZipFile(tmp_path / "run" / "state.pt") as old:
-        with zipfile.ZipFile(tmp_path / "packed", "w", zipfile.ZIP_DEFLATED) as new:
-            for member in old.infolist():
-                new.writestr(member.filename, old.read(member))
+    packed = zipfile.ZipFile(tmp_path / "packed", "w", zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(tmp_path / "run" / "state.pt") as old, packed as new:
+        for member in old.infolist():
+            new.writestr(member.filename, old.read(member))
     (tmp_path / "packed").replace(tmp_path / "run" / "state.pt")
     with pytest.raises(RunError, match="is compressed"):
         RunFolder(tmp_path / "run", resume=True)
