@@ -71,7 +71,7 @@ def report(verdicts: Sequence[Verdict], again: str, limit: int = 20) -> int:
 
     again: the command that repeats one attempt, less its number.
     """
-    outcomes = sorted({verdict.outcome for verdict in verdicts}, key=lambda word: (word == FAILED, word))
+    outcomes = [*sorted({verdict.outcome for verdict in verdicts} - {FAILED}), FAILED]
     counts = Counter((verdict.kind, verdict.outcome) for verdict in verdicts)
     kinds = sorted({verdict.kind for verdict in verdicts})
     table = Table("tried", "count", *outcomes)

@@ -17,9 +17,9 @@ from zoo.errors import RunError
 SCRIPT = Path(corrupted.__file__)
 
 
-def test_thirty_damaged_files_are_refused_or_read():
+def test_twenty_damaged_files_are_refused_or_read():
     """Runs, states, studies and data sets: a message, a right answer, or a figure that nothing vouches for."""
-    words = [sys.executable, str(SCRIPT), "--count", "30", "--seed", "2", "--workers", "1"]
+    words = [sys.executable, str(SCRIPT), "--count", "20", "--seed", "2", "--workers", "1"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "refused" in done.stdout
