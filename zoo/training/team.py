@@ -212,5 +212,5 @@ def _wait_for_the_end(seconds: float) -> None:
     """Leave the word to the process that failed first: were this one gone before, torchrun would cut it short."""
     try:
         time.sleep(seconds)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated):  # torchrun ends it because of that one
         return

@@ -95,13 +95,13 @@ def test_mistakes_of_all_cells_come_at_once(study_file):
     """Every alternative that makes no recipe is named with its label, and what is wrong in all of them for each."""
     vary = {"m": {"A": {"model.dpth": 3}, "B": {}, "C": {"normalizer": "frobenus"}}, "model.width": [8, -1]}
     problems = problems_of(study_file(vary=vary))
-    assert list(problems) == [
+    assert list(problems) == [  # each problem with its cells
         "m: A, model.width: 8 · model.dpth",
         "m: A, model.width: -1 · model.dpth",
         "m: A, model.width: -1 · model.width",
         "m: B, model.width: -1 · model.width",
-        "m: C, model.width: 8 · normalizer",
         "m: C, model.width: -1 · model.width",
+        "m: C, model.width: 8 · normalizer",
         "m: C, model.width: -1 · normalizer",
     ]
     assert "did you mean 'frobenius'" in problems["m: C, model.width: 8 · normalizer"]
