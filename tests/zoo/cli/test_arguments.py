@@ -53,8 +53,9 @@ class Evil:
 
 
 @pytest.fixture
-def evil(tmp_path) -> Path:
+def evil(tmp_path, monkeypatch) -> Path:
     """A folder with a recipe, a study and a run that each name a plug-in, which leaves a mark where it is run."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "evil.py").write_text(EVIL)
     (tmp_path / "evil.yaml").write_text("extends: smoke/res-gcn\nplugins: [evil.py]\n")
     (tmp_path / "child.yaml").write_text("extends: evil\n")
