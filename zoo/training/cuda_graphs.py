@@ -24,7 +24,7 @@ class CudaGraphs:
 
     asked: auto records where it can be done, never does not, always refuses to train where it cannot be done. why_not:
     why steps cannot be recorded; None where nothing is known to speak against it. said: what became of it, for the
-    record; None on other devices than a GPU, if nobody asked.
+    record; None on other devices than a GPU.
     Raises: TrainingError for `always` where it cannot be done.
     """
 
@@ -42,7 +42,10 @@ class CudaGraphs:
         self._evaluation: _Recorded | None = None
         self._rates: list[torch.Tensor] = []
         self._stream: Any = None
-        self.said: str | None = None if device.type != "cuda" else "not asked for" if asked == "never" else why_not
+        self.said: str | None = None
+        if device.type == "cuda":
+            unsettled = f"no step came after {_WARM_UP} that were alike"
+            self.said = "not asked for" if asked == "never" else why_not or unsettled
         if asked == "never" or why_not:
             if asked == "always":
                 self._give_up(why_not or "")
