@@ -2,17 +2,16 @@
 
 import http.client
 import io
-import os
 import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
 import zlib
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from zoo.atomic import replacing
 from zoo.datasets.digest import accepted, sha256
 from zoo.disk import said_of
 from zoo.untrusted.zips import check_size
@@ -39,34 +38,28 @@ def download(
     url: with `#member` at its end, the file of that name in the zip archive at the address before it.
     timeout: seconds without any byte after which the attempt ends. archives: those that were fetched, by address; what
     is there is not fetched again.
-    One process at a time may do so for a folder. What a process leaves that dies on the way is `.<target>.part`, which
+    One process at a time may do so for a folder. What a process leaves that dies on the way is `<target>.part`, which
     no one reads, and which the next one writes anew.
     Raises: DownloadError; no file is left behind then.
     """
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise DownloadError(f"{url}: only http and https addresses are fetched")
-    partial = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with replacing(target) as file:
             address, _, member = url.partition("#")
             if member:
                 file.write(_member(address, member, timeout, {} if archives is None else archives))
             else:
                 _copy(address, file, timeout)
-            file.flush()
-            os.fsync(file.fileno())
-        content = partial.read_bytes()
-        if not accepted(content, digests):
-            raise DownloadError(f"what came has digest {sha256(content)}, expected {' or '.join(digests)}")
-        partial.replace(target)
+            file.seek(0)
+            content = file.read()
+            if not accepted(content, digests):
+                raise DownloadError(f"what came has digest {sha256(content)}, expected {' or '.join(digests)}")
     except OSError as error:
         raise DownloadError(
             f"it could not be brought into {target.parent}: {said_of(error, target.parent)}", stuck=True
         ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def _member(address: str, member: str, timeout: float, archives: dict[str, bytes]) -> bytes:

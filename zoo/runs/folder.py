@@ -26,13 +26,13 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
+from zoo.atomic import drafted, replacing, sync
 from zoo.datasets.digest import sha256_of
 from zoo.disk import said_of
 from zoo.errors import RunError
 from zoo.recipe import text
 from zoo.recipe.schema import Recipe
 from zoo.runs import states
-from zoo.runs.atomic import drafted, replacing, sync
 from zoo.runs.lines import Lines
 from zoo.runs.record import parse_json
 from zoo.runs.writing import writing

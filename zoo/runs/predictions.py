@@ -1,14 +1,14 @@
 """What a network says of a part, as a file: NumPy's npz, which other programs read without pickle, or CSV."""
 
-import os
+import io
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from zoo.atomic import replacing
 from zoo.disk import said_of
 from zoo.errors import RunError
 from zoo.untrusted.npz import check_npz
@@ -28,25 +28,14 @@ def write_predictions(file: Path, arrays: Arrays, about: Mapping[str, str | floa
     """
     if form not in get_args(Form):
         raise RunError(f"predictions {file} — no form {form!r} — expected one of: {', '.join(get_args(Form))}")
-    draft = file.with_name(f"{file.name}.part")
+    content = _npz(arrays, about) if form == "npz" else _csv(arrays).encode()
     try:
-        draft.unlink(missing_ok=True)  # a link that somebody put there is not written through
-        with draft.open("xb") as stream:
-            if form == "npz":
-                contents: dict[str, Any] = {**arrays, **{name: np.array(value) for name, value in about.items()}}
-                np.savez(stream, **contents)
-            else:
-                stream.write(_csv(arrays).encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        if file.exists() and file.read_bytes() == draft.read_bytes():
-            draft.unlink()
+        if file.exists() and file.read_bytes() == content:
             return None
-        aside = _move_aside(file)
-        draft.replace(file)
+        with replacing(file) as stream:
+            stream.write(content)
+            aside = _move_aside(file)
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
         raise RunError(
             f"predictions {file} — cannot be written: {said_of(error, file)} — expected a file in a folder to write to"
         ) from error
@@ -64,6 +53,13 @@ def read_predictions(file: str | Path) -> dict[str, np.ndarray]:
             return {name: found[name] for name in found.files}
     except Exception as error:  # NumPy and zipfile have several for a broken file
         raise RunError(f"predictions {file} — cannot be read: {error} — expected what 'zoo evaluate' wrote") from error
+
+
+def _npz(arrays: Arrays, about: Mapping[str, str | float]) -> bytes:
+    contents: dict[str, Any] = {**arrays, **{name: np.array(value) for name, value in about.items()}}
+    stream = io.BytesIO()
+    np.savez(stream, **contents)
+    return stream.getvalue()
 
 
 def _csv(arrays: Arrays) -> str:

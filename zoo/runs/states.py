@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
+from zoo.atomic import DRAFT, drafted, sync
 from zoo.errors import RunError
 from zoo.out_of_memory import shortage_of
-from zoo.runs.atomic import DRAFT, drafted, sync
 from zoo.untrusted.zips import check_stored
 
 STATE, PREVIOUS, BROKEN = "state.pt", "state.previous.pt", "state.broken.pt"

@@ -132,7 +132,7 @@ def test_what_a_killed_one_leaves_alone(server, tmp_path):
     first = reader(server, tmp_path)
     assert server.half.wait(60)
     deadline = time.monotonic() + 60
-    while not (tmp_path / "set" / ".one.part").stat().st_size and time.monotonic() < deadline:
+    while not (tmp_path / "set" / "one.part").stat().st_size and time.monotonic() < deadline:
         time.sleep(0.01)
     first.kill()
     first.communicate(timeout=60)
@@ -141,7 +141,7 @@ def test_what_a_killed_one_leaves_alone(server, tmp_path):
         Store(folders=[], cache=tmp_path, offline=True).read("demo", [file])
     found = Store(folders=[], cache=tmp_path, offline=False, timeout=20).read("demo", [file])
     assert found["one"].data == BODY
-    assert "set/.one.part" not in files_in(tmp_path)
+    assert "set/one.part" not in files_in(tmp_path)
 
 
 def test_locks_of_several_folders_are_taken_in_one_order(tmp_path):

@@ -13,9 +13,9 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
+from zoo.atomic import replacing
 from zoo.datasets.digest import sha256_of
 from zoo.datasets.download import DownloadError
-from zoo.datasets.ogb.atomic import replacing
 from zoo.datasets.ogb.fetch import fetch
 from zoo.datasets.turn import in_turn
 from zoo.disk import said_of

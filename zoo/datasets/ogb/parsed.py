@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.datasets.ogb.atomic import replacing
+from zoo.atomic import replacing
 from zoo.datasets.ogb.folder import Folder, cache_key
 from zoo.datasets.store import Store
 from zoo.datasets.turn import in_turn
@@ -54,6 +54,7 @@ def _read(file: Path) -> dict[str, NDArray] | None:
 
 def _write(file: Path, arrays: Arrays) -> None:
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as stream:
             np.savez(stream, **{name: _narrowed(array) for name, array in arrays.items()})  # pyright: ignore
             stream.flush()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.runs.atomic import drafted, replacing
+from zoo.atomic import drafted, replacing
 
 
 def test_a_break_half_way_leaves_what_was_there(tmp_path):

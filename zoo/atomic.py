@@ -30,8 +30,8 @@ def drafted(file: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing(file: Path) -> Iterator[BinaryIO]:
-    """`drafted`, as a stream of bytes."""
-    with drafted(file) as draft, draft.open("xb") as stream:
+    """`drafted`, as a stream of bytes, which can be read back."""
+    with drafted(file) as draft, draft.open("x+b") as stream:
         yield stream
 
 
