@@ -10,6 +10,8 @@ from zoo.compiled.engine import Array, compiled, prefetch
 
 # So many entries before it is summed up a row is fetched: from far away when it is not in the cache (docs/log.md).
 _AHEAD = 8
+# So many rows before it is written one of the result is fetched: in a deep network it was last touched a step ago.
+_ROWS_AHEAD = 4
 # So many rows are summed before what follows a sum is done to them, still in the cache: a call for each is dear.
 _TOGETHER = 32
 
@@ -21,8 +23,12 @@ def scaled_sum(
     """Set y to after ∘ A (before ∘ x); x, y: [·, width]."""
     width, line = x.shape[1], 64 // x.itemsize
     flat, final = x.reshape(-1), columns.shape[0] - 1
+    result, lowest = y.reshape(-1), y.shape[0] - 1
     total = np.empty(width, x.dtype)
     for i in range(first, last):
+        row_ahead = min(i + _ROWS_AHEAD, lowest) * width
+        for k in range(0, width, line):
+            prefetch(result, row_ahead + k)
         for k in range(width):
             total[k] = 0
         entry, end = offsets[i], offsets[i + 1]

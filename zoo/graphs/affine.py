@@ -32,12 +32,10 @@ def affine_block(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None, epi
     if _fusable(graph, x, affine, skip):
         before, after, loops = graph._scaling(affine.norm, x.dtype)
         if loops is None:
-            keep = torch.is_grad_enabled()
             joined = skip is x and epilogue.skip_share != 0
             skip = None if joined or epilogue.skip_share == 0 else skip
-            return _AffineBlock.apply(
-                x, affine.weight, affine.root_weight, affine.bias, skip, joined, graph, before, after, epilogue, keep
-            )
+            plan = _Plan(graph._kernel, graph.nodes, before, after, epilogue, joined, torch.is_grad_enabled())
+            return _AffineBlock.apply(x, affine.weight, affine.root_weight, affine.bias, skip, plan)
     z = _propagated(graph, x, affine)
     if affine.root_weight is not None:
         z = z + product(graph.at_destinations(x), affine.root_weight)
@@ -73,8 +71,24 @@ def _fusable(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None) -> bool
     )
 
 
+class _Plan(NamedTuple):
+    """All of a block but its tensors, in one: PyTorch looks at each argument of an operator several times.
+
+    nodes: destinations. before, after: scales of the propagation. skip_is_x: the skip is x itself, of a whole graph.
+    keep: for a backward pass.
+    """
+
+    kernel: FusingKernel
+    nodes: int
+    before: Tensor | None
+    after: Tensor | None
+    epilogue: Epilogue
+    skip_is_x: bool
+    keep: bool
+
+
 class _AffineBlock(Function):
-    """`affine_block` by a kernel that fuses. skip_is_x: skip is x itself, of a whole graph.
+    """`affine_block` by a kernel that fuses.
 
     Of features it saves x and the mask, and its products go into memory that all blocks share.
     """
@@ -87,73 +101,70 @@ class _AffineBlock(Function):
         root_weight: Tensor | None,
         bias: Tensor | None,
         skip: Tensor | None,
-        skip_is_x: bool,
-        graph: Any,
-        before: Tensor | None,
-        after: Tensor | None,
-        epilogue: Epilogue,
-        keep: bool,
+        plan: _Plan,
     ) -> Tensor:
         """Compute the result."""
-        kernel = graph._kernel
+        kernel, nodes, before, after, epilogue, skip_is_x, keep = plan
         width = weight.shape[1]
         h = torch.mm(x, weight, out=kernel.scratch("h", (len(x), width), x.dtype))
         root = None
         if root_weight is not None:
-            here = x[: graph.nodes]
-            root = torch.mm(here, root_weight, out=kernel.scratch("root", (graph.nodes, width), x.dtype))
+            root = torch.mm(x[:nodes], root_weight, out=kernel.scratch("root", (nodes, width), x.dtype))
         through = x if skip_is_x else skip
         y, mask = kernel.block_forward(h, before, after, root, bias, through, epilogue, keep)
         if keep:
             ctx.save_for_backward(x, weight, root_weight, mask)
-            ctx.kernel, ctx.nodes, ctx.scales = kernel, graph.nodes, (before, after)
-            ctx.epilogue, ctx.skip_is_x = epilogue, skip_is_x
+            ctx.plan = plan
         return y
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
         """Compute the gradients, by differentiable operators where they are to be differentiated themselves."""
         x, weight, root_weight, mask = ctx.saved_tensors  # checkpointing lets them be read once
-        wanted = ctx.needs_input_grad
+        wanted, plan = ctx.needs_input_grad, ctx.plan
         once = not torch.is_grad_enabled()
-        dz, dbias, dh = (_first_order if once else _any_order)(ctx, dy, mask)
-        dx = _input_gradient(ctx, weight, root_weight, dy, dz, dh, once) if wanted[0] else None
-        dweight = x.t() @ dh if wanted[1] else None
-        droot = x[: ctx.nodes].t() @ dz if wanted[2] else None
-        dskip = dy * ctx.epilogue.skip_share if wanted[4] else None
-        return dx, dweight, droot, dbias if wanted[3] else None, dskip, *(None,) * 6
+        dz, dbias, dh = (_first_order if once else _any_order)(plan, dy, mask)
+        dx = _input_gradient(plan, weight, root_weight, dy, dz, dh, once) if wanted[0] else None
+        dweight = torch.mm(x.t(), dh) if wanted[1] else None
+        droot = x[: plan.nodes].t() @ dz if wanted[2] else None
+        dskip = dy * plan.epilogue.skip_share if wanted[4] else None
+        return dx, dweight, droot, dbias if wanted[3] else None, dskip, None
 
 
-def _first_order(ctx: Any, dy: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+def _first_order(plan: _Plan, dy: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """∂/∂z, ∂/∂bias, ∂/∂h by the kernel, in memory that the next block uses again."""
-    return ctx.kernel.block_backward(dy.contiguous(), mask, *ctx.scales, ctx.epilogue)
+    return plan.kernel.block_backward(dy.contiguous(), mask, plan.before, plan.after, plan.epilogue)
 
 
-def _any_order(ctx: Any, dy: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+def _any_order(plan: _Plan, dy: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """The same by operators that are differentiable."""
-    slope, share, _ = ctx.epilogue
+    slope, share, _ = plan.epilogue
     dz = dy * share if mask is None else torch.where(mask, dy * share, dy * (share * slope))
-    before, after = ctx.scales
-    return dz, dz.sum(0), NeighbourSum.apply(dz, ctx.kernel, after, before, True)  # pyright: ignore[reportReturnType]
+    dh: Any = NeighbourSum.apply(dz, plan.kernel, plan.after, plan.before, True)
+    return dz, dz.sum(0), dh
 
 
 def through_product(
     dh: Tensor, weight: Tensor, dy: Tensor | None, skip_share: float, buffers: Buffers | None
 ) -> Tensor:
     """∂/∂x = dh Wᵀ, + skip_share·dy where x is the skip, too; in memory of the buffers, if there are any."""
-    out = None if buffers is None else buffers.take(torch.Size((len(dh), len(weight))), dh.dtype)
+    shape = torch.Size((len(dh), len(weight)))
+    out = None if buffers is None else buffers.take(shape, dh.dtype, "gradients")
     if dy is None:
         return torch.mm(dh, weight.t(), out=out)
     return torch.addmm(dy, dh, weight.t(), beta=skip_share, out=out)
 
 
 def _input_gradient(
-    ctx: Any, weight: Tensor, root_weight: Tensor | None, dy: Tensor, dz: Tensor, dh: Tensor, once: bool
+    plan: _Plan, weight: Tensor, root_weight: Tensor | None, dy: Tensor, dz: Tensor, dh: Tensor, once: bool
 ) -> Tensor:
     """∂/∂x = dh Wᵀ + skip_share·dy, where skip is x, + dz Vᵀ, at the destinations."""
-    buffers = ctx.kernel.buffers if once else None
-    dx = through_product(dh, weight, dy if ctx.skip_is_x else None, ctx.epilogue.skip_share, buffers)
+    buffers = plan.kernel.buffers if once else None
+    dx = through_product(dh, weight, dy if plan.skip_is_x else None, plan.epilogue.skip_share, buffers)
     if root_weight is None:
         return dx
+    if once:  # dx is nobody's yet
+        dx[: plan.nodes].addmm_(dz, root_weight.t())
+        return dx
     root = dz @ root_weight.t()
-    return dx + root if len(dx) == ctx.nodes else torch.cat([dx[: ctx.nodes] + root, dx[ctx.nodes :]])
+    return dx + root if len(dx) == plan.nodes else torch.cat([dx[: plan.nodes] + root, dx[plan.nodes :]])

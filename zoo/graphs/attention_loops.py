@@ -85,8 +85,8 @@ class AttentionLoops(ABC):
         """Run a loop over the rows of the destinations, or, `reverse`, of the sources."""
         rows = self.kernel.structure.rows(reverse)
         arrays = (array(part, part.dtype) if isinstance(part, Tensor) else part for part in arguments)
-        offsets = rows.offsets.numpy()
-        over_rows(loop, offsets, self.heads * self.d, offsets, rows.columns.numpy(), *arrays)
+        offsets, columns, _ = rows.arrays
+        over_rows(loop, offsets, self.heads * self.d, offsets, columns, *arrays)
 
     def _parts(self, reverse: bool) -> Tensor:
         """A gradient [heads, d] for each share of the rows."""

@@ -1,11 +1,13 @@
 """Memory for features that is used again in every step, instead of being given back and asked for anew."""
 
 from collections import deque
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from weakref import WeakSet
 
 import torch
 from torch import Tensor
+
+Use = Literal["features", "gradients"]
 
 # How many share a storage. A PyTorch without it gets fresh memory every time.
 _sharers = getattr(torch._C, "_storage_Use_Count", None)
@@ -23,23 +25,26 @@ class Buffers:
     _all: ClassVar[WeakSet[Any]] = WeakSet()
 
     def __init__(self) -> None:
-        self._rings: dict[tuple[torch.Size, torch.dtype], deque[Tensor]] = {}
+        self._rings: dict[tuple[torch.Size, torch.dtype, Use], deque[Tensor]] = {}
         self._all.add(self)
 
-    def take(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-        """An uninitialised tensor, contiguous."""
+    def take(self, shape: torch.Size, dtype: torch.dtype, use: Use = "features") -> Tensor:
+        """An uninitialised tensor, contiguous.
+
+        use: gradients pass from block to block, and two buffers that stay in the processor's caches serve all of them.
+        """
         if _sharers is None:
             return torch.empty(shape, dtype=dtype)
-        ring = self._rings.setdefault((shape, dtype), deque())
+        ring = self._rings.setdefault((shape, dtype, use), deque())
         # Steps take their buffers in the same order, so the one that was lent longest ago is nearly always free.
         for _ in range(len(ring)):
             buffer = ring[0]
             ring.rotate(-1)
             if _sharers(buffer.untyped_storage()._cdata) <= 2:  # the buffer's, and the one that this line makes
-                return _sharing(buffer)
+                return buffer.data  # over the same memory, and no view, which autograd would treat as one
         buffer = torch.empty(shape, dtype=dtype)
         ring.append(buffer)
-        return _sharing(buffer)
+        return buffer.data
 
     def clear(self) -> None:
         """Give back what is not in use."""
@@ -50,8 +55,3 @@ class Buffers:
         """Give back what no buffers of the process have in use."""
         for buffers in list(cls._all):
             buffers.clear()
-
-
-def _sharing(buffer: Tensor) -> Tensor:
-    """A tensor of its own over the buffer's memory: not a view, which autograd would treat as one."""
-    return buffer.new_empty(0).set_(buffer.untyped_storage(), 0, buffer.shape, buffer.stride())

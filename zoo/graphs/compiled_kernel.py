@@ -1,7 +1,7 @@
 """The kernel of loops compiled for this machine; CPU only."""
 
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +19,14 @@ from zoo.graphs.rows import Rows
 from zoo.graphs.scratch import Scratch
 
 
+class _Scaled(NamedTuple):
+    """The arrays of one direction of the graph and of these scales."""
+
+    before: Tensor | None
+    after: Tensor | None
+    arrays: tuple[Any, ...]
+
+
 class CompiledKernel(FusingKernel):
     """One pass over the rows for a propagation with its scalings, and for all that a block does around one."""
 
@@ -29,6 +37,7 @@ class CompiledKernel(FusingKernel):
         super().__init__(structure)
         self.buffers = Buffers()
         self.scratch = Scratch(structure.src.device)
+        self._scaled: dict[tuple[bool, torch.dtype], _Scaled] = {}
 
     def neighbour_sum(self, x: Tensor, reverse: bool, before: Tensor | None, after: Tensor | None) -> Tensor:
         """Sum over compressed rows."""
@@ -69,10 +78,11 @@ class CompiledKernel(FusingKernel):
         mask = self.buffers.take(shape, torch.bool) if keep and epilogue.slope != 1 else None
         over_rows(
             block_forward,
-            rows.offsets.numpy(),
+            rows.arrays[0],
             h.shape[1],
             *self._graph(rows, before, after, h.dtype),
-            *(array(part, h.dtype) for part in (h, root)),
+            h.numpy(),
+            array(root, h.dtype),
             array(bias, h.dtype, dimensions=1),
             array(skip, h.dtype),
             numbers(h.dtype, epilogue.slope, epilogue.share, epilogue.skip_share),
@@ -94,18 +104,19 @@ class CompiledKernel(FusingKernel):
     def epilogue_backward(self, dy: Tensor, mask: Tensor | None, epilogue: Epilogue) -> tuple[Tensor, Tensor]:
         """In one pass over the rows."""
         dz = self.scratch("dz", dy.shape, dy.dtype)
-        dbias = dy.new_empty(parts(*dy.shape), dy.shape[1])
+        shares, width = parts(*dy.shape), dy.shape[1]
+        dbias = dy.new_empty(width if shares == 1 else (shares, width))
         over_rows(
             block_backward,
-            self.structure.incoming.offsets.numpy(),
+            self.structure.incoming.arrays[0],
             dy.shape[1],
             array(dy, dy.dtype),
             array(mask, torch.bool),
             numbers(dy.dtype, epilogue.slope, epilogue.share),
             dz.numpy(),
-            dbias.numpy(),
+            dbias.numpy().reshape(shares, width),
         )
-        return dz, dbias.sum(0)
+        return dz, dbias if shares == 1 else dbias.sum(0)
 
     def attention_loops(self, scores: type) -> Any:
         """For the two kinds of scores that have any."""
@@ -121,25 +132,29 @@ class CompiledKernel(FusingKernel):
 
     def _over_entries(self, loop: Any, rows: Rows, columns: int, *tensors: Tensor) -> None:
         """Run a loop of `zoo.compiled.edges`, whose last tensor is the result."""
-        of_rows = (part.numpy() for part in (rows.offsets, rows.columns, rows.edges))
-        over_rows(loop, rows.offsets.numpy(), columns, *of_rows, *(array(part, part.dtype) for part in tensors))
+        over_rows(loop, rows.arrays[0], columns, *rows.arrays, *(array(part, part.dtype) for part in tensors))
 
     def _sum(self, rows: Rows, x: Tensor, before: Tensor | None, after: Tensor | None, y: Tensor) -> None:
         over_rows(
             scaled_sum,
-            rows.offsets.numpy(),
+            rows.arrays[0],
             x.shape[1],
             *self._graph(rows, before, after, x.dtype),
             array(x, x.dtype),
             y.numpy(),
         )
 
-    def _graph(self, rows: Rows, before: Tensor | None, after: Tensor | None, dtype: torch.dtype) -> tuple[object, ...]:
-        scales = (
-            (_ones(count, dtype) if scale is None else scale).view(-1).numpy()
-            for scale, count in ((before, rows.width), (after, rows.count))
-        )
-        return rows.offsets.numpy(), rows.columns.numpy(), *scales
+    def _graph(self, rows: Rows, before: Tensor | None, after: Tensor | None, dtype: torch.dtype) -> tuple[Any, ...]:
+        """Offsets, columns and the two scales; the last ones are kept, as hundreds of blocks ask for the same."""
+        key = rows is self.structure.outgoing, dtype
+        kept = self._scaled.get(key)
+        if kept is None or kept.before is not before or kept.after is not after:
+            scales = (
+                (_ones(count, dtype) if scale is None else scale).view(-1).numpy()
+                for scale, count in ((before, rows.width), (after, rows.count))
+            )
+            kept = self._scaled[key] = _Scaled(before, after, (*rows.arrays[:2], *scales))
+        return kept.arrays
 
 
 @lru_cache(maxsize=64)  # samples differ in size

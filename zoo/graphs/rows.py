@@ -76,6 +76,11 @@ class Rows:
         """Number of entries of each row, int64 [rows]."""
         return self.offsets.long().diff()
 
+    @cached_property
+    def arrays(self) -> tuple[Any, Any, Any]:
+        """`offsets`, `columns` and `edges` as arrays over the same memory, for compiled loops; CPU only."""
+        return self.offsets.numpy(), self.columns.numpy(), self.edges.numpy()
+
     def sum(self, x: Tensor) -> Tensor:
         """Sum x [columns, d] over each row's columns: [rows, d]."""
         return self._product(("sum", x.dtype), self.columns, x, self.width)

@@ -16,6 +16,7 @@ from zoo.graphs.rows import csr_matrix
 # neither takes long (docs/log.md).
 _DENSE = 1 / 16
 _SMALL = 1 << 18
+_FULL = torch.float32, torch.float64
 
 
 class _Entries:
@@ -72,13 +73,14 @@ def takes_loops(x: Tensor, *others: Tensor | None) -> bool:
 
     Autocast and function transforms want every step to be PyTorch's own.
     """
-    return (
-        x.dim() == 2
-        and x.dtype in (torch.float32, torch.float64)
-        and all(other is None or other.dtype == x.dtype for other in others)
-        and not skips_zeros(x)
-        and not torch.is_autocast_enabled(x.device.type)
-        and not torch._C._are_functorch_transforms_active()
+    dtype = x.dtype
+    if dtype not in _FULL or x.dim() != 2:
+        return False
+    for other in others:  # asked for each block of a step: a generator would take as long as all the rest
+        if other is not None and other.dtype != dtype:
+            return False
+    return not (
+        skips_zeros(x) or torch.is_autocast_enabled(x.device.type) or torch._C._are_functorch_transforms_active()
     )
 
 

@@ -13,4 +13,6 @@ class Dropout(nn.Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         """Drop each entry with probability p while training, and scale the others by 1/(1 - p)."""
+        if self.p == 0:  # what PyTorch returns, too, after a while
+            return input
         return dropout(input, self.p) if self.training and not self.inplace else super().forward(input)

@@ -18,6 +18,19 @@ def test_memory_comes_back_when_its_tensor_is_gone():
     assert buffers.take(SHAPE, torch.float32).data_ptr() == place
 
 
+def test_gradients_go_to_and_fro_between_two_buffers():
+    """However many features are held, a gradient that makes the next one and goes takes turns with it."""
+    buffers = Buffers()
+    features = [buffers.take(SHAPE, torch.float32) for _ in range(5)]
+    places: list[int] = []
+    gradient = buffers.take(SHAPE, torch.float32, "gradients")
+    for _ in range(6):
+        gradient = buffers.take(SHAPE, torch.float32, "gradients")
+        places.append(gradient.data_ptr())
+    assert len(set(places)) == 2
+    assert not set(places) & {each.data_ptr() for each in features}
+
+
 def test_views_and_saved_tensors_hold_the_memory():
     """A view of a tensor, or an autograd graph that saved it, keeps it from being lent."""
     buffers = Buffers()

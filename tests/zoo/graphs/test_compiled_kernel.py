@@ -29,6 +29,14 @@ def test_sums_in_both_directions(structure, reverse, scaled, dtype):
     torch.testing.assert_close(found, TorchKernel(structure).neighbour_sum(x, reverse, before, after))
 
 
+def test_scales_are_those_of_the_call(structure):
+    """Whatever a kernel keeps of the scales of its last call, the next one is scaled by its own."""
+    kernel, other, x = CompiledKernel(structure), TorchKernel(structure), torch.randn(30, 4)
+    for before, after in [(torch.rand(30, 1), None), (torch.rand(30, 1), torch.rand(20, 1)), (None, None)] * 2:
+        found = kernel.neighbour_sum(x, False, before, after)
+        torch.testing.assert_close(found, other.neighbour_sum(x, False, before, after))
+
+
 def test_weights_and_dots(structure):
     """Weighted sums and dot products over the edges, for several heads."""
     x, weights = torch.randn(30, 2, 4), torch.rand(200, 2)
