@@ -17,7 +17,7 @@ def weighted_sum(offsets: Tensor, columns: Tensor, edges: Tensor, weights: Tenso
     _, heads, d = y.shape
     tile = tile_of(heads * d)
     operands = offsets, columns, edges, weights, x, y, heads, d
-    launch(_weighted_sum, y.shape[0], tile.across, *operands, ENTRIES=tile.entries, WIDTH=tile.width)
+    launch(_weighted_sum, (y.shape[0], tile.across), *operands, ENTRIES=tile.entries, WIDTH=tile.width)
 
 
 def edge_dot(offsets: Tensor, columns: Tensor, edges: Tensor, row_side: Tensor, column_side: Tensor, z: Tensor) -> None:
@@ -27,7 +27,7 @@ def edge_dot(offsets: Tensor, columns: Tensor, edges: Tensor, row_side: Tensor, 
     rows, heads, d = row_side.shape
     tile = tile_of(d)
     operands = offsets, columns, edges, row_side, column_side, z, heads, d
-    launch(_edge_dot, rows, heads, *operands, ENTRIES=tile.entries, WIDTH=tile.width)
+    launch(_edge_dot, (rows, heads), *operands, ENTRIES=tile.entries, WIDTH=tile.width)
 
 
 @triton.jit

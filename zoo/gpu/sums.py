@@ -1,7 +1,8 @@
 """Sums over in-neighbours, and what a block does right after one or before one backwards; as `zoo.compiled.sums`.
 
 Tensors are contiguous and on one device. Of a graph in compressed rows `offsets` is [rows + 1], `columns` [entries],
-`before` [columns], `after` [rows]. No atomic operation is used: results are the same in every run.
+`before` [columns], `after` [rows]. Features are [·, width], or [members, ·, width] of several networks, whose biases
+are [members, width]. No atomic operation is used: results are the same in every run.
 """
 
 import torch
@@ -18,12 +19,13 @@ _ROWS = 64
 def scaled_sum(
     offsets: Tensor, columns: Tensor, before: Tensor | None, after: Tensor | None, x: Tensor, y: Tensor
 ) -> None:
-    """Set y to after ∘ A (before ∘ x); x, y: [·, width]."""
+    """Set y to after ∘ A (before ∘ x), of each member."""
     if not y.numel():
         return
-    tile = tile_of(y.shape[1])
-    operands = offsets, columns, before, after, x, y, y.shape[1]
-    launch(_scaled_sum, y.shape[0], tile.across, *operands, ENTRIES=tile.entries, WIDTH=tile.width)
+    rows, width = y.shape[-2:]
+    tile = tile_of(width)
+    operands = offsets, columns, before, after, x, y, x.shape[-2], rows, width
+    launch(_scaled_sum, (rows, tile.across, _members(y)), *operands, ENTRIES=tile.entries, WIDTH=tile.width)
 
 
 def block_forward(
@@ -41,32 +43,37 @@ def block_forward(
 ) -> None:
     """Set y to share·act(z) + skip_share·skip, z = after ∘ A (before ∘ h) + root + bias, and mask to z > 0.
 
-    act(z) is z where z > 0, else slope·z. h, root, skip, y: [·, width]. bias: [width]. mask: bool [rows, width].
+    act(z) is z where z > 0, else slope·z. mask: bool, as y.
     numbers: slope, share, skip_share, in the precision of the others.
     """
     if not y.numel():
         return
-    tile = tile_of(y.shape[1])
+    rows, width = y.shape[-2:]
+    tile = tile_of(width)
     bytes_ = None if mask is None else mask.view(torch.uint8)
-    operands = offsets, columns, before, after, h, root, bias, skip, numbers, y, bytes_, y.shape[1]
-    launch(_block_forward, y.shape[0], tile.across, *operands, ENTRIES=tile.entries, WIDTH=tile.width)
+    operands = offsets, columns, before, after, h, root, bias, skip, numbers, y, bytes_, h.shape[-2], rows, width
+    launch(_block_forward, (rows, tile.across, _members(y)), *operands, ENTRIES=tile.entries, WIDTH=tile.width)
 
 
 def block_backward(dy: Tensor, mask: Tensor | None, numbers: Tensor, dz: Tensor) -> Tensor:
-    """Set dz to share·dy where mask, elsewhere to slope·share·dy, and return its sum over the rows, [width].
+    """Set dz to share·dy where mask, elsewhere to slope·share·dy, and return its sum over the rows, as biases are.
 
     numbers: slope, share. Without a mask dz is share·dy.
     """
-    rows, width = dy.shape
+    *members, rows, width = dy.shape
     if not dz.numel():
-        return dy.new_zeros(width)
+        return dy.new_zeros(*members, width)
     tile = tile_of(width)
-    partial = dy.new_empty(triton.cdiv(rows, _ROWS), width)
+    partial = dy.new_empty(*members, triton.cdiv(rows, _ROWS), width)
     bytes_ = None if mask is None else mask.view(torch.uint8)
     operands = dy, bytes_, numbers, dz, partial, rows, width
     constants = {"ROWS": _ROWS, "STEP": tile.entries, "WIDTH": tile.width}
-    launch(_block_backward, len(partial), tile.across, *operands, warps=4, **constants)
-    return partial.sum(0)
+    launch(_block_backward, (partial.shape[-2], tile.across, _members(dy)), *operands, warps=4, **constants)
+    return partial.sum(-2)
+
+
+def _members(x: Tensor) -> int:
+    return len(x) if x.dim() == 3 else 1
 
 
 @triton.jit
@@ -86,8 +93,13 @@ def _row_sum(offsets, columns, before, x, row, place, within, width, ENTRIES: tl
 
 
 @triton.jit
-def _scaled_sum(offsets, columns, before, after, x, y, width, ENTRIES: tl.constexpr, WIDTH: tl.constexpr):
+def _scaled_sum(
+    offsets, columns, before, after, x, y, sources, rows, width, ENTRIES: tl.constexpr, WIDTH: tl.constexpr
+):
     row = tl.program_id(0).to(tl.int64)
+    member = tl.program_id(2).to(tl.int64)
+    x += member * sources * width
+    y += member * rows * width
     place = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
     within = place < width
     total = _row_sum(offsets, columns, before, x, row, place, within, width, ENTRIES, WIDTH)
@@ -109,6 +121,8 @@ def _block_forward(
     numbers,
     y,
     mask,
+    sources,
+    rows,
     width,
     ENTRIES: tl.constexpr,
     WIDTH: tl.constexpr,
@@ -116,14 +130,16 @@ def _block_forward(
     row = tl.program_id(0).to(tl.int64)
     place = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
     within = place < width
-    here = row * width + place
+    member = tl.program_id(2).to(tl.int64)
+    h += member * sources * width
+    here = (member * rows + row) * width + place
     z = _row_sum(offsets, columns, before, h, row, place, within, width, ENTRIES, WIDTH)
     if after is not None:
         z *= tl.load(after + row)
     if root is not None:
         z += tl.load(root + here, mask=within)
     if bias is not None:
-        z += tl.load(bias + place, mask=within)
+        z += tl.load(bias + member * width + place, mask=within)
     if mask is not None:
         tl.store(mask + here, (z > 0).to(tl.uint8), mask=within)
     z = tl.where(z > 0, z, z * tl.load(numbers)) * tl.load(numbers + 1)
@@ -137,16 +153,18 @@ def _block_backward(
     dy, mask, numbers, dz, partial, rows, width, ROWS: tl.constexpr, STEP: tl.constexpr, WIDTH: tl.constexpr
 ):
     begin = tl.program_id(0).to(tl.int64) * ROWS
+    member = tl.program_id(2).to(tl.int64)
     place = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
     slope, share = tl.load(numbers), tl.load(numbers + 1)
     total = tl.zeros((WIDTH,), dy.dtype.element_ty)
     for step in range(0, ROWS, STEP):
         row = begin + step + tl.arange(0, STEP)
         inside = (row < rows)[:, None] & (place < width)[None, :]
-        here = row[:, None] * width + place[None, :]
+        here = (member * rows + row[:, None]) * width + place[None, :]
         part = tl.load(dy + here, mask=inside, other=0.0) * share
         if mask is not None:
             part = tl.where(tl.load(mask + here, mask=inside, other=0) != 0, part, part * slope)
         tl.store(dz + here, part, mask=inside)
         total += tl.sum(part, axis=0)
-    tl.store(partial + tl.program_id(0).to(tl.int64) * width + place, total, mask=place < width)
+    part_of = member * tl.num_programs(0) + tl.program_id(0)
+    tl.store(partial + part_of * width + place, total, mask=place < width)

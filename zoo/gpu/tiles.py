@@ -25,6 +25,6 @@ def tile_of(width: int) -> Tile:
     return Tile(_ENTRIES, wide, triton.cdiv(width, wide))
 
 
-def launch(loop: Any, rows: int, across: int, *operands: Any, warps: int = 1, **constants: int) -> None:
-    """Run a loop in rows × across programs of so many warps each."""
-    loop[(rows, across)](*operands, num_warps=warps, **constants)
+def launch(loop: Any, grid: tuple[int, ...], *operands: Any, warps: int = 1, **constants: int) -> None:
+    """Run a loop in a grid (rows, across, …) of programs of so many warps each."""
+    loop[grid](*operands, num_warps=warps, **constants)

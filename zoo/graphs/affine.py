@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from zoo.graphs.buffers import Buffers
 from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.kernel import FusingKernel, Norm
 from zoo.graphs.operators import NeighbourSum
+from zoo.graphs.products import add_times, times, weight_gradient
 from zoo.graphs.sparse_input import product, takes_loops
+from zoo.graphs.transforms import is_one_vmap, is_transformed
 
 
 class Affine(NamedTuple):
@@ -26,16 +27,17 @@ def affine_block(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None, epi
     """share·act(z) + skip_share·skip; x: [sources, in], skip and the result: [nodes, out].
 
     One operator, which saves x and one mask, where the graph's kernel fuses; else, and for what that does not cover
-    (half precision, function transforms, a product that makes features wider, samples, features that are zero nearly
-    everywhere), the same step by step.
+    (half precision, a product that makes features wider, samples, features that are zero nearly everywhere), the same
+    step by step. Under a `torch.vmap` it is one for all members, under other function transforms step by step.
     """
-    if _fusable(graph, x, affine, skip):
+    operator = _operator(graph, x, affine, skip)
+    if operator is not None:
         before, after, loops = graph._scaling(affine.norm, x.dtype)
         if loops is None:
             joined = skip is x and epilogue.skip_share != 0
             skip = None if joined or epilogue.skip_share == 0 else skip
             plan = _Plan(graph._kernel, graph.nodes, before, after, epilogue, joined, torch.is_grad_enabled())
-            return _AffineBlock.apply(x, affine.weight, affine.root_weight, affine.bias, skip, plan)
+            return operator.apply(x, affine.weight, affine.root_weight, affine.bias, skip, plan)
     z = _propagated(graph, x, affine)
     if affine.root_weight is not None:
         z = z + product(graph.at_destinations(x), affine.root_weight)
@@ -63,12 +65,17 @@ def _propagated(graph: Any, x: Tensor, affine: Affine) -> Tensor:
     return graph.propagate(product(x, affine.weight), affine.norm)
 
 
-def _fusable(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None) -> bool:
-    return (
+def _operator(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None) -> Any:
+    """What does all in one, or None."""
+    if not (
         isinstance(graph._kernel, FusingKernel)
         and affine.weight.shape[0] >= affine.weight.shape[1]
         and takes_loops(x, affine.weight, affine.root_weight, affine.bias, skip)
-    )
+    ):
+        return None
+    if not is_transformed():
+        return _AffineBlock
+    return _OfMembers if is_one_vmap() else None
 
 
 class _Plan(NamedTuple):
@@ -88,7 +95,7 @@ class _Plan(NamedTuple):
 
 
 class _AffineBlock(Function):
-    """`affine_block` by a kernel that fuses.
+    """`affine_block` by a kernel that fuses, of one network, or of several (`zoo.graphs.products`).
 
     Of features it saves x and the mask, and its products go into memory that all blocks share.
     """
@@ -105,11 +112,13 @@ class _AffineBlock(Function):
     ) -> Tensor:
         """Compute the result."""
         kernel, nodes, before, after, epilogue, skip_is_x, keep = plan
-        width = weight.shape[1]
-        h = torch.mm(x, weight, out=kernel.scratch("h", (len(x), width), x.dtype))
+        *members, sources, _ = x.shape
+        width = weight.shape[-1]
+        h = times(x, weight, out=kernel.scratch("h", (*members, sources, width), x.dtype))
         root = None
         if root_weight is not None:
-            root = torch.mm(x[:nodes], root_weight, out=kernel.scratch("root", (nodes, width), x.dtype))
+            into = kernel.scratch("root", (*members, nodes, width), x.dtype)
+            root = times(x[..., :nodes, :], root_weight, out=into)
         through = x if skip_is_x else skip
         y, mask = kernel.block_forward(h, before, after, root, bias, through, epilogue, keep)
         if keep:
@@ -125,8 +134,8 @@ class _AffineBlock(Function):
         once = not torch.is_grad_enabled()
         dz, dbias, dh = (_first_order if once else _any_order)(plan, dy, mask)
         dx = _input_gradient(plan, weight, root_weight, dy, dz, dh, once) if wanted[0] else None
-        dweight = torch.mm(x.t(), dh) if wanted[1] else None
-        droot = x[: plan.nodes].t() @ dz if wanted[2] else None
+        dweight = weight_gradient(x, dh) if wanted[1] else None
+        droot = weight_gradient(x[..., : plan.nodes, :], dz) if wanted[2] else None
         dskip = dy * plan.epilogue.skip_share if wanted[4] else None
         return dx, dweight, droot, dbias if wanted[3] else None, dskip, None
 
@@ -140,31 +149,62 @@ def _any_order(plan: _Plan, dy: Tensor, mask: Tensor | None) -> tuple[Tensor, Te
     """The same by operators that are differentiable."""
     slope, share, _ = plan.epilogue
     dz = dy * share if mask is None else torch.where(mask, dy * share, dy * (share * slope))
-    dh: Any = NeighbourSum.apply(dz, plan.kernel, plan.after, plan.before, True)
-    return dz, dz.sum(0), dh
+    backwards = plan.kernel, plan.after, plan.before, True
+    if dz.dim() == 2:
+        dh: Any = NeighbourSum.apply(dz, *backwards)
+    else:
+        dh = torch.vmap(lambda one: NeighbourSum.apply(one, *backwards))(dz)
+    return dz, dz.sum(-2), dh
 
 
 def through_product(
-    dh: Tensor, weight: Tensor, dy: Tensor | None, skip_share: float, buffers: Buffers | None
+    dh: Tensor, weight: Tensor, dy: Tensor | None, skip_share: float, kernel: FusingKernel | None
 ) -> Tensor:
-    """∂/∂x = dh Wᵀ, + skip_share·dy where x is the skip, too; in memory of the buffers, if there are any."""
-    shape = torch.Size((len(dh), len(weight)))
-    out = None if buffers is None else buffers.take(shape, dh.dtype, "gradients")
-    if dy is None:
-        return torch.mm(dh, weight.t(), out=out)
-    return torch.addmm(dy, dh, weight.t(), beta=skip_share, out=out)
+    """∂/∂x = dh Wᵀ, + skip_share·dy where x is the skip, too; differentiable, or in memory of a kernel's."""
+    out = None
+    if kernel is not None:
+        shape = torch.Size((*dh.shape[:-1], weight.shape[-2]))
+        taken = kernel.buffers
+        out = dh.new_empty(shape) if taken is None else taken.take(shape, dh.dtype, "gradients")
+    return times(dh, weight.mT, out=out, add=dy, share=skip_share)
 
 
 def _input_gradient(
     plan: _Plan, weight: Tensor, root_weight: Tensor | None, dy: Tensor, dz: Tensor, dh: Tensor, once: bool
 ) -> Tensor:
     """∂/∂x = dh Wᵀ + skip_share·dy, where skip is x, + dz Vᵀ, at the destinations."""
-    buffers = plan.kernel.buffers if once else None
-    dx = through_product(dh, weight, dy if plan.skip_is_x else None, plan.epilogue.skip_share, buffers)
+    kernel, nodes = plan.kernel if once else None, plan.nodes
+    dx = through_product(dh, weight, dy if plan.skip_is_x else None, plan.epilogue.skip_share, kernel)
     if root_weight is None:
         return dx
     if once:  # dx is nobody's yet
-        dx[: plan.nodes].addmm_(dz, root_weight.t())
+        add_times(dx[..., :nodes, :], dz, root_weight.mT)
         return dx
-    root = dz @ root_weight.t()
-    return dx + root if len(dx) == plan.nodes else torch.cat([dx[: plan.nodes] + root, dx[plan.nodes :]])
+    here = times(dz, root_weight.mT, add=dx[..., :nodes, :])
+    return here if dx.shape[-2] == nodes else torch.cat([here, dx[..., nodes:, :]], dim=-2)
+
+
+class _OfMembers(Function):
+    """`_AffineBlock` under a `torch.vmap`: one operator for all members, whose features are stacked."""
+
+    @staticmethod
+    def forward(*inputs: Any) -> Tensor:
+        """Never called: `vmap` is."""
+        raise NotImplementedError
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        """Nothing is kept here."""
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Tensor, int]:
+        """The operator on stacks [members, …] of all tensors; what members share is taken as each one's."""
+        *tensors, plan = inputs
+        stacks = [
+            None
+            if tensor is None
+            else (tensor.expand(info.batch_size, *tensor.shape) if place is None else tensor.movedim(place, 0))
+            for tensor, place in zip(tensors, in_dims, strict=False)
+        ]
+        y: Any = _AffineBlock.apply(*stacks, plan)
+        return y, 0

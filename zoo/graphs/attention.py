@@ -11,6 +11,7 @@ from torch.nn import functional
 from zoo.graphs.affine import finished, through_product
 from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.sparse_input import product, takes_loops
+from zoo.graphs.transforms import is_transformed
 
 
 class Scores(ABC):
@@ -135,7 +136,7 @@ def _merged(z: Tensor, attention: Attention) -> Tensor:
 def _loops(graph: Any, x: Tensor, attention: Attention, skip: Tensor | None) -> Any:
     """The kernel's loops for attention of this kind; None where it is to be taken step by step."""
     others = (attention.weight, attention.first, attention.second, attention.bias, skip)
-    if graph.population is None and takes_loops(x, *others):
+    if graph.population is None and takes_loops(x, *others) and not is_transformed():
         return graph._kernel.attention_loops(type(attention.scores))
     return None
 
@@ -199,7 +200,7 @@ def _first_order(ctx: Any, dy: Tensor) -> list[Tensor | None]:
     joined, dx = joined_heads(weight), None
     if ctx.needs_input_grad[0]:
         through = dy if plan.skip_is_x else None
-        dx = through_product(dvalues, joined, through, plan.epilogue.skip_share, kernel.buffers)
+        dx = through_product(dvalues, joined, through, plan.epilogue.skip_share, kernel)
     dweight = _by_head(x.t() @ dvalues, weight)
     if dtargets is not None:  # of a second matrix, at the destinations
         here = x[: plan.graph.nodes]

@@ -9,7 +9,7 @@ from torch import Tensor
 from zoo.compiled.edges import edge_dot, weighted_sum
 from zoo.compiled.engine import over_rows, parts
 from zoo.compiled.sums import block_backward, block_forward, scaled_sum
-from zoo.graphs.arrays import array, numbers
+from zoo.graphs.arrays import array, by_member, numbers
 from zoo.graphs.attention import DynamicScores, StaticScores
 from zoo.graphs.attention_loops import DynamicLoops, StaticLoops
 from zoo.graphs.buffers import Buffers
@@ -43,7 +43,7 @@ class CompiledKernel(FusingKernel):
         """Sum over compressed rows."""
         rows = self.structure.rows(reverse)
         y = x.new_empty(rows.count, x.shape[1])
-        self._sum(rows, x, before, after, y)
+        self._sum(rows, array(x, x.dtype), before, after, y.numpy(), x.dtype)
         return y
 
     def weighted_sum(self, x: Tensor, weights: Tensor, reverse: bool) -> Tensor:
@@ -72,23 +72,15 @@ class CompiledKernel(FusingKernel):
         keep: bool,
     ) -> tuple[Tensor, Tensor | None]:
         """In one pass over the rows."""
-        rows = self.structure.incoming
-        shape = torch.Size((rows.count, h.shape[1]))
-        y = self.buffers.take(shape, h.dtype)
+        rows, dtype = self.structure.incoming, h.dtype
+        shape = torch.Size((*h.shape[:-2], rows.count, h.shape[-1]))
+        y = self.buffers.take(shape, dtype)
         mask = self.buffers.take(shape, torch.bool) if keep and epilogue.slope != 1 else None
-        over_rows(
-            block_forward,
-            rows.arrays[0],
-            h.shape[1],
-            *self._graph(rows, before, after, h.dtype),
-            h.numpy(),
-            array(root, h.dtype),
-            array(bias, h.dtype, dimensions=1),
-            array(skip, h.dtype),
-            numbers(h.dtype, epilogue.slope, epilogue.share, epilogue.skip_share),
-            y.numpy(),
-            array(mask, torch.bool),
-        )
+        graph = self._graph(rows, before, after, dtype)
+        share = numbers(dtype, epilogue.slope, epilogue.share, epilogue.skip_share)
+        features = h.numpy(), array(root, dtype), array(bias, dtype, dimensions=1), array(skip, dtype)
+        for *read, here, positive in by_member(h.dim(), *features, y.numpy(), array(mask, torch.bool)):
+            over_rows(block_forward, graph[0], h.shape[-1], *graph, *read, share, here, positive)
         return y, mask
 
     def block_backward(
@@ -97,26 +89,24 @@ class CompiledKernel(FusingKernel):
         """In two passes over the rows."""
         dz, dbias = self.epilogue_backward(dy, mask, epilogue)
         rows = self.structure.outgoing
-        dh = self.scratch("dh", (rows.count, dy.shape[1]), dy.dtype)
-        self._sum(rows, dz, after, before, dh)
+        dh = self.scratch("dh", (*dy.shape[:-2], rows.count, dy.shape[-1]), dy.dtype)
+        for each, into in by_member(dy.dim(), dz.numpy(), dh.numpy()):
+            self._sum(rows, each, after, before, into, dy.dtype)
         return dz, dbias, dh
 
     def epilogue_backward(self, dy: Tensor, mask: Tensor | None, epilogue: Epilogue) -> tuple[Tensor, Tensor]:
         """In one pass over the rows."""
         dz = self.scratch("dz", dy.shape, dy.dtype)
-        shares, width = parts(*dy.shape), dy.shape[1]
-        dbias = dy.new_empty(width if shares == 1 else (shares, width))
-        over_rows(
-            block_backward,
-            self.structure.incoming.arrays[0],
-            dy.shape[1],
-            array(dy, dy.dtype),
-            array(mask, torch.bool),
-            numbers(dy.dtype, epilogue.slope, epilogue.share),
-            dz.numpy(),
-            dbias.numpy().reshape(shares, width),
-        )
-        return dz, dbias if shares == 1 else dbias.sum(0)
+        *members, count, width = dy.shape
+        shares = parts(count, width)
+        dbias = dy.new_empty(*members, width) if shares == 1 else dy.new_empty(*members, shares, width)
+        sums = dbias.numpy().reshape(*members, shares, width)
+        offsets, share = self.structure.incoming.arrays[0], numbers(dy.dtype, epilogue.slope, epilogue.share)
+        for each, positive, *into in by_member(
+            dy.dim(), array(dy, dy.dtype), array(mask, torch.bool), dz.numpy(), sums
+        ):
+            over_rows(block_backward, offsets, width, each, positive, share, *into)
+        return dz, dbias if shares == 1 else dbias.sum(-2)
 
     def attention_loops(self, scores: type) -> Any:
         """For the two kinds of scores that have any."""
@@ -134,15 +124,10 @@ class CompiledKernel(FusingKernel):
         """Run a loop of `zoo.compiled.edges`, whose last tensor is the result."""
         over_rows(loop, rows.arrays[0], columns, *rows.arrays, *(array(part, part.dtype) for part in tensors))
 
-    def _sum(self, rows: Rows, x: Tensor, before: Tensor | None, after: Tensor | None, y: Tensor) -> None:
-        over_rows(
-            scaled_sum,
-            rows.arrays[0],
-            x.shape[1],
-            *self._graph(rows, before, after, x.dtype),
-            array(x, x.dtype),
-            y.numpy(),
-        )
+    def _sum(self, rows: Rows, x: Any, before: Tensor | None, after: Tensor | None, y: Any, dtype: torch.dtype) -> None:
+        """Set the array y to the scaled sums of the array x."""
+        graph = self._graph(rows, before, after, dtype)
+        over_rows(scaled_sum, graph[0], x.shape[1], *graph, x, y)
 
     def _graph(self, rows: Rows, before: Tensor | None, after: Tensor | None, dtype: torch.dtype) -> tuple[Any, ...]:
         """Offsets, columns and the two scales; the last ones are kept, as hundreds of blocks ask for the same."""

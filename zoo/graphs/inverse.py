@@ -11,6 +11,7 @@ from zoo.errors import BuildError, TrainingError
 from zoo.graphs.affine import Affine, affine_block
 from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.kept import Kept
+from zoo.graphs.transforms import is_transformed
 
 WAY_OUT = "training.memory=checkpoint keeps every √L-th input"
 
@@ -36,7 +37,7 @@ def reversible_block(graph: Any, x: Tensor, affine: Affine, slope: float) -> Ten
     Raises: BuildError for a sampled graph, half precision, or gradients of gradients; TrainingError where f does not
     contract.
     """
-    if not torch.is_grad_enabled() or torch._C._are_functorch_transforms_active():
+    if not torch.is_grad_enabled() or is_transformed():
         return affine_block(graph, x, affine, x, Epilogue(slope, 1.0, 1.0))
     if graph.sources != graph.nodes:
         raise BuildError(

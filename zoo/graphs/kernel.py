@@ -89,8 +89,9 @@ class Kernel(ABC):
 
 
 class FusingKernel(Kernel):
-    """A kernel that also runs what a block does around a propagation.
+    """A kernel that also runs what a block does around a propagation, of one network or of several at once.
 
+    Features are [nodes, width] and a bias is [width]; of several networks both have one more, leading, dimension.
     scratch: memory that its calls, and those of `zoo.graphs.affine`, use at once and keep nothing in. buffers: memory
     for results; None where PyTorch's allocator does as well.
     """

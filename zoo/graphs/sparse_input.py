@@ -11,6 +11,7 @@ from zoo.graphs.buffers import Buffers
 from zoo.graphs.kernel import Structure
 from zoo.graphs.operators import NeighbourSum
 from zoo.graphs.rows import csr_matrix
+from zoo.graphs.transforms import is_transformed
 
 # The share of entries other than zero above which the dense product is as fast, and the number of entries below which
 # neither takes long (docs/log.md).
@@ -71,7 +72,7 @@ def skips_zeros(x: Tensor) -> bool:
 def takes_loops(x: Tensor, *others: Tensor | None) -> bool:
     """Whether features x can go through loops that fuse, together with these: dense matrices of one full precision.
 
-    Autocast and function transforms want every step to be PyTorch's own.
+    Autocast wants every step to be PyTorch's own.
     """
     dtype = x.dtype
     if dtype not in _FULL or x.dim() != 2:
@@ -79,9 +80,7 @@ def takes_loops(x: Tensor, *others: Tensor | None) -> bool:
     for other in others:  # asked for each block of a step: a generator would take as long as all the rest
         if other is not None and other.dtype != dtype:
             return False
-    return not (
-        skips_zeros(x) or torch.is_autocast_enabled(x.device.type) or torch._C._are_functorch_transforms_active()
-    )
+    return not (skips_zeros(x) or torch.is_autocast_enabled(x.device.type))
 
 
 def product(x: Tensor, weight: Tensor) -> Tensor:
@@ -94,7 +93,7 @@ def product(x: Tensor, weight: Tensor) -> Tensor:
 
 def dropout(x: Tensor, p: float) -> Tensor:
     """`torch.nn.functional.dropout` in training; of a remembered x it draws for the entries other than zero alone."""
-    entries = None if p in (0, 1) or torch._C._are_functorch_transforms_active() else _found(x)
+    entries = None if p in (0, 1) or is_transformed() else _found(x)
     if entries is None:
         return functional.dropout(x, p)
     kept = entries.with_values(functional.dropout(entries.values, p))

@@ -56,9 +56,9 @@ class TritonKernel(FusingKernel):
     ) -> tuple[Tensor, Tensor | None]:
         """In one launch."""
         rows = self.structure.incoming
-        y = h.new_empty(rows.count, h.shape[1])
+        y = h.new_empty(*h.shape[:-2], rows.count, h.shape[-1])
         mask = torch.empty_like(y, dtype=torch.bool) if keep and epilogue.slope != 1 else None
-        skip = None if skip is None else skip.contiguous()
+        bias, skip = (part if part is None else part.contiguous() for part in (bias, skip))
         numbers = _numbers(h.device, h.dtype, epilogue)
         block_forward(rows.offsets, rows.columns, before, after, h, root, bias, skip, numbers, y, mask)
         return y, mask
@@ -69,7 +69,7 @@ class TritonKernel(FusingKernel):
         """In three launches: the bias' gradient is summed up in two."""
         dz, dbias = self.epilogue_backward(dy, mask, epilogue)
         rows = self.structure.outgoing
-        dh = self.scratch("dh", (rows.count, dy.shape[1]), dy.dtype)
+        dh = self.scratch("dh", (*dy.shape[:-2], rows.count, dy.shape[-1]), dy.dtype)
         scaled_sum(rows.offsets, rows.columns, after, before, dz, dh)
         return dz, dbias, dh
 

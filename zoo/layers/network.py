@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
-from torch import _C, Tensor, is_grad_enabled, nn, no_grad, stack
+from torch import Tensor, is_grad_enabled, nn, no_grad, stack
 
 from zoo.graphs.flow import Flow
 from zoo.graphs.graph import Graph
+from zoo.graphs.transforms import is_transformed
 from zoo.initializers.base import Initializer
 from zoo.layers.embedding import Embedding
 from zoo.layers.linear import Linear
@@ -81,7 +82,7 @@ class Blocks(nn.ModuleList):
         first: X_0, of which blocks take the rows that they need; without it, the first block's output.
         """
         blocks = list(self)
-        again = self.memory == "checkpoint" and is_grad_enabled() and not _C._are_functorch_transforms_active()
+        again = self.memory == "checkpoint" and is_grad_enabled() and not is_transformed()
         outputs: list[Tensor] = []
         for places in segments(len(blocks), "checkpoint" if again else "full", first_alone=first is None):
             part = blocks[places.start : places.stop]

@@ -1,5 +1,7 @@
 """One operator for convolution, activation and skip: equal to the steps it is made of, in value and gradients."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
@@ -177,3 +179,87 @@ def test_finished_step_by_step():
     z, skip = torch.tensor([-1.0, 2.0]), torch.tensor([10.0, 20.0])
     assert finished(z, skip, Epilogue(0.5, 2.0, 0.25)).tolist() == [1.5, 9.0]
     assert finished(z, None, Epilogue(0.0)).tolist() == [0.0, 2.0]
+
+
+MEMBERS = 3
+
+
+def members(leaves):
+    """Stacks [members, …] of tensors like these."""
+    generator = torch.Generator().manual_seed(5)
+    return {
+        name: None
+        if leaf is None
+        else torch.randn((MEMBERS, *leaf.shape), dtype=leaf.dtype, generator=generator).requires_grad_()
+        for name, leaf in leaves.items()
+    }
+
+
+def places(given):
+    """Where a vmap finds the members of each of these."""
+    return tuple(None if each is None else 0 for each in given)
+
+
+@pytest.mark.parametrize("kernel", ["compiled", "torch"])
+@pytest.mark.parametrize("skips", ["itself", "another", "nothing"])
+@pytest.mark.parametrize("root", [False, True])
+def test_members_of_a_vmap_are_each_what_it_is_alone(kernel, skips, root):
+    """Values and all gradients of each member, by the operator for all of them and step by step."""
+    run = operator(graph(kernel), "both", Epilogue(0.1, 0.8, 0.7), skips)
+    given = list(members(tensors(root=root)).values())
+    y = torch.vmap(run, in_dims=places(given))(*given)
+    seed = torch.randn(y.shape, dtype=y.dtype, generator=torch.Generator().manual_seed(3))
+    leaves = [each for each in given if each is not None]
+    found = torch.autograd.grad(y, leaves, seed, allow_unused=True)
+    for member in range(MEMBERS):
+        alone = [None if each is None else each[member].detach().requires_grad_() for each in given]
+        single = run(*alone)
+        torch.testing.assert_close(y[member], single)
+        own = [each for each in alone if each is not None]
+        for gradient, wanted in zip(
+            found, torch.autograd.grad(single, own, seed[member], allow_unused=True), strict=True
+        ):
+            assert (gradient is None) == (wanted is None)
+            if gradient is not None:
+                torch.testing.assert_close(gradient[member], wanted)
+
+
+def test_members_are_one_call_of_the_kernel(monkeypatch):
+    """Under a vmap the kernel is asked once for all members; a tensor that they share is taken as each one's."""
+    whole, stacks = graph(), members(tensors(root=False))
+    asked: list[torch.Size] = []
+    kernel: Any = whole._kernel
+    forward = kernel.block_forward
+
+    def counted(h, *others):
+        asked.append(h.shape)
+        return forward(h, *others)
+
+    monkeypatch.setattr(kernel, "block_forward", counted)
+    shared = tensors()["x"]
+    run = operator(whole, "both", Epilogue(0.0, 1.0, 1.0), "itself")
+    weight, bias = stacks["weight"], stacks["bias"]
+    assert weight is not None and bias is not None
+    y = torch.vmap(run, in_dims=(None, 0, None, 0, None))(shared, weight, None, bias, None)
+    assert asked == [(MEMBERS, NODES, 5)]
+    one = run(shared, weight[1], None, bias[1], None)
+    torch.testing.assert_close(y[1], one)
+
+
+def test_gradients_of_members_are_differentiable():
+    """Second derivatives of a vmapped block, against finite differences."""
+    given = [each for each in members(tensors(root=True)).values() if each is not None]
+    run = operator(graph(), "both", Epilogue(0.3, 0.9, 1.0), "another")
+    assert gradgradcheck(torch.vmap(run, in_dims=places(given)), given)
+
+
+def test_other_transforms_go_step_by_step():
+    """A gradient of PyTorch's function transforms, of a vmap too, is that of autograd."""
+    given = tensors()
+    run = operator(graph(), "both", Epilogue(0.0, 1.0, 1.0), "itself")
+    x, *others = given.values()
+    (wanted,) = torch.autograd.grad(run(x, *others).sum(), x)
+    torch.testing.assert_close(torch.func.grad(lambda x: run(x, *others).sum())(x), wanted)
+    twice = torch.stack([x, x])
+    found = torch.func.grad(lambda xs: torch.vmap(lambda x: run(x, *others))(xs).sum())(twice)
+    torch.testing.assert_close(found[1], wanted)
