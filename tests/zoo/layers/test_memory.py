@@ -155,7 +155,9 @@ def test_only_the_ends_of_segments_are_kept(kernel: Any):
             assert [not storage.expired() for storage in seen] == expected
         else:  # memory is lent again: what has a second tensor is in use
             buffers = graph._kernel.buffers  # pyright: ignore[reportAttributeAccessIssue]
-            (ring,) = (ring for (shape, dtype), ring in buffers._rings.items() if dtype == torch.float32)
+            (ring,) = (
+                ring for (_, dtype, use), ring in buffers._rings.items() if (dtype, use) == (torch.float32, "features")
+            )
             in_use = sum(torch._C._storage_Use_Count(buffer.untyped_storage()._cdata) > 2 for buffer in ring)
             assert in_use == sum(expected)
         del y
