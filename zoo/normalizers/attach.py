@@ -1,6 +1,7 @@
 """Where normalisers meet the weight matrices of a network."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,8 @@ from torch import Tensor, nn
 from zoo.errors import BuildError
 from zoo.normalizers.base import BoundedNormalizer, WeightNormalizer
 from zoo.normalizers.none import NoNormalizer
+from zoo.normalizers.rescaled import Rescaling
+from zoo.normalizers.rescaled_parts import rescaled_in_parts
 
 
 class MatrixGroup(nn.Module):
@@ -37,7 +40,10 @@ class MatrixGroup(nn.Module):
         normalizers = self.of(mode)
         if not normalizers:
             return {}
-        weight = torch.stack([parameters[name] for name in self.names])
+        weights = [parameters[name] for name in self.names]
+        if (rescaling := _rescaling(normalizers)) and not torch._C._are_functorch_transforms_active():
+            return dict(zip(self.names, rescaled_in_parts(weights, rescaling), strict=True))
+        weight = torch.stack(weights)
         for normalizer in normalizers:
             weight = normalizer(weight)
         return dict(zip(self.names, weight.unbind(), strict=True))
@@ -130,6 +136,19 @@ class WeightNormalization(nn.Module):
 
     def _groups(self) -> list[MatrixGroup]:
         return [group for group in self.groups if isinstance(group, MatrixGroup)]
+
+
+def _rescaling(normalizers: Sequence[WeightNormalizer]) -> Callable[[slice], Rescaling] | None:
+    """How matrices are rescaled, where that is all there is to it: one normaliser, whose `rescaling` says the same."""
+    alone = normalizers[0]
+    if len(normalizers) > 1 or not isinstance(alone, BoundedNormalizer) or alone._forward_hooks:
+        return None
+    if alone._forward_pre_hooks or alone._backward_hooks or alone._backward_pre_hooks:
+        return None
+    speaks = next(kind for kind in type(alone).__mro__ if vars(kind).keys() & {"forward", "normalize", "rescaling"})
+    if "rescaling" not in vars(speaks) or alone.rescaling(slice(0)) is None:
+        return None
+    return cast("Callable[[slice], Rescaling]", alone.rescaling)
 
 
 def _check_order(normalizers: Sequence[WeightNormalizer]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from zoo.normalizers.rescaled import Rescaling
 from zoo.recipe.fields import Mode, Scale
 
 Site = Literal["weight", "features"]
@@ -54,6 +55,14 @@ class BoundedNormalizer(WeightNormalizer, ABC):
         super().__init__(mode=mode)
         self.auto = c == "auto" or callable(c)
         self.register_buffer("c", torch.tensor(float(c) if isinstance(c, int | float) else 1.0))
+
+    def rescaling(self, rows: Any = ...) -> Rescaling | None:
+        """How `normalize` rescales these rows of the stacked matrices; None, as by default, where it does other things.
+
+        With it many matrices are rescaled a few at a time, and no copy of them lasts. It speaks for the `normalize` of
+        its own class: a subclass that overrides `normalize` alone is run by that.
+        """
+        return None
 
 
 class FeatureNormalizer(nn.Module, ABC):

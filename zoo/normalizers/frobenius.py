@@ -1,12 +1,12 @@
 """Frobenius normalisation of weight matrices, hard and soft."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
 from zoo.normalizers.base import BoundedNormalizer
 from zoo.normalizers.norms import frobenius_norm
-from zoo.normalizers.rescaled import Factor, into_ball, onto_sphere, rescaled
+from zoo.normalizers.rescaled import Factor, Rescaling, into_ball, onto_sphere, rescaled
 from zoo.recipe.fields import Mode, Scale
 
 Heads = Literal["each", "mean"]
@@ -40,6 +40,10 @@ class Frobenius(BoundedNormalizer):
         """Return c·W/‖W‖_F; shapes [..., d_in, d_out]."""
         return _normalized(weight, onto_sphere(self.c), self.heads)
 
+    def rescaling(self, rows: Any = ...) -> Rescaling | None:
+        """The same of some matrices, unless a block's heads share a factor."""
+        return Rescaling(onto_sphere(self.c[rows])) if self.heads == "each" else None
+
 
 class FrobeniusSoft(BoundedNormalizer):
     """W/max(1, ‖W‖_F/c): the identity inside the ball of radius c, `Frobenius` outside.
@@ -57,6 +61,10 @@ class FrobeniusSoft(BoundedNormalizer):
     def normalize(self, weight: Tensor) -> Tensor:
         """Return W/max(1, ‖W‖_F/c); shapes [..., d_in, d_out]."""
         return _normalized(weight, into_ball(self.c), self.heads)
+
+    def rescaling(self, rows: Any = ...) -> Rescaling | None:
+        """The same of some matrices, unless a block's heads share a factor."""
+        return Rescaling(into_ball(self.c[rows])) if self.heads == "each" else None
 
 
 def _normalized(weight: Tensor, factor: Factor, heads: Heads) -> Tensor:

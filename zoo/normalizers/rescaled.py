@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,6 +11,17 @@ from zoo.normalizers.norms import divisor, frobenius_norm
 
 # Of a norm, the factor and its derivative by the norm.
 Factor = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+class Rescaling(NamedTuple):
+    """s(‖W‖)·W of stacked matrices.
+
+    factor: of their norms, gives s. measure: of the matrices, gives the norms and their gradient D, a constant for
+    which ‖W‖ = ⟨D, W⟩; without, the norm is Frobenius'.
+    """
+
+    factor: Factor
+    measure: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
 
 
 def onto_sphere(c: Tensor) -> Factor:
@@ -44,6 +55,28 @@ def _norm(weight: Tensor, direction: Tensor | None) -> Tensor:
     return frobenius_norm(weight) if direction is None else (direction * weight).sum(dim=(-2, -1), keepdim=True)
 
 
+def pulled_back(
+    gradient: Tensor,
+    weight: Tensor,
+    direction: Tensor | None,
+    factor: Factor,
+    known: tuple[Tensor, Tensor, Tensor] | None = None,
+) -> Tensor:
+    """Return dW = s·G + s'·⟨G, W⟩·D.
+
+    known: norm, scale and slope, where they are constants; without, all is differentiable, by W too.
+    """
+    if known is None:
+        norm = _norm(weight, direction)
+        scale, slope = factor(norm)
+    else:
+        norm, scale, slope = known
+    along = slope * (gradient * weight).sum(dim=(-2, -1), keepdim=True)
+    if direction is None:  # W/‖W‖
+        direction, along = weight, along / divisor(norm)
+    return (gradient * scale).addcmul_(direction, along)
+
+
 def _onto_sphere(c: Tensor, norm: Tensor) -> tuple[Tensor, Tensor]:
     norm = divisor(norm)
     scale = c / norm
@@ -71,13 +104,9 @@ class _Rescaled(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
         weight, direction, norm, scale, slope = ctx.saved_tensors
-        if torch.is_grad_enabled():  # the gradient is to be differentiated, by W too
-            norm = _norm(weight, direction)
-            scale, slope = ctx.factor(norm)
-        along = slope * (gradient * weight).sum(dim=(-2, -1), keepdim=True)
-        if direction is None:  # W/‖W‖
-            direction, along = weight, along / divisor(norm)
-        return (gradient * scale).addcmul_(direction, along), None, None, None, None, None
+        known = None if torch.is_grad_enabled() else (norm, scale, slope)
+        found = pulled_back(gradient, weight, direction, ctx.factor, known)
+        return found, None, None, None, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, int]:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from zoo.normalizers.base import BoundedNormalizer
-from zoo.normalizers.norms import divisor, frobenius_norm, trace
-from zoo.normalizers.rescaled import into_ball, onto_sphere, rescaled
+from zoo.normalizers.norms import divisor, trace
+from zoo.normalizers.rescaled import Factor, Rescaling, into_ball, onto_sphere, rescaled
 from zoo.recipe.fields import Few, Mode, Scale
 
 _WARM_UP_LIMIT = 1000
@@ -77,11 +77,14 @@ class Spectral(BoundedNormalizer):
 
     def normalize(self, weight: Tensor) -> Tensor:
         """Return c·W/σ(W), or W/max(1, σ(W)/c) where soft; shapes [..., d_in, d_out]."""
-        factor = into_ball(self.c) if self.soft else onto_sphere(self.c)
         if self.method == "exact":
-            scale, _ = factor(self.sigma(weight))
+            scale, _ = self._factor()(self.sigma(weight))
             return weight * scale
-        return rescaled(weight, factor, self._gradient(weight))
+        return rescaled(weight, self._factor(), self._gradient(weight))
+
+    def rescaling(self, rows: Any = ...) -> Rescaling | None:
+        """The same of some matrices, for "gram", which has no state and whose gradient is known."""
+        return Rescaling(self._factor(rows), self._schatten) if self.method == "gram" else None
 
     def sigma(self, weight: Tensor) -> Tensor:
         """σ(W) of each matrix: [..., d_in, d_out] → [..., 1, 1]; differentiable once in W."""
@@ -89,12 +92,16 @@ class Spectral(BoundedNormalizer):
             return torch.linalg.matrix_norm(weight, ord=2, keepdim=True)
         return (self._gradient(weight) * weight).sum(dim=(-2, -1), keepdim=True)
 
+    def _factor(self, rows: Any = ...) -> Factor:
+        return into_ball(self.c[rows]) if self.soft else onto_sphere(self.c[rows])
+
     def _gradient(self, weight: Tensor) -> Tensor:
         """∇σ: σ has degree one in W, so σ = ⟨∇σ, W⟩, and with ∇σ held fixed the gradient of that is ∇σ again."""
-        if self.method == "power":
-            return self._outer(weight)
-        gradient: Any = _SchattenGradient.apply(weight, self.iterations)
-        return gradient
+        return self._outer(weight) if self.method == "power" else self._schatten(weight)[1]
+
+    def _schatten(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        found: Any = _Schatten.apply(weight, self.iterations)
+        return found
 
     @torch.no_grad()
     def _outer(self, weight: Tensor) -> Tensor:
@@ -109,43 +116,48 @@ class Spectral(BoundedNormalizer):
         self.u.copy_(_unit(_row_times(self.v, weight.mT), self.u))
 
 
-class _SchattenGradient(torch.autograd.Function):
-    """Gradient of the Schatten norm ‖W‖_p, p = 2·(2^squarings + 1): W (WᵀW)^(p/2 − 1) / ‖W‖_p^(p − 1); a constant."""
+class _Schatten(torch.autograd.Function):
+    """The Schatten norm ‖W‖_p, p = 2·(2^squarings + 1), and its gradient W (WᵀW)^(p/2 − 1) / ‖W‖_p^(p − 1); constants.
+
+    W: [..., d_in, d_out]; the norm: [..., 1, 1].
+    """
 
     @staticmethod
-    def forward(weight: Tensor, squarings: int) -> Tensor:
+    def forward(weight: Tensor, squarings: int) -> tuple[Tensor, Tensor]:
         matrices = weight.reshape(-1, *weight.shape[-2:])
-        matrices = matrices / divisor(frobenius_norm(matrices))
         wide = matrices.shape[-2] < matrices.shape[-1]
         power = matrices @ matrices.mT if wide else matrices.mT @ matrices
-        # (WᵀW)^(2^step) = power · exp(logarithm): it would leave the range of floats. From 1, as it is at first, two
-        # squarings of a d×d matrix bring the trace down to 1/d³ at least.
-        logarithm = torch.zeros_like(matrices[..., :1, :1])
+        # (WᵀW)^(2^step) = power · exp(logarithm): it would leave the range of floats. From 1, as it is at first, three
+        # squarings of a d×d matrix bring the trace down to 1/d⁷ at least.
+        square = trace(power)  # ‖W‖²
+        power.div_(divisor(square))
+        logarithm = torch.zeros_like(square)
         spare = torch.empty_like(power)
         for step in range(1, squarings + 1):
             power, spare = torch.bmm(power, power, out=spare), power
             logarithm = 2 * logarithm
-            if step % 2 == 0:
+            if step % 3 == 0 and step < squarings:
                 length = divisor(trace(power))
                 power.div_(length)
                 logarithm = logarithm + length.log()
-        direction = power @ matrices if wide else matrices @ power
-        total = divisor((direction * matrices).sum(dim=(-2, -1), keepdim=True))
+        gradient = power @ matrices if wide else matrices @ power
+        total = divisor((gradient * matrices).sum(dim=(-2, -1), keepdim=True))
         p = 2 * (2**squarings + 1)
-        direction.mul_(((total.log() + logarithm) / p).exp() / total)
-        return direction.view(weight.shape)
+        norm = square.sqrt() * (((total / divisor(square)).log() + logarithm) / p).exp()
+        gradient.mul_(norm / total)
+        return norm.view(*weight.shape[:-2], 1, 1), gradient.view(weight.shape)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.mark_non_differentiable(output)
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(*output)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None]:
         return None, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int, None], weight: Tensor, squarings: int) -> tuple[Any, int]:
-        return _SchattenGradient.apply(weight.movedim(in_dims[0], 0), squarings), 0
+    def vmap(info: Any, in_dims: tuple[int, None], weight: Tensor, squarings: int) -> tuple[Any, Any]:
+        return _Schatten.apply(weight.movedim(in_dims[0], 0), squarings), (0, 0)
 
 
 def _row_times(row: Tensor, matrix: Tensor) -> Tensor:

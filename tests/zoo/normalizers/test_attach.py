@@ -1,6 +1,7 @@
 """Normalisers on the matrices of a network."""
 
 import copy
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -191,3 +192,51 @@ def test_vectors_are_refused() -> None:
     """A bias among the matrices is an error, not a stack of vectors taken for a matrix."""
     with pytest.raises(ValueError, match="bias"):
         WeightNormalization({"bias": torch.zeros(3)}, [HALF])
+
+
+class Doubled(Frobenius):
+    """Twice what it inherits."""
+
+    def normalize(self, weight):
+        """Twice the sphere."""
+        return 2 * super().normalize(weight)
+
+
+class Renamed(Frobenius):
+    """What it inherits, under a name of its own."""
+
+
+def test_a_subclass_is_run_by_its_own_normalize() -> None:
+    """Where a class overrides `normalize`, what its parent says of rescaling a few matrices at a time is not used."""
+    for kind, norm in ((Doubled, 1.0), (Renamed, 0.5)):
+        weights = Network(partial(kind, c=0.5)).weights().values()
+        torch.testing.assert_close(
+            torch.stack([torch.linalg.matrix_norm(w).max() for w in weights]), torch.full((7,), norm)
+        )
+
+
+def test_who_listens_to_a_normaliser_hears_it() -> None:
+    """With a hook on it a normaliser is called with all matrices of a shape, and the result is what the hook says."""
+
+    def tripled(module: nn.Module, inputs: Any, output: Any) -> Any:
+        return output * 3
+
+    network = Network(HALF)
+    for normalizer in network.normalization.bounded():
+        normalizer.register_forward_hook(tripled)
+    for weight in network.weights().values():
+        torch.testing.assert_close(torch.linalg.matrix_norm(weight).max(), torch.tensor(1.5))
+
+
+def test_function_transforms_pass_through() -> None:
+    """The gradient by `torch.func` is the one by autograd."""
+    network = Network(HALF)
+    weights = {name: weight.detach() for name, weight in network.matrices().items()}
+
+    def total(given: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return torch.stack([weight.pow(3).sum() for weight in network.normalization(given).values()]).sum()
+
+    found = torch.func.grad(total)(weights)
+    total(network.matrices()).backward()
+    for name, weight in network.matrices().items():
+        torch.testing.assert_close(found[name], weight.grad)
