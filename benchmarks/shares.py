@@ -1,9 +1,10 @@
 """What parts of the zoo cost: normalisers and probes as shares of a step, imports, a study's processes.
 
-    python benchmarks/shares.py [--what normalizers probes imports studies] [--depth 512]
+    python benchmarks/shares.py [--what normalizers probes imports studies] [--depth 512] [--budget 60]
 
-The share of a part is 1 − t/t′, round by round, with t′ the time of an epoch with it and t of one without. Method and
-reading: docs/benchmarks.md.
+The share of a part is 1 − t/t′, round by round, with t′ the time of an epoch with it and t of one without. Everything
+is measured in turns, in as many rounds as there is time for, which the table says. With the default budget it takes
+some six minutes on two cores. Method and reading: docs/benchmarks.md.
 """
 
 import argparse
@@ -32,7 +33,7 @@ STARTS = {
     "zoo --help": ["-m", "zoo", "--help"],
     "zoo list models": ["-m", "zoo", "list", "models"],
 }
-Rows = list[list[str]]
+Say = Callable[[str], None]
 
 
 def main() -> None:
@@ -42,8 +43,10 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=512, help="blocks of the normalisers' network")
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--recipe", default="cora-res-gcn-64", help="of the probes' and the study's network")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--budget", type=float, default=300.0, help="seconds after which no other round begins")
+    parser.add_argument("--rounds", type=int, default=15, help="at most")
+    parser.add_argument(
+        "--budget", type=float, default=60.0, help="seconds of each part after which no other round of it begins"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=FOLDER / "shares")
     given = parser.parse_args()
@@ -63,15 +66,25 @@ def measure(given: argparse.Namespace) -> None:
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("", total=len(given.what))
         for part in given.what:
-            progress.update(bar, description=part)
-            found = {"found": PARTS[part](given), "environment": environment(given.threads)}
+            found = {"found": PARTS[part](given, _say(progress, bar, part)), "environment": environment(given.threads)}
             records.put(part, "", found)
             publish(given.out, document(records))
             progress.advance(bar)
     Console().print(given.out.with_suffix(".md").read_text("utf-8"), markup=False, soft_wrap=True)
 
 
-def normalizers(given: argparse.Namespace) -> dict[str, Any]:
+def _say(progress: Any, bar: Any, part: str) -> Say:
+    """What a part tells of itself, as the bar's description, or as lines where nobody watches a bar."""
+
+    def say(what: str) -> None:
+        progress.update(bar, description=f"{part}: {what}")
+        if not progress.console.is_terminal:
+            progress.console.print(f"{part}: {what}", markup=False, highlight=False)
+
+    return say
+
+
+def normalizers(given: argparse.Namespace, say: Say) -> dict[str, Any]:
     """Quartiles of the share of a step that each normaliser takes; their networks are otherwise the same."""
     from compared.allocator import one_arena
     from compared.points import BASE, Point
@@ -92,12 +105,13 @@ def normalizers(given: argparse.Namespace) -> dict[str, Any]:
         bound = c.get(name, point.norm / given.width**0.5)
         trainings.append(training(name, {**normalizer, "c": bound}))
     limits = Limits(repeats=given.rounds, budget=given.budget, check=2, tolerance=float("inf"))
-    seconds = race(trainings, limits).seconds
+    seconds = race(trainings, limits, say).seconds
     for each in trainings:
         each.close()
     plain = seconds.pop("none")
     return {
         "point": point.plain,
+        "rounds": len(plain),
         "none": quartiles(plain),
         "share": {
             name: quartiles([1 - one / other for one, other in zip(plain, times, strict=True)])
@@ -106,24 +120,36 @@ def normalizers(given: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def probes(given: argparse.Namespace) -> dict[str, Any]:
-    """Quartiles of the time of an epoch over one without probes, and peak memory."""
+def probes(given: argparse.Namespace, say: Say) -> dict[str, Any]:
+    """Quartiles of the time of an epoch over one without probes, and the median of peak memory."""
+    from compared.ratios import quartiles
     from probe_overhead import peaks, times
 
-    return {"recipe": given.recipe, "times": times(given.recipe, given.rounds), "peaks": peaks(given.recipe)}
+    ratios = times(given.recipe, given.rounds, given.budget / 2, say)
+    memory = peaks(given.recipe, given.budget / 2, say)
+    return {
+        "recipe": given.recipe,
+        "rounds": len(ratios["none"]),
+        "processes": len(memory["none"]),
+        "times": {case: quartiles(found) for case, found in ratios.items()},
+        "peaks": {case: statistics.median(found) for case, found in memory.items()},
+    }
 
 
-def imports(given: argparse.Namespace) -> dict[str, Any]:
+def imports(given: argparse.Namespace, say: Say) -> dict[str, Any]:
     """Seconds of whole processes, quartiles, in turns; and the slowest of what `import zoo` imports, itself only."""
     from compared.ratios import quartiles
+    from compared.rounds import rounds
 
     found: dict[str, list[float]] = {name: [] for name in STARTS}
-    for _ in range(max(given.rounds, 3) + 1):
+    for number in rounds(given.rounds + 1, given.budget, 4):  # the first fills the disk's cache, and is not counted
+        say(f"round {number}")
         for name, words in STARTS.items():
             began = time.perf_counter()
             subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
             found[name].append(time.perf_counter() - began)
-    return {"seconds": {name: quartiles(times[1:]) for name, times in found.items()}, "slowest": _slowest()}
+    seconds = {name: quartiles(times[1:]) for name, times in found.items()}
+    return {"rounds": len(found["python"]) - 1, "seconds": seconds, "slowest": _slowest()}
 
 
 def _slowest(many: int = 8) -> dict[str, float]:
@@ -138,18 +164,27 @@ def _slowest(many: int = 8) -> dict[str, float]:
     return dict(sorted(seconds.items(), key=lambda pair: -pair[1])[:many])
 
 
-def studies(given: argparse.Namespace) -> dict[str, Any]:
-    """Ratios of the time of runs one after the other to that of a study on all cores."""
+def studies(given: argparse.Namespace, say: Say) -> dict[str, Any]:
+    """Seconds of runs one after the other, of a study on all cores, and the ratio; they take turns in being first."""
+    from compared.ratios import of_rounds
+    from compared.rounds import rounds
     from study_throughput import sequential, study
 
-    options = argparse.Namespace(recipe=given.recipe, epochs=60, seeds=6)
+    options = argparse.Namespace(recipe=given.recipe, epochs=40, seeds=4)
     cores = len(os.sched_getaffinity(0))
-    pairs = [(sequential(options, cores), study(options)) for _ in range(3)]
-    ratios = [alone / together for alone, together in pairs]
-    return {**vars(options), "cores": cores, "pairs": pairs, "median": statistics.median(ratios), "ratios": ratios}
+    ways: dict[str, Callable[[], float]] = {
+        "alone": lambda: sequential(options, cores),
+        "study": lambda: study(options),
+    }
+    found: dict[str, list[float]] = {way: [] for way in ways}
+    for number in rounds(given.rounds, given.budget, 2):
+        for way in ways if number % 2 == 0 else reversed(ways):
+            say(f"round {number + 1}, {way}")
+            found[way].append(ways[way]())
+    return {**vars(options), "cores": cores, **found, "ratio": of_rounds(found["alone"], found["study"])}
 
 
-PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+PARTS: dict[str, Callable[[argparse.Namespace, Say], dict[str, Any]]] = {
     "normalizers": normalizers,
     "probes": probes,
     "imports": imports,
@@ -170,10 +205,10 @@ def document(records: Any) -> str:
             for name, share in found["share"].items()
         ]
         title = f"## Normalisers: share of a step, {at['depth']} GCN blocks of width {at['width']} on {at['data']}"
-        parts += [title, table(["normaliser", "share of an epoch"], rows)]
+        parts += [title, table(["normaliser", "share of an epoch"], rows), *filter(None, [_rounds(found)])]
     for record in records.of("probes"):
         found = record["found"]
-        none = found["peaks"]["none"]
+        none, processes = found["peaks"]["none"], found["processes"]
         rows = [
             [
                 case,
@@ -185,6 +220,7 @@ def document(records: Any) -> str:
         parts += [
             f"## Probes, read at every step of `{found['recipe']}`",
             table(["probes", "time of an epoch", "peak memory"], rows),
+            f"{_rounds(found)} Memory: the median of {processes} process{'es' * (processes > 1)} each.",
         ]
     for record in records.of("imports"):
         found = record["found"]
@@ -193,17 +229,31 @@ def document(records: Any) -> str:
             for name, (low, middle, high) in found["seconds"].items()
         ]
         slowest = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in found["slowest"].items())
-        parts += ["## Starting", table(["process", "wall time"], rows), f"Of `import zoo`, by package: {slowest}."]
+        parts += [
+            "## Starting",
+            table(["process", "wall time"], rows),
+            f"{_rounds(found)} Of `import zoo`, by package: {slowest}.".strip(),
+        ]
     for record in records.of("studies"):
         found = record["found"]
         rows = [
-            [f"{alone:.1f} s", f"{together:.1f} s", f"{alone / together:.2f}"] for alone, together in found["pairs"]
+            [f"{alone:.1f} s", f"{together:.1f} s", f"{alone / together:.2f}"]
+            for alone, together in zip(found["alone"], found["study"], strict=True)
         ]
+        low, middle, high = found["ratio"]
         heads = [f"one after the other, {found['cores']} threads", f"study, {found['cores']} processes", "ratio"]
-        what = f"{found['seeds']} runs of `{found['recipe']}`, {found['epochs']} epochs; whole processes."
+        what = (
+            f"{found['seeds']} runs of `{found['recipe']}`, {found['epochs']} epochs; whole processes, a round a row; "
+            f"median of the ratios {middle:.2f} ({low:.2f}–{high:.2f})."
+        )
         parts += ["## Studies", table(heads, rows), what]
     where = dict.fromkeys(words(record["environment"]) for record in records.found.values())
     return "\n\n".join([*parts, "\n".join(["Measured:", "", *(f"- {each}" for each in where)])]) + "\n"
+
+
+def _rounds(found: dict[str, Any]) -> str:
+    """How many rounds the quartiles are of; nothing for a measurement that did not say."""
+    return f"Median and quartiles of {found['rounds']} rounds." if "rounds" in found else ""
 
 
 def _percent(share: float) -> str:

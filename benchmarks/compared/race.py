@@ -1,12 +1,12 @@
 """Turns: everyone trains a little, then the next; what is compared was measured side by side."""
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from compared.contestant import Contestant
+from compared.rounds import rounds
 
 Say = Callable[[str], None]
 
@@ -57,10 +57,7 @@ def race(contestants: Sequence[Contestant], limits: Limits, say: Say = lambda _:
     """
     apart, typical = _checked(contestants, limits, say)
     seconds: dict[str, list[float]] = {each.name: [] for each in contestants}
-    began = time.perf_counter()
-    for number in range(limits.repeats):
-        if number >= _FEWEST_ROUNDS and time.perf_counter() - began > limits.budget:
-            break
+    for number in rounds(limits.repeats, limits.budget, _FEWEST_ROUNDS):
         say(f"round {number + 1}")
         first = number % len(contestants)
         for each in [*contestants[first:], *contestants[:first]]:

@@ -9,7 +9,7 @@ import typer
 from zoo.errors import Problem, RecipeError
 
 Words = Annotated[
-    list[str], typer.Argument(metavar="RECIPE… [a.b=c | ~a.b]…", help="recipes by name or path, then changes to them")
+    list[str], typer.Argument(metavar="RECIPE|a.b=c|~a.b", help="recipes by name or path, then changes to them")
 ]
 Plugins = Annotated[
     list[Path] | None, typer.Option("--plugin", metavar="FILE", help="a Python file that registers names; repeatable")

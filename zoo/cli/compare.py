@@ -1,6 +1,7 @@
 """`zoo compare`: finished runs and studies in one table."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ from zoo.cli.arguments import AllowPlugins, Plugins
 from zoo.cli.study import Format, Interval, Quick, Runs, Values
 
 What = Annotated[
-    list[str], typer.Argument(metavar="RUN_OR_STUDY…", help="run folders, folders above some, or studies by name")
+    list[str], typer.Argument(metavar="RUN|STUDY", help="run folders, folders above some, or studies by name")
 ]
 
 
@@ -51,10 +52,13 @@ def compare(
     folders = [name for name in named if Path(name).is_dir()]
     studies = [name for name in named if name not in folders]
     for name in studies:
-        if name not in where.studies() and not name.endswith((".yaml", ".yml")):
+        if where.study(name) is None and not name.endswith((".yaml", ".yml")):
+            wrong, near = "is neither a folder nor a study", did_you_mean(name, where.studies())
+            if where.find(name):
+                wrong, near = "is a recipe", f" — its runs are below {runs / name}" if (runs / name).is_dir() else ""
             raise RunError(
-                f"compare {name} — is neither a folder nor a study — expected run folders, folders above some, or "
-                f"names from 'zoo list studies'{did_you_mean(name, where.studies())}"
+                f"compare {name} — {wrong} — expected run folders, folders above some, or names from "
+                f"'zoo list studies'{near}"
             )
     allowed = {"plugins": plugin or [], "allow_plugins": allow_plugins}
     sources = [
@@ -64,6 +68,7 @@ def compare(
         sources.append(("runs", cells_of_runs(folders)))
     found = [cell for cell in joined(sources) if cell.ground is not None]
     if not found:
-        raise RunError(f"compare {' '.join(named)} — no run is finished — expected runs to compare: zoo study run …")
+        to_do = f"zoo study run {quote(studies[0])}{' --quick' if quick else ''}"
+        raise RunError(f"compare {' '.join(named)} — no run below {runs} is finished — expected some: {to_do}")
     base = baseline_named(found, baseline) if baseline else None
     print_table(long_table(found, baseline=base, interval=kind, values=values), form)

@@ -1,4 +1,4 @@
-"""`zoo copy`: a shipped recipe as a file of one's own."""
+"""`zoo copy`: a shipped recipe or study as a file of one's own."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,30 +9,102 @@ from zoo.cli.arguments import split_words
 
 
 def copy(
-    recipe: Annotated[str, typer.Argument(help="a recipe's name or path")],
+    what: Annotated[str, typer.Argument(metavar="RECIPE|STUDY", help="its name or path")],
     to: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="the new file; ./<name>.yaml if not given")
+        Path | None,
+        typer.Argument(metavar="FILE", help="the new file; ./<recipe>.yaml or ./studies/<study>.yaml if not given"),
     ] = None,
 ) -> None:
-    """Copy a recipe to a file to edit, its parents merged in, so that it stands by itself."""
-    split_words([recipe])
+    """Copy a recipe or a study to a file to edit. A recipe has its parents merged in, so that it stands by itself.
 
+    Where a recipe and a study have one name, `studies/NAME` is the study.
+
+    Examples:
+        zoo copy cora-res-gcn-64 mine.yaml
+
+        zoo copy studies/hello
+
+    """
+    split_words([what])
+
+    import shlex
+
+    from zoo.recipe import where
+    from zoo.untrusted.text import inert
+
+    name, text, is_study = _study(what) if _is_study(what) else _recipe(what)
+    own = Path(where.STUDIES, f"{Path(name).name}.yaml") if is_study else Path(f"{name.replace('/', '-')}.yaml")
+    file = own if to is None else to / own.name if to.is_dir() else to
+    word = shlex.quote(str(file))
+    run, check = ("zoo study run", "zoo study status") if is_study else ("zoo train", "zoo validate")
+    _write(file, f"# {run} {word}\n# made from {name}\n{text}", what)
+    print(inert(f"{file}: a {'study' if is_study else 'recipe'}, made from {name} — edit it, then"))
+    print(f"  {check} {word}\n  {run} {word}")
+    if not is_study and what in where.studies():
+        print(f"There is a study of that name, too: zoo copy {where.STUDIES}/{what}")
+
+
+def _is_study(what: str) -> bool:
+    """By the file's content or a study's name; a recipe of that name goes before. Raises: RecipeError for neither."""
+    from registry.errors import did_you_mean
     from zoo.errors import Problem, RecipeError
+    from zoo.recipe import text, where
+    from zoo.recipe.kind import is_study
+
+    if file := where.find(what):
+        return is_study(text.read(file))
+    if where.study(what):
+        return True
+    known = [*where.names(), *where.studies(), *(f"{where.STUDIES}/{name}" for name in where.studies())]
+    said = (
+        "neither a recipe nor a study — expected a name from 'zoo list recipes' or 'zoo list studies', or a .yaml file"
+    )
+    raise RecipeError(what, [Problem("", said + did_you_mean(what, known))], "copy")
+
+
+def _recipe(what: str) -> tuple[str, str, bool]:
     from zoo.recipe import merge, text
     from zoo.recipe.read import read
 
-    name, tree = read(recipe)
-    file = to or Path(f"{name.replace('/', '-')}.yaml")
-    if file.is_dir():
-        file = file / f"{name.replace('/', '-')}.yaml"
-    if file.exists():
-        raise RecipeError(
-            str(file),
-            [Problem("", "is there already, and is not overwritten — give another name: zoo copy RECIPE FILE")],
+    name, tree = read(what)
+    return name, text.write(merge.without(tree, merge.OWN)), False
+
+
+def _study(what: str) -> tuple[str, str, bool]:
+    from zoo.recipe import where
+    from zoo.studies.read import written
+
+    head, _, rest = written(what).partition("\n")
+    text = rest if head.startswith("# zoo study run ") else f"{head}\n{rest}"  # its own command, which is another now
+    name = f"{where.STUDIES}/{Path(what).stem}" if where.study(what) else Path(what).stem
+    return name, text, True
+
+
+def _write(file: Path, text: str, what: str) -> None:
+    """Raises: ZooError if the name cannot be a recipe's, or a file of that name is there; OSError from the system."""
+    from shlex import quote
+
+    from zoo.disk import said_of
+    from zoo.errors import ZooError
+    from zoo.untrusted.names import check_name
+
+    if file.suffix not in (".yaml", ".yml") or "=" in str(file):
+        raise ZooError(
+            f"copy — {file} cannot be a recipe's or study's name — expected one that ends in .yaml, without '='"
         )
-    body = {key: value for key, value in tree.items() if key not in merge.OWN}
     try:
-        file.write_text(f"# zoo train {file}\n# made from {name}\n{text.write(body)}", encoding="utf-8")
+        check_name(file.stem)
+    except ValueError as error:
+        raise ZooError(f"copy — {error}") from error
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError as error:
+        if not file.parent.is_dir():
+            raise ZooError(f"copy — {file.parent} is a file — expected a folder for {file.name}") from error
+        other = quote(str(file.with_stem(f"my-{file.stem}")))
+        said = "is there already, and is not overwritten — expected another name"
+        raise ZooError(f"copy — {file} {said}: zoo copy {quote(what)} {other}") from error
     except OSError as error:
-        raise RecipeError(str(file), [Problem("", f"cannot be written: {error.strerror}")]) from error
-    print(f"{file}: edit it, then 'zoo validate {file}' and 'zoo train {file}'")
+        raise ZooError(f"copy — {file} cannot be written: {said_of(error, file.parent)}") from error

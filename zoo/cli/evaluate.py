@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Annotated[list[Path], typer.Argument(metavar="RUN…", help="run folders, or folders above some")],
+    run: Annotated[list[Path], typer.Argument(metavar="RUN", help="run folders, or folders above some")],
     split: Annotated[str, typer.Option(help="train, val or test")] = "test",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "cpu",
     output: Annotated[

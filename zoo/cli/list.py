@@ -19,7 +19,7 @@ _TASKS = {"NodeData": "nodes, links", "LinkData": "links", "GraphData": "graphs"
 
 def list_(
     what: Annotated[
-        str | None, typer.Argument(metavar="[TABLE]", help="recipes, studies, normalizers, models, datasets, …")
+        str | None, typer.Argument(metavar="TABLE", help="recipes, studies, normalizers, models, datasets, …")
     ] = None,
     plugin: Plugins = None,
     as_json: AsJson = False,

@@ -1,7 +1,8 @@
 """The command `zoo`. Verbs import what they need when they run: help and listings answer at once.
 
-Exit codes: 0; 1 a bug, with its trace; 2 a mistake of the user's; 130 after a Ctrl-C; 143 after a SIGTERM; 141 where
-who reads the output has gone.
+Exit codes: 0; 1 a bug, with its trace, or what was asked for came out wrong (runs of a study failed, a figure is not
+the recorded one, something does not work here); 2 a mistake of the user's; 130 after a Ctrl-C; 143 after a SIGTERM; 141
+where who reads the output has gone.
 """
 
 import os

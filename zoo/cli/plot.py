@@ -15,7 +15,7 @@ from zoo.untrusted.text import inert
 if TYPE_CHECKING:
     from zoo.runs.run import Run
 
-Folders = Annotated[list[Path], typer.Argument(metavar="RUN…", help="folders of finished runs")]
+Folders = Annotated[list[Path], typer.Argument(metavar="RUN", help="folders of finished runs")]
 To = Annotated[Path | None, typer.Option("--to", metavar="DIR", help="where to write, instead of RUN/plots")]
 Formats = Annotated[str, typer.Option("--format", metavar="LIST", help="png, svg, pdf, or several with commas")]
 

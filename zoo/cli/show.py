@@ -23,6 +23,7 @@ def show(words: Words, plugin: Plugins = None, allow_plugins: AllowPlugins = Fal
     from registry.errors import did_you_mean
     from zoo.errors import Problem, RecipeError
     from zoo.recipe import where
+    from zoo.recipe.read import read
 
     for file in plugin or []:
         load_plugin(file)
@@ -33,6 +34,8 @@ def show(words: Words, plugin: Plugins = None, allow_plugins: AllowPlugins = Fal
         elif tables:
             for table in tables:
                 _show_name(table.table, name, as_json)
+        elif where.study(name):
+            read(name)  # says what studies are for
         else:
             known = [*where.names(), *(known for table in TABLES.values() for known in table.names())]
             near = did_you_mean(name, known)

@@ -1,11 +1,13 @@
 """`zoo study`: whole experiments, run, looked at and reported."""
 
+import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli.arguments import AllowPlugins, Plugins, parse_seeds
+from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, parse_seeds
 
 if TYPE_CHECKING:
     from zoo.studies.plan import Plan
@@ -17,7 +19,7 @@ study = typer.Typer(
 )
 
 Words = Annotated[
-    list[str], typer.Argument(metavar="STUDY [a.b=c]…", help="a study by name or path, then changes to its recipes")
+    list[str], typer.Argument(metavar="STUDY|a.b=c", help="a study by name or path, then changes to its recipes")
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="the study's short form")]
 Seeds = Annotated[str | None, typer.Option(help="0..4, 3 or 0,2,5; the study's own if not given")]
@@ -41,12 +43,13 @@ def run(
     executor: Annotated[str, typer.Option(help="processes, or ray")] = "processes",
     address: Annotated[str | None, typer.Option(help="of a Ray cluster; unset: a local one")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="try runs again that failed before")] = False,
+    as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only the table")] = False,
 ) -> None:
     """Train what is missing of a study, several runs at a time, and print its table.
 
     Finished runs are never run again; Ctrl-C loses nothing, and the same command goes on. Several of these commands may
-    work on one study at once.
+    work on one study at once. Exit code 1 if runs failed; what diverged is a result.
 
     Examples:
         zoo study run hello
@@ -56,6 +59,7 @@ def run(
         zoo study run my-study.yaml --executor ray --address ray://head:10001
 
     """
+    from zoo.cli.study_outcome import plain, say_failures
     from zoo.cli.study_progress import StudyProgress
     from zoo.studies.executors import make_executor
     from zoo.studies.run import run_study
@@ -63,11 +67,19 @@ def run(
     plan = _plan(words, quick, seeds, runs, plugin, allow_plugins)
     executing = make_executor(executor, device=device, workers=workers, address=address)
     try:
-        with StudyProgress(plan, executing, enabled=not quiet) as progress:
-            run_study(plan, executing, retry=retry, watcher=progress)
+        with StudyProgress(plan, executing, enabled=not (quiet or as_json)) as progress:
+            failures = run_study(plan, executing, retry=retry, watcher=progress)
     finally:
         executing.close()
-    _print_tables(plan, "rich", "t", values=False, flat=False)
+    if as_json:
+        reasons = {planned.path: reason for planned, reason in failures}
+        print(json.dumps(plain(plan, reasons), ensure_ascii=False))
+    else:
+        _print_tables(plan, "rich", "t", values=False, flat=False)
+    typed = _typed(words, quick, seeds, runs, plugin, allow_plugins)
+    say_failures(failures, f"zoo study status {typed}", f"zoo study run {typed} --retry")
+    if failures:
+        raise SystemExit(1)
 
 
 @study.command()
@@ -78,6 +90,7 @@ def status(
     runs: Runs = Path("runs"),
     plugin: Plugins = None,
     allow_plugins: AllowPlugins = False,
+    as_json: AsJson = False,
 ) -> None:
     """How far a study is: what is finished, running, waiting, and what failed with its reason."""
     from collections import Counter
@@ -87,6 +100,11 @@ def status(
     from zoo.untrusted.text import inert
 
     plan = _plan(words, quick, seeds, runs, plugin, allow_plugins)
+    if as_json:
+        from zoo.cli.study_outcome import plain
+
+        print(json.dumps(plain(plan), ensure_ascii=False))
+        return
     console = Console(soft_wrap=True, highlight=False, markup=False)
     states = [(planned, planned.state) for planned in plan.runs()]
     counts = Counter(state for _, state in states)
@@ -101,7 +119,7 @@ def status(
             console.print(inert(f"failed   {planned.title} → {planned.path}"))
             console.print(inert(f"         {planned.failure}", keep="\n\t"))
     if counts["failed"]:
-        console.print("'zoo study run … --retry' tries failed runs again")
+        console.print("'zoo study run … --retry' tries failed runs again; a failure.json in each folder has the trace")
 
 
 @study.command()
@@ -168,6 +186,15 @@ def _plan(
     changes = _changes(words, seeds)
     read_study = read(named[0], quick=quick, changes=changes, plugins=plugins or [], allow_plugins=allow_plugins)
     return Plan(read_study, runs, allow_plugins=allow_plugins)
+
+
+def _typed(
+    words: list[str], quick: bool, seeds: str | None, runs: Path, plugins: list[Path] | None, allow_plugins: bool
+) -> str:
+    """What names the same runs on another command line."""
+    options = ["--quick"] * quick + (["--seeds", seeds] if seeds else []) + ["--allow-plugins"] * allow_plugins
+    options += ["--runs", str(runs)] if runs != Path("runs") else []
+    return shlex.join([*words, *options, *(part for file in plugins or () for part in ("--plugin", str(file)))])
 
 
 def _changes(words: list[str], seeds: str | None) -> dict[str, Any]:

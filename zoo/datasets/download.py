@@ -1,10 +1,6 @@
 """Fetching one file: whole and verified, or not at all."""
 
-import http.client
 import io
-import urllib.error
-import urllib.parse
-import urllib.request
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -13,21 +9,11 @@ from typing import BinaryIO
 
 from zoo.atomic import replacing
 from zoo.datasets.digest import accepted, sha256
+from zoo.datasets.network import DownloadError, answer_to, check_address
 from zoo.disk import said_of
 from zoo.untrusted.zips import check_size
 
 _CHUNK = 1 << 16
-
-
-class DownloadError(Exception):
-    """A file could not be fetched; the text says why.
-
-    unreachable: the host itself did not answer. stuck: nothing can be written where files are kept.
-    """
-
-    def __init__(self, reason: str, *, unreachable: bool = False, stuck: bool = False) -> None:
-        super().__init__(reason)
-        self.unreachable, self.stuck = unreachable, stuck
 
 
 def download(
@@ -42,8 +28,7 @@ def download(
     no one reads, and which the next one writes anew.
     Raises: DownloadError; no file is left behind then.
     """
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        raise DownloadError(f"{url}: only http and https addresses are fetched")
+    check_address(url)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as file:
@@ -76,24 +61,12 @@ def _member(address: str, member: str, timeout: float, archives: dict[str, bytes
 
 
 def _copy(url: str, file: BinaryIO, timeout: float) -> None:
-    try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 (scheme checked above)
-            expected = answer.headers.get("Content-Length")
-            received = 0
-            while chunk := answer.read1(_CHUNK):
-                file.write(chunk)
-                received += len(chunk)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise DownloadError(f"the server answered {error.code} {error.reason}") from error
-    except TimeoutError as error:
-        raise DownloadError(f"no answer within {timeout:g} s", unreachable=True) from error
-    except urllib.error.URLError as error:
-        late = isinstance(error.reason, TimeoutError)
-        reason = f"no answer within {timeout:g} s" if late else f"the server cannot be reached: {error.reason}"
-        raise DownloadError(reason, unreachable=True) from error
-    except (http.client.HTTPException, ConnectionError) as error:
-        raise DownloadError(f"the connection broke: {error!r}") from error
+    with answer_to(url, timeout) as answer:
+        expected = answer.headers.get("Content-Length")
+        received = 0
+        while chunk := answer.read1(_CHUNK):
+            file.write(chunk)
+            received += len(chunk)
     # read1 ends quietly when the other side hangs up early
     if expected is not None and expected.isdecimal() and received != int(expected):
         raise DownloadError(f"truncated: {received} of {expected} bytes came")

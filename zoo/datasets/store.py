@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from platformdirs import user_cache_dir
 
 from zoo.datasets.digest import accepted, git_blob, sha256
-from zoo.datasets.download import DownloadError, download
+from zoo.datasets.download import download
+from zoo.datasets.network import DownloadError
 from zoo.datasets.turn import in_turn
 from zoo.errors import DataBroken, DataMissing
 from zoo.untrusted.text import inert

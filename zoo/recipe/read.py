@@ -1,11 +1,13 @@
 """A recipe's text with its parents beneath it: plain values, not yet checked."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from registry.errors import did_you_mean
 from zoo.errors import Problem, RecipeError
 from zoo.recipe import merge, text, where
+from zoo.recipe.kind import is_change, is_study
 from zoo.untrusted.names import check_name
 
 GENERATIONS = 32  # recipes that extend one another
@@ -18,7 +20,10 @@ def read(recipe: str | Path) -> tuple[str, dict[str, Any]]:
     """
     file = where.find(str(recipe))
     if file is None:
-        near = did_you_mean(str(recipe), where.names())
+        if where.study(str(recipe)):
+            raise _a_study(str(recipe))
+        change = f" — a change is written {recipe}=VALUE" if is_change(str(recipe)) else ""
+        near = change or did_you_mean(str(recipe), where.names())
         said = f"no such recipe — expected a name from 'zoo list recipes' or a .yaml file{near}"
         raise RecipeError(str(recipe), [Problem("", said)])
     name = _name_of(file)
@@ -26,10 +31,16 @@ def read(recipe: str | Path) -> tuple[str, dict[str, Any]]:
         check_name(name)
     except ValueError as error:
         raise RecipeError(str(file), [Problem("", f"{error} — rename the file")]) from error
-    return name, _extended(file, ())
+    return name, _extended(file, (), str(recipe))
 
 
-def _extended(file: Path, children: tuple[Path, ...]) -> dict[str, Any]:
+def _a_study(named: str) -> RecipeError:
+    word = quote(named)
+    said = f"is a study — expected a recipe — to train it: zoo study run {word}; to look at it: zoo study status {word}"
+    return RecipeError(named, [Problem("", said)])
+
+
+def _extended(file: Path, children: tuple[Path, ...], named: str) -> dict[str, Any]:
     if file in children:
         chain = " → ".join(path.stem for path in (*children, file))
         raise RecipeError(str(file), [Problem("extends", f"recipes extend each other in a circle: {chain}")])
@@ -37,9 +48,11 @@ def _extended(file: Path, children: tuple[Path, ...]) -> dict[str, Any]:
         said = f"more than {GENERATIONS} recipes extend one another — expected few"
         raise RecipeError(str(children[0]), [Problem("extends", said)])
     tree = text.read(file)
+    if is_study(tree):
+        raise _a_study(named)
     if plugins := tree.get("plugins"):
-        named = plugins if isinstance(plugins, list) else [plugins]
-        tree["plugins"] = [str(where.plugin(file, plugin)) for plugin in named]
+        several = plugins if isinstance(plugins, list) else [plugins]
+        tree["plugins"] = [str(where.plugin(file, plugin)) for plugin in several]
     parent = tree.pop("extends", None)
     if parent is None:
         return tree
@@ -49,7 +62,7 @@ def _extended(file: Path, children: tuple[Path, ...]) -> dict[str, Any]:
         raise RecipeError(
             str(file), [Problem("extends", f"no recipe {parent!r} beside this file or among the shipped ones{near}")]
         )
-    return merge.merge(merge.without(_extended(above, (*children, file)), merge.OWN), tree)
+    return merge.merge(merge.without(_extended(above, (*children, file), str(parent)), merge.OWN), tree)
 
 
 def _name_of(file: Path) -> str:

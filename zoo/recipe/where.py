@@ -24,6 +24,12 @@ def studies() -> list[str]:
     return sorted(file.stem for file in (shipped() / STUDIES).glob("*.yaml"))
 
 
+def study(name: str) -> Path | None:
+    """The file of a shipped study given by name, `hello` or `studies/hello`; None if there is none."""
+    stem = name.removeprefix(f"{STUDIES}/")
+    return shipped() / STUDIES / f"{stem}.yaml" if stem in studies() else None
+
+
 def find(recipe: str) -> Path | None:
     """The file of a recipe given by name or by path; None if there is none."""
     try:

@@ -63,6 +63,15 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
+def is_number(label: str) -> bool:
+    """Whether a label is a number, to be set right or drawn along an axis."""
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
+
+
 def _range(run: Sequence[int]) -> str:
     return f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(map(str, run))
 

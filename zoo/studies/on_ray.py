@@ -2,10 +2,13 @@
 
 import logging
 import os
+import signal
 import socket
 import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,8 @@ from zoo.runs import folder
 from zoo.studies.executor import Executor
 from zoo.studies.job import Ended, Job, work
 from zoo.studies.parcel import pack, unpack
-from zoo.studies.processes import PER_GPU
+from zoo.studies.processes import GRACE, PER_GPU
+from zoo.training.stop import Terminated, terminate
 
 # Ray honours the hook in ray.init alone; in the options of a task it would be ignored without a word.
 HOOK = {"worker_process_setup_hook": "zoo.dgl_backend.install"}
@@ -35,8 +39,9 @@ class OnRay(Executor):
     version of the zoo installed. A process that uses Ray already goes on with that.
 
     Machines that do not see the run folders train in a folder of their own and send the run when it has ended. There a
-    run that is broken off begins from its start; elsewhere it goes on from its saved state. Plug-ins are sent along;
-    ZOO_DATA, ZOO_CACHE and ZOO_OFFLINE are those of this process.
+    run that is broken off begins from its start; elsewhere it goes on from its saved state, which is of the last step
+    where a worker is told to end (a Ctrl-C, a SIGTERM), and of the last save where it is killed. Plug-ins are sent
+    along; ZOO_DATA, ZOO_CACHE and ZOO_OFFLINE are those of this process.
 
     Raises: ZooError if Ray is not installed or the cluster cannot be reached; TrainingError for a device it has not.
     """
@@ -81,18 +86,36 @@ class OnRay(Executor):
         if not self._running:
             time.sleep(seconds)
             return ()
-        ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
-        return [self._ended(task) for task in ready]
+        return [self._ended(task) for task in self._ready(list(self._running), 1, seconds)]
 
     def close(self) -> None:
-        """Cancel what is under way; stop Ray, or leave the cluster, unless this process used it before."""
-        for task in self._running:
-            self._ray.cancel(task, force=True)
-        self._running.clear()
-        for token in self._tokens.values():
-            token.unlink(missing_ok=True)
-        self._tokens.clear()
-        self._disconnect()
+        """Cancel what is under way; stop Ray, or leave the cluster, unless this process used it before.
+
+        Runs that are trained in their own folders save their state first. A Ctrl-C meanwhile ends them at once.
+        """
+        tasks = list(self._running)
+        try:
+            for task in tasks:
+                self._ray.cancel(task)  # there it is as a Ctrl-C
+            if tasks:
+                self._ready(tasks, len(tasks), GRACE)
+        finally:
+            for task in tasks:
+                self._ray.cancel(task, force=True)
+            self._running.clear()
+            for token in self._tokens.values():
+                token.unlink(missing_ok=True)
+            self._tokens.clear()
+            self._disconnect()
+
+    def _ready(self, tasks: Sequence[Any], number: int, seconds: float) -> Sequence[Any]:
+        """The tasks that have ended, once they are so many or after so many seconds."""
+        try:
+            return self._ray.wait(tasks, num_returns=number, timeout=seconds)[0]
+        except SystemExit as left:  # Ray makes code 1 of what a handler raises
+            if signal.getsignal(signal.SIGTERM) is terminate:
+                raise Terminated from left
+            raise
 
     def _disconnect(self) -> None:
         if self._owned:
@@ -147,11 +170,14 @@ class Order:
 
 
 def train_there(order: Order) -> tuple[Ended, bytes | None]:
-    """On the worker: train, in a temporary folder if the run's own is not seen; how it ended, and that folder's run."""
+    """On the worker: train, in a temporary folder if the run's own is not seen; how it ended, and that folder's run.
+
+    A SIGTERM ends the worker, as Ray has it, but after the state is saved.
+    """
     if order.version != __version__:  # the run would have another identity, and never be found
         said = f"a Ray worker has zoo {__version__} — expected {order.version}, as on the machine that asks"
         return Ended("failed", said), None
-    with tempfile.TemporaryDirectory(prefix="zoo-") as here:
+    with _sigterm(terminate), tempfile.TemporaryDirectory(prefix="zoo-") as here:
         job = _with_plugins(order, Path(here))
         if (Path(job.runs) / order.token).is_file():
             return work(job, order.device, order.threads), None
@@ -159,6 +185,22 @@ def train_there(order: Order) -> tuple[Ended, bytes | None]:
         path = runs / Path(job.path).relative_to(job.runs)
         ended = work(replace(job, runs=str(runs), path=str(path)), order.device, order.threads)
         return ended, pack(path) if path.is_dir() else None
+
+
+@contextmanager
+def _sigterm(during: Any) -> Iterator[None]:
+    """Have SIGTERM handled so for the life of a `with`, and as before after it, whatever Ray puts there meanwhile."""
+    if threading.current_thread() is not threading.main_thread():  # where Ray and Python leave signals alone
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    if during is not None:
+        signal.signal(signal.SIGTERM, during)
+    try:
+        yield
+    finally:
+        if before is not None:  # else it is none of Python's, which cannot put it back
+            signal.signal(signal.SIGTERM, before)
 
 
 def _with_plugins(order: Order, here: Path) -> Job:
@@ -229,8 +271,9 @@ def _connect(ray: Any, address: str | None, runtime: Mapping[str, Any], device: 
     try:
         if address is not None:
             _knock(address)
-        # "local" starts one whatever RAY_ADDRESS says, and whatever Ray runs on this machine.
-        ray.init(address or "local", runtime_env=dict(runtime), **here, **quiet)
+        with _sigterm(None):
+            # "local" starts one whatever RAY_ADDRESS says, and whatever Ray runs on this machine.
+            ray.init(address or "local", runtime_env=dict(runtime), **here, **quiet)
     except Exception as error:
         what = f"{address} cannot be reached" if address else "no Ray can be started here"
         raise ZooError(

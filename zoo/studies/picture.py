@@ -6,6 +6,7 @@ from typing import Any
 from zoo.errors import RunError
 from zoo.plots.study import Line, scatter, sweep
 from zoo.studies.cells import Cell, Ground
+from zoo.studies.figures import is_number
 from zoo.studies.plan import Plan
 from zoo.studies.predictors import predictors
 from zoo.studies.report import cells
@@ -53,18 +54,18 @@ def _sweep(found: Sequence[Cell], axis: str, title: str) -> Any:
 
     A cell whose label is no number has a level line, from one end of the axis to the other.
     """
-    numbers = sorted({float(cell.axes[axis]) for cell in found if _is_number(cell.axes[axis])})
-    if len(numbers) < 2 and (odd := next((cell for cell in found if not _is_number(cell.axes[axis])), None)):
+    numbers = sorted({float(cell.axes[axis]) for cell in found if is_number(cell.axes[axis])})
+    if len(numbers) < 2 and (odd := next((cell for cell in found if not is_number(cell.axes[axis])), None)):
         word = f"{axis!r} has the label {odd.axes[axis]!r}, which is no number"
         raise RunError(f"report.x — {word} — expected an axis with two numbers at least")
-    said, alone = _panel_axes(found, axis), axis if any(not _is_number(cell.axes[axis]) for cell in found) else ""
+    said, alone = _panel_axes(found, axis), axis if any(not is_number(cell.axes[axis]) for cell in found) else ""
     lines: dict[tuple[str, str], list[tuple[float, Cell]]] = {}
     for cell in found:
         assert cell.ground is not None
         others = [label for name, label in cell.axes.items() if name != axis and name not in said]
         panel = ", ".join(cell.axes[name] for name in said if name in cell.axes) or _kind(cell.ground)
         label = cell.axes[axis]
-        if _is_number(label):
+        if is_number(label):
             lines.setdefault((panel, ", ".join(others) or alone), []).append((float(label), cell))
         else:
             level = [(end, cell) for end in (numbers[0], numbers[-1])]
@@ -72,7 +73,7 @@ def _sweep(found: Sequence[Cell], axis: str, title: str) -> Any:
     drawn = []
     for (panel, others), points in lines.items():
         points.sort(key=lambda point: point[0])
-        level = not any(_is_number(cell.axes[axis]) for _, cell in points)
+        level = not any(is_number(cell.axes[axis]) for _, cell in points)
         figures = [summarise(cell.tests) for _, cell in points]
         drawn.append(
             Line(
@@ -124,14 +125,6 @@ def _numeric(found: Sequence[Cell]) -> str | None:
     """The last axis whose labels are all numbers, if there are several."""
     for axis in reversed(list(found[0].axes if found else ())):
         labels = {cell.axes[axis] for cell in found}
-        if len(labels) > 1 and all(_is_number(label) for label in labels):
+        if len(labels) > 1 and all(is_number(label) for label in labels):
             return axis
     return None
-
-
-def _is_number(label: str) -> bool:
-    try:
-        float(label)
-    except ValueError:
-        return False
-    return True

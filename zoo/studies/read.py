@@ -1,7 +1,9 @@
 """From a name or a path to a checked `Study`."""
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +12,7 @@ from registry.errors import did_you_mean
 from zoo.errors import Problem, RecipeError
 from zoo.recipe import merge, text, where
 from zoo.recipe.consent import consented
+from zoo.recipe.kind import is_recipe
 from zoo.recipe.shown import shown
 from zoo.studies.grid import label
 from zoo.studies.schema import LIST, MAPPING, Range, Report, Study, Tuning
@@ -38,6 +41,8 @@ def read(
     """
     file = _find(str(study))
     tree = text.read(file)
+    if is_recipe(tree):
+        raise _a_recipe(str(study))
     short = tree.pop("quick", None)
     if quick:
         if not isinstance(short, dict) or not all(isinstance(key, str) for key in short):
@@ -46,16 +51,36 @@ def read(
         tree = {**merge.merge(tree, short), **{key: short[key] for key in ("vary", "seeds", "splits") if key in short}}
     problems = _changed(tree, changes or {})
     tree["name"] = f"{file.stem}-quick" if quick else file.stem
-    tree["base"] = _beside(file, tree.get("base"))
-    for alternative in _alternatives(tree.get("vary")):
-        alternative["base"] = _beside(file, alternative["base"])
+    _name_wholly(file, tree)
     if isinstance(tree.get("plugins"), list):
-        named = [where.plugin(file, plugin) for plugin in tree["plugins"]]
-        files = consented(named, plugins, allow=allow_plugins, recipe=str(study), what="study")
+        files = consented(map(Path, tree["plugins"]), plugins, allow=allow_plugins, recipe=str(study), what="study")
         tree["plugins"] = list(map(str, files))
     elif plugins and tree.get("plugins") is None:
         tree["plugins"] = list(map(str, plugins))
     return _checked(str(study), tree, problems)
+
+
+def written(study: str | Path) -> str:
+    """The text of a study for a file in any folder: as it stands, or with whole paths where it names files beside it.
+
+    Raises: RecipeError if there is no such study, or it is no YAML.
+    """
+    file = _find(str(study))
+    tree = text.read(file)
+    moved = deepcopy(tree)
+    for part in (moved, moved.get("quick")):
+        if isinstance(part, dict):
+            _name_wholly(file, part)
+    return file.read_text(encoding="utf-8") if moved == tree else text.write(moved)
+
+
+def _name_wholly(file: Path, tree: dict[str, Any]) -> None:
+    """Put the paths of what lies beside the study's file in place of names that are relative to it."""
+    for place in (tree, *_alternatives(tree.get("vary"))):
+        if "base" in place:
+            place["base"] = _beside(file, place["base"])
+    if isinstance(tree.get("plugins"), list):
+        tree["plugins"] = [str(where.plugin(file, plugin)) for plugin in tree["plugins"]]
 
 
 def _changed(tree: dict[str, Any], changes: dict[str, Any]) -> list[Problem]:
@@ -83,14 +108,19 @@ def _alternatives(vary: Any) -> Iterator[dict[str, Any]]:
 
 
 def _find(study: str) -> Path:
-    path = Path(study).expanduser()
-    if path.suffix not in {".yaml", ".yml"}:
-        path = where.shipped() / where.STUDIES / f"{study.removeprefix(f'{where.STUDIES}/')}.yaml"
-    if not path.is_file():
-        near = did_you_mean(path.stem, where.studies())
+    file = where.find(study) if study.endswith((".yaml", ".yml")) else where.study(study)
+    if file is None:
+        if where.find(study):
+            raise _a_recipe(study)
+        near = did_you_mean(Path(study).stem, where.studies())
         said = f"no such study — expected a name from 'zoo list studies' or a .yaml file{near}"
         raise RecipeError(study, [Problem("", said)], "study")
-    return path.resolve()
+    return file.resolve()
+
+
+def _a_recipe(named: str) -> RecipeError:
+    said = f"is a recipe — expected a study — to train it: zoo train {quote(named)}"
+    return RecipeError(named, [Problem("", said)], "study")
 
 
 def _beside(file: Path, base: Any) -> Any:

@@ -4,7 +4,7 @@ import errno
 import os
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -35,12 +35,16 @@ class StudyWatcher(Protocol):
         ...
 
 
-def run_study(plan: Plan, executor: Executor, *, retry: bool = False, watcher: StudyWatcher | None = None) -> None:
-    """Train every run of a plan that is not finished.
+Failures = Sequence[tuple[Planned, str]]
+
+
+def run_study(plan: Plan, executor: Executor, *, retry: bool = False, watcher: StudyWatcher | None = None) -> Failures:
+    """Train every run of a plan that is not finished; returns those that failed, now or before, each with its reason.
 
     Runs that failed stay failed; with `retry` each is tried once more, from the start. Several processes may work on
     one plan: a run that another one trains is left to it and waited for. A run whose process dies is begun again from
-    its saved state, twice at most. The caller closes the executor.
+    its saved state, twice at most. One that met a number that is not finite has a result, and did not fail. The caller
+    closes the executor.
     """
     with writing(plan.root):  # once, and not for each of hundreds of runs
         plan.root.mkdir(parents=True, exist_ok=True)
@@ -49,6 +53,7 @@ def run_study(plan: Plan, executor: Executor, *, retry: bool = False, watcher: S
     under_way: dict[str, Planned] = {}
     busy_until: dict[Path, float] = {}
     deaths: Counter[Path] = Counter()
+    reasons: dict[Path, str] = {}
     if retry:
         plan.retry()
     while True:
@@ -80,5 +85,9 @@ def run_study(plan: Plan, executor: Executor, *, retry: bool = False, watcher: S
                     folder.note_failure(run.path, ended.reason)
             if ended.how != "died":
                 plan.tried(run)
+            if ended.how == "failed":
+                reasons[run.path] = ended.reason
             if watcher:
                 watcher.ended(run, ended)
+    left = [run for run in plan.runs() if not run.finished]
+    return [(run, reasons.get(run.path) or run.failure or "it left no result") for run in left]

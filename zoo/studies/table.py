@@ -231,7 +231,7 @@ def _place(cell: Cell, axes: Sequence[str]) -> Axes:
 def _top(axes: Sequence[str], labels: Axes) -> str:
     """The head of a column: its labels; a number with the last word of its axis, as it says little alone."""
     words = [
-        f"{axis.split('.')[-1]} {label}" if _is_number(label) else label
+        f"{axis.split('.')[-1]} {label}" if figures.is_number(label) else label
         for axis, label in zip(axes, labels, strict=True)
     ]
     return ", ".join(words) or "test"
@@ -239,19 +239,11 @@ def _top(axes: Sequence[str], labels: Axes) -> str:
 
 def _side(cells: Sequence[Cell], axis: str) -> Side:
     labels = [cell.axes[axis] for cell in cells if axis in cell.axes]
-    return "right" if labels and all(map(_is_number, labels)) else "left"
+    return "right" if labels and all(map(figures.is_number, labels)) else "left"
 
 
 def _columns(side: Side, number: int) -> tuple[Side, ...]:
     return (side,) * number
-
-
-def _is_number(label: str) -> bool:
-    try:
-        float(label)
-    except ValueError:
-        return False
-    return True
 
 
 def _title(cells: Sequence[Cell]) -> str:

@@ -6,10 +6,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from zoo.cli.main import main
+from zoo.studies import executors
+from zoo.studies.job import work
 
 Zoo = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -53,3 +56,19 @@ def zoo_here(tmp_path, monkeypatch, capsys) -> Callable[..., Done]:
         return Done(int(left.value.code or 0), out, err)
 
     return run
+
+
+@pytest.fixture
+def inline(pretend, monkeypatch) -> Callable[..., Any]:
+    """Lets `zoo study run` train in this process; returns the executors that were made, and how."""
+    made: list[tuple[Any, dict[str, Any]]] = []
+
+    def use(act=lambda job: work(job, "cpu", 1)) -> list[tuple[Any, dict[str, Any]]]:
+        def make(name: str, **how: Any) -> Any:
+            made.append((pretend(act), {"name": name, **how}))
+            return made[-1][0]
+
+        monkeypatch.setattr(executors, "make_executor", make)
+        return made
+
+    return use

@@ -8,36 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from zoo.runs import folder
 from zoo.runs.claim import claim
-from zoo.studies import executors
 from zoo.studies.job import Ended, work
 from zoo.studies.plan import Plan
 from zoo.studies.read import read
 
 DEPTHS = {"vary": {"model.depth": [2, 3]}, "seeds": [0, 1]}
-
-
-@pytest.fixture
-def inline(pretend, monkeypatch) -> Callable[..., Any]:
-    """Lets `zoo study run` train in this process; returns the executors that were made, and how."""
-    made: list[tuple[Any, dict[str, Any]]] = []
-
-    def use(act=lambda job: work(job, "cpu", 1)) -> list[tuple[Any, dict[str, Any]]]:
-        def make(name: str, **how: Any) -> Any:
-            made.append((pretend(act), {"name": name, **how}))
-            return made[-1][0]
-
-        monkeypatch.setattr(executors, "make_executor", make)
-        return made
-
-    return use
 
 
 @pytest.fixture
@@ -90,15 +71,21 @@ def test_failures_are_shown_and_tried_again(study_file, inline, zoo_here):
     file = study_file(**DEPTHS)
     inline(act)
     done = zoo_here("study", "run", file)
-    assert done.code == 0
+    assert done.code == 1
     assert "model.depth 2, seed 1: failed — out of luck" in done.err
+    assert "model.depth" in done.out
+    assert done.err.endswith(
+        "2 runs failed:\n  model.depth 2, seed 1 — out of luck\n  model.depth 3, seed 1 — out of luck\n"
+        f"more: zoo study status {file}\nagain: zoo study run {file} --retry\n"
+    )
     assert "1 of 2; 1 failed" in zoo_here("study", "table", file, "--format", "markdown").out
     status = zoo_here("study", "status", file).out
     assert status.startswith("study tiny: 2 finished, 0 running, 0 waiting, 2 failed\n")
     assert status.count("         out of luck\n") == 2
     assert "'zoo study run … --retry' tries failed runs again" in status
     broken.clear()
-    assert "2 failed" in zoo_here("study", "run", file).err
+    again = zoo_here("study", "run", file)  # nothing is tried, and the study is not whole
+    assert (again.code, "2 failed" in again.err, "2 runs failed:" in again.err) == (1, True, True)
     assert zoo_here("study", "run", file, "--retry").code == 0
     assert zoo_here("study", "status", file).out == "study tiny: 4 finished, 0 running, 0 waiting, 0 failed\n"
 
@@ -179,6 +166,7 @@ def test_plot_writes_pictures(filled, tmp_path, zoo_here):
     ("words", "said"),
     [
         (["helo"], "did you mean 'hello'"),
+        (["cora-gcn"], "is a recipe — expected a study — to train it: zoo train cora-gcn"),
         (["hello", "--quick"], "no quick form"),
         (["hello", "model.depth=3"], "is an axis of the study"),
         (["hello", "model.dpth=3"], "did you mean 'depth'"),

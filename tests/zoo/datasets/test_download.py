@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from zoo.datasets.digest import git_blob, sha256
-from zoo.datasets.download import DownloadError, download
+from zoo.datasets.download import download
+from zoo.datasets.network import DownloadError
 from zoo.datasets.store import SourceFile, Store
 from zoo.errors import DataMissing
 

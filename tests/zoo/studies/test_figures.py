@@ -43,3 +43,9 @@ def test_words_for_shares_counts_and_lists():
         "0 runs",
         "2 axes",
     )
+
+
+def test_labels_that_are_numbers():
+    """As Python reads them; words, and several numbers in one label, are none."""
+    assert all(map(figures.is_number, ("2", "0.5", "-1e-3", "inf")))
+    assert not any(map(figures.is_number, ("", "none", "2 + 3", "frobenius c=1")))

@@ -1,6 +1,7 @@
 """Runs on a Ray of this machine: the same figures, with and without a file system in common."""
 
 import json
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from zoo.studies.parcel import unpack
 from zoo.studies.plan import Plan, Planned
 from zoo.studies.run import run_study
 from zoo.studies.schema import Study
+from zoo.training.stop import Terminated, terminate
 
 # Ends its process in the fourth training pass, once: not again when the file `{died}` is there. Tests share workers,
 # which know the names that were registered before.
@@ -171,6 +173,19 @@ def test_a_study_survives_the_death_of_a_worker(pool, tmp_path):
     assert_equals_runs_here(list(plan.runs()), tmp_path / "here")
 
 
+def test_a_worker_that_is_told_to_end_saves_first(pool, tmp_path):
+    """A SIGTERM, as on a machine that is taken away, ends the worker with the state of its last step on the disk."""
+    text = DEADLY.replace("SIGKILL", "SIGTERM")
+    files = plugin(tmp_path, text, name="told-to-end", died=str(tmp_path / "died"))
+    recipe = load("smoke/res-gcn", {"normalizer": "told-to-end", "training.save": "1000 epochs"}, files)
+    job = Job.of(recipe, 0, tmp_path / "runs")
+    assert end_of(pool, job).how == "died"
+    assert (Path(job.path) / "state.pt").exists()
+    assert end_of(pool, job) == Ended("done")
+    here = api.train(recipe, seed=0, runs=tmp_path / "here", device="cpu")
+    assert without_times(Path(job.path)) == without_times(here.path)
+
+
 @pytest.mark.parametrize("shared", [True, False], ids=["seen", "unseen"])
 def test_an_error_is_noted_in_the_run_folder(shared, pool, tmp_path, monkeypatch):
     """A bug in a plug-in ends its own run, with the error and its trace where the driver looks for them."""
@@ -204,19 +219,20 @@ def test_a_run_that_another_process_holds_is_busy(pool, tmp_path, monkeypatch):
 
 
 def test_a_program_that_uses_ray_keeps_it(pool, tmp_path):
-    """Closing cancels the runs and takes its own files away, and leaves a Ray that was there before as it was."""
+    """Closing cancels the runs, which save their states, takes its own files away, and leaves Ray as it was."""
     with pytest.raises(ZooError, match=r"executor.address — auto: .* connected to Ray already"):
         OnRay("cpu", 1, address="auto")
     guest = OnRay("cpu", 1)
-    job = Job.of(load("smoke/res-gcn", {"training.duration": "100000 epochs"}), 0, tmp_path / "runs")
+    long = {"training.duration": "100000 epochs", "training.save": "100000 epochs"}
+    job = Job.of(load("smoke/res-gcn", long), 0, tmp_path / "runs")
     guest.start(job)
     while not (Path(job.path) / "metrics.jsonl").exists():
         assert not guest.wait(0.1)
     assert list((tmp_path / "runs").glob(".seen-*"))
     guest.close()
     guest.close()  # once more does nothing
-    while is_claimed(Path(job.path)):
-        pass
+    assert not is_claimed(Path(job.path))
+    assert (Path(job.path) / "state.pt").exists()
     assert not list((tmp_path / "runs").glob(".seen-*"))
     assert end_of(pool, smoke(runs=tmp_path / "runs")) == Ended("done")
 
@@ -333,6 +349,24 @@ def test_a_local_ray_is_quiet_and_as_large_as_needed(monkeypatch):
         assert started.address == "local"
         assert (started.options["num_cpus"], started.options["num_gpus"]) == (cpus, gpus)
         assert not started.options["include_dashboard"] and not started.options["log_to_driver"]
+
+
+def test_ray_does_not_keep_the_signals(monkeypatch):
+    """Its handler of SIGTERM would end a study at once, with code 1; the one from before is put back."""
+    monkeypatch.setattr(Recording, "init", lambda *_, **__: signal.signal(signal.SIGTERM, signal.SIG_IGN))
+    before = signal.getsignal(signal.SIGTERM)
+    on_ray._connect(Recording(), None, {}, "cpu", 1)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_sigterm_while_ray_is_waited_for_is_that_of_the_command(pool, monkeypatch):
+    """Ray makes SystemExit(1) of whatever a handler raises; the command's exit code is 143 for all that."""
+    monkeypatch.setattr(pool, "_ray", SimpleNamespace(wait=lambda *_, **__: sys.exit(1)))
+    with pytest.raises(SystemExit) as plain:
+        pool._ready(["task"], 1, 0.0)
+    with on_ray._sigterm(terminate), pytest.raises(Terminated) as ours:
+        pool._ready(["task"], 1, 0.0)
+    assert (plain.value.code, ours.value.code) == (1, 143)
 
 
 def test_a_cluster_is_taken_as_it_is():

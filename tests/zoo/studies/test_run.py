@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,27 @@ class Log:
 
     def beat(self, plan: Plan, under_way: Collection[Planned]) -> None:
         self.most = max(self.most, len(under_way))
+
+
+def test_what_failed_is_returned_with_its_reason(tmp_path, pretend, scored):
+    """Now or before, noted in its folder or not; a run that diverged has a result, and is not among them."""
+
+    def act(job: Job) -> Ended:
+        if job.tree["model"]["depth"] == 2:
+            if job.seed:
+                folder.note_failure(Path(job.path), "noted")
+            return Ended("failed", "noted" if job.seed else "told alone")
+        return scored(lambda recipe, seed: (None, None))(job)
+
+    plan = Plan(study(), tmp_path)
+    failures = run_study(plan, pretend(act))
+    assert [(run.title, reason) for run, reason in failures] == [
+        ("model.depth 2, seed 0", "told alone"),
+        ("model.depth 2, seed 1", "noted"),
+    ]
+    again = run_study(Plan(study(), tmp_path), pretend(scored(right)))
+    assert [(run.title, reason) for run, reason in again] == [("model.depth 2, seed 1", "noted")]
+    assert not run_study(Plan(study(), tmp_path), pretend(scored(right)), retry=True)
 
 
 def test_every_run_is_trained_once(tmp_path, pretend):

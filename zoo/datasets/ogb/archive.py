@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from zoo.atomic import replacing
 from zoo.datasets.digest import sha256_of
-from zoo.datasets.download import DownloadError
+from zoo.datasets.network import DownloadError
 from zoo.datasets.ogb.fetch import fetch
 from zoo.datasets.turn import in_turn
 from zoo.disk import said_of

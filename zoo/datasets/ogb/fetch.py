@@ -1,18 +1,15 @@
 """Fetching one large file, going on where an earlier attempt was broken off."""
 
-import http.client
 import json
 import os
 import shutil
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from zoo.datasets.download import DownloadError
+from zoo.datasets.network import DownloadError, answer_to, check_address
 from zoo.disk import said_of
 
 _CHUNK = 1 << 18
@@ -37,8 +34,7 @@ def fetch(url: str, target: Path, *, timeout: float, attempts: int = 4) -> None:
     timeout: seconds without any byte after which an attempt ends. attempts: as many in a row that bring something.
     Raises: DownloadError, saying how much came.
     """
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        raise DownloadError(f"{url}: only http and https addresses are fetched")
+    check_address(url)
     progress = _Progress(url)
     part, notes = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.json")
     try:
@@ -65,13 +61,11 @@ def _go_on(progress: _Progress, part: Path, notes: Path, timeout: float) -> None
     have = _size(part)
     if progress.size is not None and have == progress.size:
         return
-    request = urllib.request.Request(progress.url)  # noqa: S310 (scheme checked above)
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-        if progress.validator:
-            request.add_header("If-Range", progress.validator)
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    if have and progress.validator:
+        headers["If-Range"] = progress.validator
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310
+        with answer_to(progress.url, timeout, headers) as answer:
             start, size = _extent(answer)
             if answer.status == 206 and (start != have or (progress.size and size != progress.size)):
                 part.unlink()  # of another file than the part that is here
@@ -86,19 +80,11 @@ def _go_on(progress: _Progress, part: Path, notes: Path, timeout: float) -> None
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == 416:  # nothing beyond what is here: it was another file
+    except DownloadError as error:
+        if error.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:  # it was of another file
             part.unlink(missing_ok=True)
-        raise DownloadError(f"the server answered {error.code} {error.reason}") from error
-    except TimeoutError as error:
-        raise DownloadError(f"no answer within {timeout:g} s", unreachable=_size(part) == 0) from error
-    except urllib.error.URLError as error:
-        late = isinstance(error.reason, TimeoutError)
-        reason = f"no answer within {timeout:g} s" if late else f"the server cannot be reached: {error.reason}"
-        raise DownloadError(reason, unreachable=True) from error
-    except (http.client.HTTPException, ConnectionError) as error:
-        raise DownloadError(f"the connection broke: {error!r}") from error
+        error.unreachable &= _size(part) == 0  # silence after some of it is worth another attempt
+        raise
     if progress.size is not None and _size(part) != progress.size:  # read1 ends quietly when the other side hangs up
         raise DownloadError("the connection ended early")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo import ogb_backend
 from zoo.datasets.digest import sha256_of
-from zoo.datasets.download import DownloadError
+from zoo.datasets.network import DownloadError
 from zoo.datasets.ogb.archive import obtain, record_of
 from zoo.datasets.store import OFFLINE, Content, Location, SourceFile, Store
 from zoo.errors import DataBroken, DataMissing

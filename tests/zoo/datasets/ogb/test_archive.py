@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from zoo import ogb_backend
-from zoo.datasets.download import DownloadError
+from zoo.datasets.network import DownloadError
 from zoo.datasets.ogb import archive
 from zoo.datasets.ogb.archive import unpack
 from zoo.datasets.ogb.graphs import ogbg_moltox21

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from zoo.datasets.download import DownloadError
+from zoo.datasets.network import DownloadError
 from zoo.datasets.ogb.fetch import fetch
 
 BODY = bytes(range(256)) * 4000
