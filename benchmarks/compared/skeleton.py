@@ -12,6 +12,7 @@ from compared.inputs import Inputs
 from compared.problem import Problem
 from zoo.dgl_backend import dgl
 from zoo.errors import ZooError
+from zoo.graphs.compiled_kernel import CompiledKernel
 from zoo.graphs.graph import Graph
 from zoo.graphs.kernel import KernelName, Norm
 
@@ -46,6 +47,7 @@ class Skeleton(Contestant):
         self.head, self.error = torch.randn(width, classes) / width**0.5, torch.randn(n, classes) / n
         self.product, self.other = torch.empty(n, width), torch.empty(n, width)
         self.gradients = [torch.empty(width, width) for _ in problem.convs]
+        self.outputs, self.received = [torch.empty(n, width) for _ in problem.convs], torch.empty(n, width)
         products = 3 * width * classes + self.depth * (6 if self.sage else 3) * width**2
         self.flops = 2 * n * products
         self.spent: dict[Kind, float] = dict.fromkeys(get_args(Kind), 0.0)
@@ -56,8 +58,8 @@ class Skeleton(Contestant):
         """The products and propagations of a step; validation costs no others, as it can use the same forward pass."""
         before = sum(self.spent.values())
         kept = [self._with_inputs(self.inputs.times, self.encoder)]
-        for weight in self.weights:
-            y = self._propagate(self._product(kept[-1], weight, self.product), self.forward_norm)
+        for weight, y in zip(self.weights, self.outputs, strict=True):
+            self._propagate(self._product(kept[-1], weight, self.product), self.forward_norm, y)
             if self.sage:
                 self._add_product(y, kept[-1], weight)
             kept.append(y)
@@ -67,7 +69,7 @@ class Skeleton(Contestant):
         g = self._product(self.error, self.head.t(), torch.empty_like(self.other))
         for place in reversed(range(self.depth)):
             x, weight, into = kept.pop(-2), self.weights[place], self.gradients[place]
-            received = self._propagate(g, self.backward_norm)
+            received = self._propagate(g, self.backward_norm, self.received)
             self._product(x.t(), received, into)
             if self.sage:
                 self._product(x.t(), g, into)
@@ -105,11 +107,15 @@ class Skeleton(Contestant):
         self.spent["products"] += time.perf_counter() - began
         return to
 
-    def _propagate(self, x: Tensor, norm: Norm) -> Tensor:
+    def _propagate(self, x: Tensor, norm: Norm, out: Tensor) -> Tensor:
         began = time.perf_counter()
-        y = self.graph.propagate(x, norm)
+        kernel, (before, after, _) = self.graph._kernel, self.graph._scaling(norm, x.dtype)
+        if isinstance(kernel, CompiledKernel):
+            kernel.sum_into(out, x, False, before, after)
+        else:
+            out = kernel.neighbour_sum(x, False, before, after)
         self.spent["propagations"] += time.perf_counter() - began
-        return y
+        return out
 
 
 def _fastest(problem: Problem) -> tuple[Graph, str]:

@@ -41,15 +41,21 @@ class CompiledKernel(FusingKernel):
 
     def neighbour_sum(self, x: Tensor, reverse: bool, before: Tensor | None, after: Tensor | None) -> Tensor:
         """Sum over compressed rows."""
+        y = self.buffers.take(torch.Size((self.structure.rows(reverse).count, x.shape[1])), x.dtype)
+        return self.sum_into(y, x, reverse, before, after)
+
+    def sum_into(self, y: Tensor, x: Tensor, reverse: bool, before: Tensor | None, after: Tensor | None) -> Tensor:
+        """`neighbour_sum` into the memory of y, [members, …] where x is."""
         rows = self.structure.rows(reverse)
-        y = x.new_empty(rows.count, x.shape[1])
-        self._sum(rows, array(x, x.dtype), before, after, y.numpy(), x.dtype)
+        graph = self._graph(rows, before, after, x.dtype)
+        for read, written in by_member(x.dim(), array(x, x.dtype), y.numpy()):
+            over_rows(scaled_sum, graph[0], x.shape[-1], *graph, read, written)
         return y
 
     def weighted_sum(self, x: Tensor, weights: Tensor, reverse: bool) -> Tensor:
         """Weighted sum over compressed rows."""
         rows = self.structure.rows(reverse)
-        y = x.new_empty(rows.count, *x.shape[1:])
+        y = self.buffers.take(torch.Size((rows.count, *x.shape[1:])), x.dtype)
         self._over_entries(weighted_sum, rows, x.shape[1] * x.shape[2], weights, x, y)
         return y
 
@@ -88,11 +94,8 @@ class CompiledKernel(FusingKernel):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """In two passes over the rows."""
         dz, dbias = self.epilogue_backward(dy, mask, epilogue)
-        rows = self.structure.outgoing
-        dh = self.scratch("dh", (*dy.shape[:-2], rows.count, dy.shape[-1]), dy.dtype)
-        for each, into in by_member(dy.dim(), dz.numpy(), dh.numpy()):
-            self._sum(rows, each, after, before, into, dy.dtype)
-        return dz, dbias, dh
+        dh = self.scratch("dh", (*dy.shape[:-2], self.structure.outgoing.count, dy.shape[-1]), dy.dtype)
+        return dz, dbias, self.sum_into(dh, dz, True, after, before)
 
     def epilogue_backward(self, dy: Tensor, mask: Tensor | None, epilogue: Epilogue) -> tuple[Tensor, Tensor]:
         """In one pass over the rows."""
@@ -123,11 +126,6 @@ class CompiledKernel(FusingKernel):
     def _over_entries(self, loop: Any, rows: Rows, columns: int, *tensors: Tensor) -> None:
         """Run a loop of `zoo.compiled.edges`, whose last tensor is the result."""
         over_rows(loop, rows.arrays[0], columns, *rows.arrays, *(array(part, part.dtype) for part in tensors))
-
-    def _sum(self, rows: Rows, x: Any, before: Tensor | None, after: Tensor | None, y: Any, dtype: torch.dtype) -> None:
-        """Set the array y to the scaled sums of the array x."""
-        graph = self._graph(rows, before, after, dtype)
-        over_rows(scaled_sum, graph[0], x.shape[1], *graph, x, y)
 
     def _graph(self, rows: Rows, before: Tensor | None, after: Tensor | None, dtype: torch.dtype) -> tuple[Any, ...]:
         """Offsets, columns and the two scales; the last ones are kept, as hundreds of blocks ask for the same."""
