@@ -41,7 +41,7 @@ class CompiledKernel(FusingKernel):
 
     def neighbour_sum(self, x: Tensor, reverse: bool, before: Tensor | None, after: Tensor | None) -> Tensor:
         """Sum over compressed rows."""
-        y = self.buffers.take(torch.Size((self.structure.rows(reverse).count, x.shape[1])), x.dtype)
+        y = x.new_empty(self.structure.rows(reverse).count, x.shape[1])
         return self.sum_into(y, x, reverse, before, after)
 
     def sum_into(self, y: Tensor, x: Tensor, reverse: bool, before: Tensor | None, after: Tensor | None) -> Tensor:
@@ -55,7 +55,7 @@ class CompiledKernel(FusingKernel):
     def weighted_sum(self, x: Tensor, weights: Tensor, reverse: bool) -> Tensor:
         """Weighted sum over compressed rows."""
         rows = self.structure.rows(reverse)
-        y = self.buffers.take(torch.Size((rows.count, *x.shape[1:])), x.dtype)
+        y = x.new_empty(rows.count, *x.shape[1:])
         self._over_entries(weighted_sum, rows, x.shape[1] * x.shape[2], weights, x, y)
         return y
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from zoo.graphs.chain import Link
 from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.graph import Graph
 from zoo.graphs.inverse import reversible_block
@@ -12,7 +13,7 @@ from zoo.layers.affine import AffineConv
 from zoo.layers.dropout import Dropout
 from zoo.layers.feature_norms import apply_norms
 from zoo.layers.fused import FusedConv
-from zoo.layers.residual import AddSkip, LinearSkip, Residual
+from zoo.layers.residual import AddSkip, LinearSkip, NoSkip, Residual
 
 # By what an update may contract at most that is to be inverted by iteration.
 _MOST = 0.9
@@ -60,6 +61,26 @@ class Block(nn.Module):
             update = self._norm("inner", graph, self.conv(graph, update), here)
             output = self.residual(here, self.activation(update), first)
         return self._norm("post", graph, output, here)
+
+    def link(self) -> Link | None:
+        """The block as a link of a chain that runs as one operator; None where it is more, or is listened to."""
+        conv, residual = self.conv, self.residual
+        kind = type(residual)
+        if (
+            not isinstance(conv, AffineConv)
+            or kind not in (AddSkip, NoSkip)
+            or self.reversible
+            or len(self.norms)
+            or (self.training and self.dropout.p)
+            or type(self) is not Block
+            or type(conv).forward is not FusedConv.forward
+            or type(conv).fused is not AffineConv.fused
+            or (slope := _slope(self.activation)) is None
+            or any(_is_heard(part) for part in (self, conv, self.activation, residual, self.dropout))
+        ):
+            return None
+        skips = kind is AddSkip
+        return Link(conv.affine(), Epilogue(slope, 1.0, 1.0 if skips else 0.0), skips)
 
     def reverse(self, bounds: Mapping[Tensor, float] | None) -> str | None:
         """Go without the input from now on, or with bounds None keep it: return why that cannot be, None where it can.

@@ -9,6 +9,7 @@ from zoo.graphs.flow import Flow
 from zoo.graphs.graph import Graph
 from zoo.graphs.transforms import is_transformed
 from zoo.initializers.base import Initializer
+from zoo.layers.chain import chained
 from zoo.layers.embedding import Embedding
 from zoo.layers.linear import Linear
 from zoo.layers.matrices import BlockMatrices
@@ -89,9 +90,16 @@ class Blocks(nn.ModuleList):
 
             def run(x: Tensor, first: Tensor | None, places: range = places) -> list[Tensor]:
                 found: list[Tensor] = []
-                for index in places:
-                    x = blocks[index](_thinned(graph.at_block(index, len(blocks)), thinning), x, first)
+                index = places.start
+                while index < places.stop:
+                    many = 0
+                    if not (collect or thinning):
+                        x, many = chained(blocks[index : places.stop], graph, x)
+                    if not many:
+                        x = blocks[index](_thinned(graph.at_block(index, len(blocks)), thinning), x, first)
+                        many = 1
                     found = [*found, x] if collect else [x]
+                    index += many
                 return found
 
             keeps_nothing = all(getattr(block, "reversible", False) for block in part)

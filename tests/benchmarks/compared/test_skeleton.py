@@ -24,7 +24,7 @@ def test_the_floor_makes_the_products_of_a_step(conv, products, small, monkeypat
 
     monkeypatch.setattr(skeleton, "_product", counted("products", product, lambda a, b, out: (a, b)))
     monkeypatch.setattr(skeleton, "_add_product", counted("products", add, lambda to, a, b: (a, b)))
-    monkeypatch.setattr(skeleton, "_propagate", counted("propagations", propagate, lambda x, norm: (x, x)))
+    monkeypatch.setattr(skeleton, "_propagate", counted("propagations", propagate, lambda x, norm, out: (x, x)))
     assert skeleton.epoch() > 0
     assert made == {"flops": skeleton.flops, "products": 3 * products + 3, "propagations": 6}
     shares = skeleton.shares()
