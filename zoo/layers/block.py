@@ -140,7 +140,11 @@ def _slope(activation: nn.Module) -> float | None:
 
 
 def _is_heard(module: nn.Module) -> bool:
-    """Whether somebody listens to this part of the block."""
+    """Whether somebody listens to this part of the block, or has given it a `forward` of its own."""
     return bool(
-        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or "forward" in module.__dict__
     )

@@ -127,6 +127,22 @@ def test_a_listener_is_heard(graph, x, part):
     assert heard == [part]
 
 
+@pytest.mark.parametrize("part", ["", "conv", "activation"])
+def test_an_objects_own_forward_is_called(graph, x, part):
+    """What somebody puts in place of one object's `forward` is what runs, in that block alone."""
+    blocks, called = [block() for _ in range(3)], []
+    module = blocks[1].get_submodule(part)
+    plain = module.forward
+
+    def own(*arguments):
+        called.append(part)
+        return plain(*arguments)
+
+    module.forward = own
+    network(blocks)(graph, x)
+    assert called == [part]
+
+
 def test_a_listener_to_all_modules_is_heard(graph, x):
     """PyTorch's global hooks hear each block."""
     blocks, heard = [block() for _ in range(3)], []
