@@ -9,7 +9,7 @@ from torch.autograd import Function
 
 from zoo.graphs.affine import Affine, affine_block, through_product
 from zoo.graphs.epilogue import Epilogue
-from zoo.graphs.kernel import FusingKernel
+from zoo.graphs.kernel import FusingKernel, Norm
 from zoo.graphs.products import add_times, times, weight_gradient
 from zoo.graphs.sparse_input import takes_loops
 from zoo.graphs.transforms import is_transformed
@@ -43,15 +43,18 @@ def affine_chain(graph: Any, x: Tensor, links: Sequence[Link]) -> Tensor | None:
         if skips and weight.shape[0] != width:
             return None
         tensors += weight, root_weight, bias
-        steps.append(_Step(before, after, epilogue, skips and epilogue.skip_share != 0))
+        steps.append(_Step(norm, before, after, epilogue, skips and epilogue.skip_share != 0))
     there = [tensor for tensor in tensors if tensor is not None]
     if len(set(map(id, there))) < len(there) or not takes_loops(x, *there):
         return None
-    plan = _Plan(graph, kernel, tuple(links), tuple(steps), torch.is_grad_enabled())
+    plan = _Plan(graph, kernel, steps, torch.is_grad_enabled())
     return _Chain.apply(x, plan, *tensors)  # pyright: ignore[reportReturnType]
 
 
 class _Step(NamedTuple):
+    """A link but for its tensors, which autograd alone is to hold: scales of the propagation, and what follows it."""
+
+    norm: Norm
     before: Tensor | None
     after: Tensor | None
     epilogue: Epilogue
@@ -61,8 +64,7 @@ class _Step(NamedTuple):
 class _Plan(NamedTuple):
     graph: Any
     kernel: FusingKernel
-    links: tuple[Link, ...]
-    steps: tuple[_Step, ...]
+    steps: list[_Step]
     keep: bool
 
 
@@ -75,7 +77,7 @@ class _Chain(Function):
         kernel, nodes = plan.kernel, len(x)
         inputs: list[Tensor] = []
         masks: list[Tensor | None] = []
-        for place, (before, after, epilogue, skips) in enumerate(plan.steps):
+        for place, (_, before, after, epilogue, skips) in enumerate(plan.steps):
             weight, root_weight, bias = tensors[3 * place : 3 * place + 3]
             assert weight is not None
             shape = nodes, weight.shape[1]
@@ -102,7 +104,7 @@ class _Chain(Function):
         found: list[Tensor | None] = [None] * len(tensors)
         ours = False  # whether dy is a gradient of this chain's own making, which nobody else sees
         for place in reversed(range(many)):
-            before, after, epilogue, skips = plan.steps[place]
+            _, before, after, epilogue, skips = plan.steps[place]
             x, weight, root_weight = inputs[place], *tensors[3 * place : 3 * place + 2]
             wants_weight, wants_root, wants_bias = wanted[2 + 3 * place : 5 + 3 * place]
             dz, dbias, dh = kernel.block_backward(dy.contiguous(), masks[place], before, after, epilogue)
@@ -124,10 +126,11 @@ class _Chain(Function):
 def _any_order(plan: _Plan, x: Tensor, tensors: Sequence[Tensor | None], dy: Tensor, wanted: Sequence[bool]) -> Any:
     """The gradients as differentiable functions of x, the tensors and dy."""
     y = x
-    for place, (affine, epilogue, skips) in enumerate(plan.links):
+    for place, step in enumerate(plan.steps):
         weight, root_weight, bias = tensors[3 * place : 3 * place + 3]
         assert weight is not None
-        y = affine_block(plan.graph, y, Affine(weight, affine.norm, root_weight, bias), y if skips else None, epilogue)
+        affine = Affine(weight, step.norm, root_weight, bias)
+        y = affine_block(plan.graph, y, affine, y if step.skips else None, step.epilogue)
     given = [x, None, *tensors]
     sought = [tensor for tensor, needed in zip(given, wanted, strict=True) if needed and tensor is not None]
     found = iter(torch.autograd.grad(y, sought, dy, create_graph=True))

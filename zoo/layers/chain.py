@@ -11,8 +11,8 @@ from zoo.graphs.flow import Flow
 from zoo.graphs.graph import Graph
 from zoo.layers.block import Block
 
-# Blocks in an operator. Of sixteen each takes a fifteenth of what one alone takes beside its arithmetic, and gradients
-# still come by and by, which lets their memory go and processes exchange them.
+# Blocks in an operator. What PyTorch does for each operator is then spread thin, and gradients still come by and by,
+# which lets memory go and processes exchange them.
 _LONGEST = 16
 
 
