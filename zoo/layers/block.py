@@ -72,7 +72,6 @@ class Block(nn.Module):
             or self.reversible
             or len(self.norms)
             or (self.training and self.dropout.p)
-            or type(self) is not Block
             or type(conv).forward is not FusedConv.forward
             or type(conv).fused is not AffineConv.fused
             or (slope := _slope(self.activation)) is None
