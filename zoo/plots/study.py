@@ -77,12 +77,14 @@ def scatter(
     x_label: str,
     y_label: str,
     rho: tuple[Number, Number, Number] | None = None,
+    within: Sequence[str] = (),
     title: str = "",
 ) -> Figure:
     """A point for each run, x against y, groups told apart; x logarithmic if it is positive over two decades or more.
 
     On a logarithmic axis zeros stand at the left edge; infinities always at the right one. Points without an x or y
     are left out, and the annotation says how many are drawn. rho: Spearman's ρ and the ends of its interval, annotated.
+    within: ρ of each family of points in words, on a line below.
     """
     figure = new_figure(title, (6, 4.4))
     axes = figure.add_subplot()
@@ -120,6 +122,8 @@ def scatter(
         axes.scatter([], [], s=30, marker=edge[1], color="0.4", label=keys[edge])
     given = sum(len(x) for x, _ in groups.values())
     note = _annotation(rho, len(known), given)
+    if within:
+        note += "\nwithin " + ", ".join(map(inert, within))
     axes.set_title(note, fontsize=9, loc="left", color="0.25", parse_math=False)
     if any(groups) or edges:
         figure.legend(loc="outside lower left", ncols=3, fontsize=8.5, frameon=False)

@@ -84,7 +84,9 @@ class Training(Section):
     """How long, how precisely, and when to stop."""
 
     duration: WholeDuration = Field(default=Length(400, "epochs"), description="the whole training")
-    patience: Duration | None = Field(default=None, description="stop when validation has not improved for so long")
+    patience: Duration | None = Field(
+        default=None, description="stop when validation has not improved for so long; null: train to the end"
+    )
     evaluate: Duration = Field(default=Length(1, "epochs"), description="how often validation is measured")
     save: Duration | None = Field(
         default=None,

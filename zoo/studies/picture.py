@@ -6,9 +6,9 @@ from typing import Any
 from zoo.errors import RunError
 from zoo.plots.study import Line, scatter, sweep
 from zoo.studies.cells import Cell, Ground
-from zoo.studies.figures import is_number
+from zoo.studies.figures import is_number, signed
 from zoo.studies.plan import Plan
-from zoo.studies.predictors import predictors
+from zoo.studies.predictors import ALL, predictors
 from zoo.studies.report import cells
 from zoo.studies.statistics import summarise
 
@@ -24,8 +24,16 @@ def pictures(plan: Plan) -> dict[str, Any]:
     axis = report.x or _numeric(found)
     if axis is not None and found:
         made["sweep"] = _sweep(found, axis, plan.study.name)
-    for item in predictors(found, report.predictors, report.predict_at) if report.predictors else ():
+    every = predictors(found, report.predictors, report.predict_at, report.families) if report.predictors else []
+    for item in every:
+        if item.family != ALL:
+            continue
         measure = item.correlation
+        within = [
+            f"{other.family}: {signed(other.correlation.rho, 2)}"
+            for other in every
+            if other.family != ALL and (other.ground, other.name) == (item.ground, item.name)
+        ]
         groups: dict[str, tuple[list[float | None], list[float]]] = {}
         for label, x, y in zip(item.labels, item.x, item.y, strict=True):
             xs, ys = groups.setdefault(label, ([], []))
@@ -39,6 +47,7 @@ def pictures(plan: Plan) -> dict[str, Any]:
             x_label=f"{item.name} ({'untrained' if report.predict_at == 'start' else 'at the best validation'})",
             y_label=f"test {item.ground.metric}",
             rho=(measure.rho, measure.low, measure.high),
+            within=within,
             title=f"{plan.study.name}: {item.ground.dataset}",
         )
     if not made:

@@ -14,6 +14,7 @@ from zoo.studies.cells import Cell, Ground, is_figure
 from zoo.studies.statistics import Correlation, correlation, holm
 from zoo.studies.table import Table
 
+ALL = "all"  # the family of all runs together
 _ENDS = ("first", "last", "growth", "imbalance")
 
 
@@ -21,7 +22,8 @@ _ENDS = ("first", "last", "growth", "imbalance")
 class Predictor:
     """One quantity over the runs on one ground: x its values, y the test figures, in the order of the runs.
 
-    labels: of each run's cell, on the first axis on which the cells differ.
+    labels: of each run's cell, on the first axis on which the cells differ. family: whose runs these are, `ALL` for
+    those of all families together.
     """
 
     name: str
@@ -30,10 +32,16 @@ class Predictor:
     y: tuple[float, ...]
     labels: tuple[str, ...]
     correlation: Correlation
+    family: str = ALL
 
 
-def predictors(cells: Sequence[Cell], names: Sequence[str], at: str = "start") -> list[Predictor]:
+def predictors(
+    cells: Sequence[Cell], names: Sequence[str], at: str = "start", families: Sequence[str] = ()
+) -> list[Predictor]:
     """Correlate quantities with test figures, over all runs of all cells, each ground by itself.
+
+    families: axes whose labels make a family of networks; after all runs together each family counts by itself, since
+    a correlation over several may say how they differ and nothing of what holds within any.
 
     names: quantities as in probes.jsonl. Of one with a value for each block that of the first block counts for
     gradients (the last that back-propagation reaches) and of the last block for others; `name@first`, `name@last`,
@@ -61,18 +69,29 @@ def predictors(cells: Sequence[Cell], names: Sequence[str], at: str = "start") -
             y = tuple(test for *_, test in members)
             labels = tuple(_group(cell, [other for other, *_ in members]) for cell, *_ in members)
             found.append(Predictor(name, ground, x, y, labels, correlation(x, y)))
+            of = [", ".join(cell.axes.get(axis, "–") for axis in families) for cell, *_ in members]
+            for family in dict.fromkeys(of) if len(set(of)) > 1 else ():
+                kept = [index for index, own in enumerate(of) if own == family]
+                xs, ys, said = (tuple(side[index] for index in kept) for side in (x, y, labels))
+                found.append(Predictor(name, ground, xs, ys, said, correlation(xs, ys), family))
     return found
 
 
 def predictor_table(found: Sequence[Predictor], at: str = "start") -> Table:
-    """A row for each quantity and ground: Spearman's ρ, interval, p with Holm's correction, runs; best |ρ| first."""
-    order = list(dict.fromkeys(item.ground for item in found))
-    ranked = sorted(found, key=lambda item: (order.index(item.ground), -abs(item.correlation.rho or 0.0)))
+    """A row for each quantity, family and ground: Spearman's ρ, interval, p with Holm's correction, runs.
+
+    The strongest quantity first: that whose |ρ| is the largest, on average over the families where there are several.
+    """
+    grounds = list(dict.fromkeys(item.ground for item in found))
+    strength = {(item.ground, item.name): _strength(item, found) for item in found}
+    ranked = sorted(found, key=lambda item: (grounds.index(item.ground), -strength[item.ground, item.name]))
     adjusted = holm([item.correlation.p for item in ranked])
+    several = any(item.family != ALL for item in found)
     rows = [
         (
             item.ground.dataset,
             item.name,
+            *((item.family,) if several else ()),
             figures.signed(item.correlation.rho, 2),
             figures.NONE
             if item.correlation.low is None
@@ -83,26 +102,59 @@ def predictor_table(found: Sequence[Predictor], at: str = "start") -> Table:
         for item, p in zip(ranked, adjusted, strict=True)
     ]
     when = "before the first step" if at == "start" else "at the best validation"
+    left = ("data", "quantity", *(("family",) if several else ()))
+    right = ("ρ", "95% interval", "p (Holm)", "runs")
     return Table(
         title=f"Spearman's ρ of probed quantities, read {when}, with the test figure",
-        head=("data", "quantity", "ρ", "95% interval", "p (Holm)", "runs"),
+        head=(*left, *right),
         rows=tuple(rows),
-        align=("left", "left", "right", "right", "right", "right"),
+        align=("left",) * len(left) + ("right",) * len(right),
         notes=(
             "Over runs of all cells; of gradients the value at the first block, of representations at the last, if not "
             "said otherwise; growth: first block over last; imbalance: |ln growth|.",
+            *_about_families(ranked),
             "Interval: BCa bootstrap over runs. Runs of one cell are alike, so it is too narrow as a statement on new "
             "cells.",
         ),
-        fields=("dataset", "quantity", "rho", "low", "high", "p", "p_holm", "n", "dropped"),
+        fields=("dataset", "quantity", "family", "rho", "low", "high", "p", "p_holm", "n", "dropped"),
         records=tuple(
             (
-                *(item.ground.dataset, item.name, item.correlation.rho, item.correlation.low, item.correlation.high),
+                *(item.ground.dataset, item.name, item.family),
+                *(item.correlation.rho, item.correlation.low, item.correlation.high),
                 *(item.correlation.p, p, item.correlation.n, item.correlation.dropped),
             )
             for item, p in zip(ranked, adjusted, strict=True)
         ),
     )
+
+
+def _strength(item: Predictor, found: Sequence[Predictor]) -> float:
+    """Mean |ρ| over the families of a quantity on a ground, or over all runs where there is one family."""
+    of = [other for other in found if (other.ground, other.name) == (item.ground, item.name)]
+    counted = [other for other in of if other.family != ALL] or of
+    return sum(abs(other.correlation.rho or 0.0) for other in counted) / len(counted)
+
+
+def _about_families(found: Sequence[Predictor]) -> list[str]:
+    """How to read all families together; the quantities named whose sign is another there than within a family."""
+    pooled = {(item.ground, item.name): item.correlation for item in found if item.family == ALL}
+    turned = [
+        f"{item.name} ({figures.signed(together.rho, 2)}, but {figures.signed(item.correlation.rho, 2)} within "
+        f"{item.family})"
+        for item in found
+        if item.family != ALL and _is_clear(item.correlation)
+        for together in (pooled[item.ground, item.name],)
+        if (together.rho or 0.0) * (item.correlation.rho or 0.0) < 0
+    ]
+    if all(item.family == ALL for item in found):
+        return []
+    said = f"ρ over {ALL} families together also measures how they differ"
+    return [f"{said}; it has the opposite sign for {', '.join(turned)}." if turned else f"{said}."]
+
+
+def _is_clear(measured: Correlation) -> bool:
+    """Whether the interval of ρ excludes 0."""
+    return measured.low is not None and measured.high is not None and measured.low * measured.high > 0
 
 
 def _group(cell: Cell, among: Sequence[Cell]) -> str:

@@ -180,7 +180,7 @@ def _about_axes(tree: dict[str, Any]) -> Iterator[Problem]:
         labels = {str(axis): _labels(values) for axis, values in vary.items()}
     axes: list[str] = list(labels)
     sides: list[str] = []
-    for field in ("rows", "columns", "baseline", "x"):
+    for field in ("rows", "columns", "baseline", "x", "families"):
         for axis in _named(report.get(field)):
             if axis not in axes:
                 said = f"{axis!r} is no axis — expected: {', '.join(axes) or 'none'}{did_you_mean(axis, axes)}"

@@ -78,7 +78,8 @@ def tables(plan: Plan, *, interval: Interval = "t", values: bool = False, flat: 
         ]
     made[-1] = replace(made[-1], notes=(*made[-1].notes, *_chosen(plan)))
     if report.predictors and any(cell.tests for cell in found):
-        made.append(predictor_table(predictors(found, report.predictors, report.predict_at), report.predict_at))
+        measured = predictors(found, report.predictors, report.predict_at, report.families)
+        made.append(predictor_table(measured, report.predict_at))
     return made
 
 

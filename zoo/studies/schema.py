@@ -118,6 +118,9 @@ class Report(Section):
     baseline: Mapping[str, Any] = Field(default_factory=dict, description="axis → label that others are compared with")
     x: str | None = Field(default=None, description="the axis along the bottom of the picture; unset: a numeric one")
     predictors: tuple[str, ...] = Field(default=(), description="probed quantities to be held against the test figure")
+    families: tuple[str, ...] = Field(
+        default=(), description="axes that tell families of networks; predictors are counted within each as well"
+    )
     predict_at: Literal["start", "best"] = Field(default="start", description="which reading of them counts")
 
 

@@ -130,6 +130,15 @@ def test_predictors_are_drawn_run_by_run(filled):
     assert "untrained" in axes.get_xlabel()
 
 
+def test_the_families_of_a_picture_are_said(filled):
+    """One picture for all runs, with ρ within each family on a line below that over all."""
+    report = Report(predictors=("q",), families=("normalizer",))
+    made = pictures(filled(vary={"normalizer": ("none", "layer"), "model.depth": (2, 4)}, report=report))
+    assert set(made) == {"sweep", "predictor-block-model-q"}
+    (axes,) = made["predictor-block-model-q"].axes
+    assert axes.get_title("left").splitlines()[1] == "within none: +1.00, layer: +1.00"
+
+
 def test_each_ground_has_its_own_picture(filled):
     """Data sets of one name and other options do not overwrite each other's pictures."""
     vary = {"dataset.nodes": (200, 300), "model.depth": (2, 4)}

@@ -7,7 +7,8 @@ import pytest
 from zoo.errors import RunError
 from zoo.recipe.load import load
 from zoo.studies.cells import Cell, Ground, Score
-from zoo.studies.predictors import predictor_table, predictors
+from zoo.studies.predictors import Predictor, predictor_table, predictors
+from zoo.studies.statistics import Correlation
 
 GROUND = Ground("block-model nodes=200", "random", "accuracy", True, "test at best validation")
 TESTS = (0.5, 0.9, 0.6, 0.8, 0.7, 0.4)
@@ -86,6 +87,64 @@ def test_vanishing_is_as_much_out_of_balance_as_exploding(cells):
     made = cells(lambda test: at_start(**{"gradients.norm": next(growths)}))
     (found,) = predictors(made, ["gradients.norm@imbalance"])
     assert sorted(x for x in found.x if x is not None) == pytest.approx([1.3862943611198906] * 4 + [float("inf")] * 2)
+
+
+def families(cells) -> list[Cell]:
+    """Two families: within each the quantity falls where the figure rises, and the better family has more of it."""
+    made = cells(lambda test: at_start(q=(10.0 if test > 0.65 else 0.0) - test), tests=TESTS)
+    by_half = {"low": [s for cell in made for s in cell.scores if s.test < 0.65]}
+    by_half["high"] = [s for cell in made for s in cell.scores if s.test > 0.65]
+    return [Cell({"model": name, "depth": "2"}, GROUND, tuple(scores)) for name, scores in by_half.items()]
+
+
+def test_a_correlation_over_families_is_not_one_within_them(cells):
+    """Simpson's paradox: ρ = +0.54 over all six runs (float64, by hand) and −1 within each family of three."""
+    together, low, high = predictors(families(cells), ["q"], families=["model"])
+    assert [item.family for item in (together, low, high)] == ["all", "low", "high"]
+    # ranks of q beside those of the figure: 3 2 1 | 6 5 4 beside 1 2 3 | 4 5 6, so Σd² = 16 and ρ = 1 − 6·16/210
+    assert together.correlation.rho == pytest.approx(1 - 96 / 210)
+    assert low.correlation.rho == high.correlation.rho == pytest.approx(-1)
+    assert len(low.x) == len(low.y) == len(low.labels) == low.correlation.n == 3
+
+
+def test_one_family_is_all_runs(cells):
+    """An axis on which all cells are alike tells no families, nor does a study that names none."""
+    made = families(cells)
+    assert [item.family for item in predictors(made, ["q"])] == ["all"]
+    assert [item.family for item in predictors(made, ["q"], families=["depth"])] == ["all"]
+
+
+def test_the_table_has_the_families_beside_all_runs(cells):
+    """All, then each family, for each quantity; an opposite sign is said below, and the column is there for them."""
+    made = families(cells)
+    table = predictor_table(predictors(made, ["q"], families=["model"]))
+    assert table.head[1:4] == ("quantity", "family", "ρ")
+    assert [row[2:4] for row in table.rows] == [("all", "+0.54"), ("low", "−1.00"), ("high", "−1.00")]
+    assert [record[:4] for record in table.records][1][2:] == ("low", pytest.approx(-1))
+    assert "family" not in predictor_table(predictors(made, ["q"])).head
+
+
+def test_a_clear_opposite_sign_within_a_family_is_said():
+    """Where the interval of a family excludes 0 on the other side; an interval across 0 says nothing."""
+
+    def item(rho, low, high, family="all"):
+        return Predictor("q", GROUND, (), (), (), Correlation(rho, low, high, 0.5, 9, 0), family)
+
+    together = item(0.14, -0.1, 0.4)
+    clear = predictor_table([together, item(-0.78, -0.9, -0.5, "ResGCN"), item(-0.1, -0.6, 0.5, "GCN")])
+    assert any("opposite sign for q (+0.14, but −0.78 within ResGCN)." in note for note in clear.notes)
+    unclear = predictor_table([together, item(-0.1, -0.6, 0.5, "GCN")])
+    assert not any("opposite sign" in note for note in unclear.notes)
+
+
+def test_the_similarity_of_representations_has_an_imbalance_too(cells):
+    """|ln(first/last)| of μ(X), beside that of μ(G): no quantity is held to another measure."""
+    name = "representations.mu.plain"
+    made = cells(lambda test: at_start(**{name: [8.0, 4.0, 2.0]}))
+    (found,) = predictors(made, [f"{name}@imbalance"])
+    assert found.x == pytest.approx([math.log(4)] * len(TESTS))
+    (found,) = predictors(made, [f"{name}@first"])
+    assert set(found.x) == {8.0}
 
 
 def test_an_end_that_there_is_not_is_refused(cells):

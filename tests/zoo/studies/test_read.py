@@ -6,6 +6,7 @@ import pytest
 
 from zoo.errors import RecipeError, ZooError
 from zoo.recipe import where
+from zoo.studies.grid import variants
 from zoo.studies.plan import Plan
 from zoo.studies.read import read
 
@@ -50,6 +51,7 @@ def problems_of(file: Path, **how) -> dict[str, str]:
         ({"tune": {"space": {"model.dropout": [0, "0"]}, "method": "grid"}}, {"tune.space.model.dropout": "same"}),
         ({"report": {"rows": ["model.dept"]}, "vary": {"model.depth": [2]}}, {"report.rows": "mean 'model.depth'"}),
         ({"report": {"x": "depth"}}, {"report.x": "no axis"}),
+        ({"report": {"families": ["mdel"]}, "vary": {"model": ["gcn"]}}, {"report.families": "did you mean 'model'"}),
         ({"report": {"rws": []}}, {"report.rws": "did you mean 'rows'"}),
         ({"report": {"predict_at": "bst"}}, {"report.predict_at": "did you mean 'best'"}),
         ({"report": {"baseline": {"m": "B"}}, "vary": {"m": {"A": {}}}}, {"report.baseline.m": "expected one of: A"}),
@@ -242,3 +244,20 @@ def test_a_grid_without_end_is_refused(study_file):
     vary = {f"model.x{number}": list(range(10)) for number in range(12)}
     with pytest.raises(RecipeError, match="1000000000000 cells — expected at most 2000"):
         Plan(read(study_file(vary=vary)), "runs")
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("name", ["alternatives", "predictors"])
+def test_normalisers_are_compared_without_patience(name, quick):
+    """Patience would end batch norm, whose running statistics lag, and not others: every cell trains to the end."""
+    found = variants(read(name, quick=quick))
+    assert {cell.recipe.training.patience for cell in found} == {None}
+    assert len({cell.recipe.training.duration for cell in found}) == 1
+
+
+def test_the_shipped_predictors_are_measured_alike():
+    """μ(X) is held against the figure as μ(G) is: at the first and the last block, and by its imbalance."""
+    report = read("predictors").report
+    for side, other in (("gradients", ""), ("representations", "@first")):
+        assert {f"{side}.mu.plain{other}", f"{side}.mu.plain@imbalance"} <= set(report.predictors)
+    assert report.families == ("model",)
