@@ -1,7 +1,7 @@
 """The table of source files: which files a data set consists of, their digests, and where they are published."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -31,6 +31,8 @@ class Repository:
 REPOSITORIES = {
     "planetoid": Repository("kimiyoung/planetoid", "af6abf468a772cc055bec88c52e4d6f51b7c37e3", "MIT"),
     "geom-gcn": Repository("graphdml-uiuc-jlu/geom-gcn", "f1fc0d14b3b019c562737240d06ec83b07d16a8f", "none stated"),
+    # Cornell's nodes in the repository above are Texas's; an author of it uploaded the right ones here
+    "geom-gcn-corrected": Repository("bingzhewei/geom-gcn", "1124af17444d7fd09686504ec46caa3f39f4f632", "none stated"),
     "heterophilous-graphs": Repository(
         "yandex-research/heterophilous-graphs", "a431395582e929d88271309716bea4fe24ce6318", "MIT"
     ),
@@ -43,13 +45,23 @@ REPOSITORIES = {
 def _table() -> Mapping[str, tuple[SourceFile, ...]]:
     # sha256 is that of the file as commonly redistributed, git the blob id in the source repository: for the files of
     # gnn-benchmark they belong to two encodings of the same arrays, elsewhere to the same bytes
+    superseded: dict[str, dict[str, str]] = {}
+    for row in _rows("superseded.csv"):
+        superseded.setdefault(row["path"], {}).update(dict.fromkeys(_digests(row), row["what"]))
     table: dict[str, tuple[SourceFile, ...]] = {}
-    text = files("zoo.datasets").joinpath("sources.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(text.splitlines()):
-        digests = tuple(f"{kind}:{row[kind]}" for kind in ("sha256", "git") if row[kind])
-        file = SourceFile(row["path"], digests, REPOSITORIES[row["repository"]].raw(row["source"]))
+    for row in _rows("sources.csv"):
+        url = REPOSITORIES[row["repository"]].raw(row["source"])
+        file = SourceFile(row["path"], _digests(row), url, superseded.get(row["path"], {}))
         table[row["set"]] = (*table.get(row["set"], ()), file)
     return table
+
+
+def _rows(table: str) -> Iterator[dict[str, str]]:
+    yield from csv.DictReader(files("zoo.datasets").joinpath(table).read_text(encoding="utf-8").splitlines())
+
+
+def _digests(row: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{kind}:{row[kind]}" for kind in ("sha256", "git") if row[kind])
 
 
 def source_files(name: str) -> tuple[SourceFile, ...]:

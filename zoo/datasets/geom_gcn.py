@@ -36,8 +36,12 @@ def actor(store: Store) -> NodeData:
 
 
 def cornell(store: Store) -> NodeData:
-    """Web pages of Cornell University: 183 nodes, 298 directed edges, 1,703 words, 5 classes."""
-    return _geom_gcn(store, "cornell", _bits)
+    """Web pages of Cornell University: 183 nodes, 298 directed edges, 1,703 words, 5 classes.
+
+    The files are those of the correction of 2022; before, Texas's words and classes were distributed as Cornell's, and
+    figures of that time are of those.
+    """
+    return _geom_gcn(store, "cornell", _bits, repository="geom-gcn-corrected")
 
 
 def texas(store: Store) -> NodeData:
@@ -50,7 +54,9 @@ def wisconsin(store: Store) -> NodeData:
     return _geom_gcn(store, "wisconsin", _bits)
 
 
-def _geom_gcn(store: Store, name: str, parse: Callable[[list[bytes]], NDArray[np.float32]]) -> NodeData:
+def _geom_gcn(
+    store: Store, name: str, parse: Callable[[list[bytes]], NDArray[np.float32]], repository: str = "geom-gcn"
+) -> NodeData:
     found = store.read(name, source_files(name))
     features, labels = _nodes(found["out1_node_feature_label.txt"], parse)
     edges = _edges(found["out1_graph_edges.txt"])
@@ -63,7 +69,7 @@ def _geom_gcn(store: Store, name: str, parse: Callable[[list[bytes]], NDArray[np
         labels=torch.from_numpy(labels),
         classes=int(labels.max()) + 1,
         masks={"public": masks, "geom-gcn": masks},
-        facts=source_facts("geom-gcn", found, edges="directed, as in the file: first column → second column"),
+        facts=source_facts(repository, found, edges="directed, as in the file: first column → second column"),
     )
 
 

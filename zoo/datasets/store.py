@@ -5,7 +5,7 @@ Every file is read once, and the very bytes whose digest was checked are the one
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,12 +30,13 @@ class SourceFile:
 
     path: relative to a data folder, with forward slashes. digests: those that are accepted, each `sha256:…` or `git:…`
     (the id of a git blob); empty if none is known. url: where it can be downloaded, or None; `…/archive.zip#member` of
-    one in an archive.
+    one in an archive. superseded: what is wrong with contents that were distributed under this name, by their digests.
     """
 
     path: str
     digests: tuple[str, ...] = ()
     url: str | None = None
+    superseded: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
@@ -219,6 +220,9 @@ class Store:
     def _broken_text(self, content: Content) -> str:
         again = f"get it again from {content.file.url}" if content.file.url else "get it again from its source"
         remedy = "delete it, and it is downloaded again" if self.in_cache(content) else again
+        wrong = content.file.superseded.get(content.sha256) or content.file.superseded.get(git_blob(content.data))
+        if wrong:
+            return f"{content.place} — superseded: {wrong} — expected {' or '.join(content.file.digests)} — {remedy}"
         by_git_only = all(digest.startswith("git:") for digest in content.file.digests)
         found = git_blob(content.data) if by_git_only else content.sha256
         return (

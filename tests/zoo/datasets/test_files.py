@@ -1,10 +1,12 @@
 import hashlib
 import re
+from collections import Counter
 
 import pytest
 
 from registry.catalog import DATASETS
 from zoo.datasets.files import REPOSITORIES, _table, source_files
+from zoo.datasets.ogb.folder import known_digests
 
 MADE = {"block-model", "overlapping-blocks", "karate", "random-graphs"}
 OGB = {name for name in DATASETS if name.startswith("ogb")}  # has sources of its own
@@ -27,6 +29,17 @@ def test_digests_are_well_formed():
     for file in ALL:
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}|git:[0-9a-f]{40}", digest) for digest in file.digests)
         assert any(digest.startswith("git:") for digest in file.digests)
+
+
+def test_no_two_files_share_a_digest():
+    """A digest belongs to one file of one data set, OGB's among them: two of the same content would be one mistaken.
+
+    What was distributed by mistake is no file of the data set.
+    """
+    digests = [digest for file in ALL for digest in file.digests]
+    digests += [digest for name in OGB for digest in known_digests(name).values()]
+    assert [digest for digest, times in Counter(digests).items() if times > 1] == []
+    assert all(not set(file.superseded) & set(file.digests) for file in ALL)
 
 
 def test_paths_are_relative_and_used_once():
