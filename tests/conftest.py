@@ -1,6 +1,7 @@
-"""What all tests share: the real data's folder, a cache of their own, and quiet threads."""
+"""What all tests share: the real data's folder, a cache of their own, signals that are heard, and quiet threads."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,19 @@ from registry import TABLES
 # Deadlines measure the machine, not the code; a fixed sequence makes a failure repeatable.
 settings.register_profile("zoo", deadline=None, derandomize=True, max_examples=100)
 settings.load_profile("zoo")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_are_heard():
+    """A Ctrl-C interrupts and a SIGTERM ends, here and in every process that tests start.
+
+    A script's background job, and what `nohup` starts, ignores signals, as do its children; the zoo leaves it so.
+    """
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

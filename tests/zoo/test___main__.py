@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from zoo.runs.run import Run
+from zoo.training.team import TIMEOUT
 
 # A sampler of which process BREAK fails in the fourth epoch, and which process SLOW falls asleep over.
 PLUGIN = '''
@@ -66,7 +67,7 @@ def test_python_m_zoo_is_zoo():
 def test_one_table_and_no_word_twice(torchrun, folder):
     """Only the leader prints; two seeds are trained by one team."""
     process = torchrun(*TRAIN, "--seeds", "0,1", "--runs", "whole", folder=folder)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert out.count("smoke/res-gcn") == 1
     assert "(2)" in out
@@ -75,20 +76,20 @@ def test_one_table_and_no_word_twice(torchrun, folder):
 
 
 def test_a_broken_run_goes_on_to_the_same_end(torchrun, folder):
-    """Process 1 fails: one message, exit code not 0, in seconds; resumed, the run ends bitwise as the whole one."""
+    """One message and an exit code, long before others give process 1 up; resumed, the run ends as the whole one."""
     began = time.monotonic()
     process = torchrun(*TRAIN, "training.save=10 steps", "--runs", "broken", folder=folder, BREAK="mistake 1")
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode != 0
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < TIMEOUT.total_seconds() / 4
     assert err.count("error: sevens") == 1
     assert err.count("sevens — process 1 fails") == 1
     assert err.count("Traceback") == 1, "torchrun's own"
     process = torchrun(*TRAIN, "training.save=10 steps", "--runs", "broken", "--resume", folder=folder)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     if not (folder / "whole").is_dir():  # trained by the test before, where the same worker has run it
-        torchrun(*TRAIN, "--runs", "whole", folder=folder).communicate(timeout=120)
+        torchrun(*TRAIN, "--runs", "whole", folder=folder).communicate(timeout=300)
     whole, resumed = (Run(next((folder / name).glob("**/seed-0/result.json")).parent) for name in ("whole", "broken"))
     columns = ["epoch", "step", "loss", "val", "best_val", "lr"]
     assert resumed.metrics[columns].equals(whole.metrics[columns])
@@ -98,7 +99,7 @@ def test_a_broken_run_goes_on_to_the_same_end(torchrun, folder):
 
 def test_a_team_of_another_size_does_not_resume(torchrun, folder):
     """The random states are those of two processes: one alone is told so."""
-    torchrun(*TRAIN, "training.save=10 steps", "--runs", "two", folder=folder, BREAK="bug 0").communicate(timeout=120)
+    torchrun(*TRAIN, "training.save=10 steps", "--runs", "two", folder=folder, BREAK="bug 0").communicate(timeout=300)
     command = [sys.executable, *TRAIN, "training.save=10 steps", "--runs", "two", "--resume"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == 2
@@ -109,7 +110,7 @@ def test_a_team_of_another_size_does_not_resume(torchrun, folder):
 def test_a_bug_or_a_death_ends_all(torchrun, folder, how, said):
     """An exception keeps its one trace; of a process that was killed the other one says that it is gone."""
     process = torchrun(*TRAIN, "--runs", how.replace(" ", "-"), folder=folder, BREAK=how)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode != 0
     assert err.count(said) == 1
     assert err.count("Traceback") == 1 + ("bug" in how), "torchrun's own, and a bug's"
@@ -118,7 +119,7 @@ def test_a_bug_or_a_death_ends_all(torchrun, folder, how, said):
 def test_a_mistake_is_told_once(torchrun, folder):
     """What all processes find wrong in a recipe is one message."""
     process = torchrun("-m", "zoo", "train", "smoke/res-gcn", "model.depht=3", folder=folder)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode != 0
     assert err.count("model.depht") == 1
 
@@ -134,9 +135,9 @@ def test_interrupting_saves_and_ends_all(torchrun, folder, number, to):
     assert process.stdout.readline() == "asleep\n"
     workers = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, number) if to == "the group" else process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode != 0
-    assert not psutil.wait_procs(workers, timeout=10)[1]
+    assert not psutil.wait_procs(workers, timeout=120)[1]
     assert err.count("is saved in") == 1 and err.count("--resume") == 1
     assert err.count("Traceback") <= 1, "torchrun's own"
     (state,) = (folder / runs).glob("**/state.pt")
@@ -144,9 +145,9 @@ def test_interrupting_saves_and_ends_all(torchrun, folder, number, to):
     if number == signal.SIGTERM:  # the other one goes on from what was saved
         return
     process = torchrun(*TRAIN, "--runs", runs, "--resume", folder=folder)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     if not (folder / "whole").is_dir():
-        torchrun(*TRAIN, "--runs", "whole", folder=folder).communicate(timeout=120)
+        torchrun(*TRAIN, "--runs", "whole", folder=folder).communicate(timeout=300)
     whole, resumed = (next((folder / name).glob("**/seed-0/model.safetensors")) for name in ("whole", runs))
     assert whole.read_bytes() == resumed.read_bytes()

@@ -1,13 +1,19 @@
 """The command as a whole: quick to answer, clear when wrong."""
 
+import resource
 import signal
 import sys
-import time
 
 import pytest
 
 from zoo.cli import main
 from zoo.training.stop import Interrupted, Terminated, terminate
+
+
+def children_seconds() -> float:
+    """What processes that have ended took of a processor, however busy the machine is."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.parametrize("words", [["--help"], ["list"], ["list", "normalizers"], ["train", "--help"]], ids=" ".join)
@@ -21,11 +27,11 @@ def test_help_and_listings_answer_without_torch(words):
         "try:\n    app()\nexcept SystemExit:\n    pass\n"
         "print([m for m in ('torch', 'dgl', 'pandas', 'numpy') if m in sys.modules], file=sys.stderr)"
     )
-    began = time.perf_counter()
+    began = children_seconds()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip().endswith("[]")
     assert done.stdout.strip()
-    assert time.perf_counter() - began < 6, "ten times the promise, for a loaded machine"
+    assert children_seconds() - began < 6, "ten times the promise, for a slow machine"
 
 
 def test_a_mistake_is_one_message_and_exit_code_2(zoo):

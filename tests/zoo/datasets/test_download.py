@@ -91,7 +91,7 @@ def files_below(folder: Path) -> list[Path]:
 def test_a_good_file_arrives_whole(server, tmp_path, path):
     """The target holds the served bytes, and nothing else is left in the folder."""
     target = tmp_path / "deep" / "file"
-    download(f"{server.url}/{path}", target, [git_blob(GOOD)], timeout=5)
+    download(f"{server.url}/{path}", target, [git_blob(GOOD)], timeout=60)
     assert target.read_bytes() == GOOD
     assert files_below(tmp_path) == [target]
 
@@ -116,7 +116,7 @@ def test_a_bad_answer_leaves_nothing_behind(server, tmp_path, path, words):
 def test_a_truncated_file_is_noticed_without_a_digest(server, tmp_path):
     """Where no digest is known, the announced length still catches a connection that broke."""
     with pytest.raises(DownloadError, match="truncated"):
-        download(f"{server.url}/truncated", tmp_path / "file", [], timeout=5)
+        download(f"{server.url}/truncated", tmp_path / "file", [], timeout=60)
     assert files_below(tmp_path) == []
 
 
@@ -125,7 +125,7 @@ def test_an_earlier_file_survives_a_failed_download(server, tmp_path):
     target = tmp_path / "file"
     target.write_bytes(b"before")
     with pytest.raises(DownloadError):
-        download(f"{server.url}/tampered", target, [sha256(GOOD)], timeout=5)
+        download(f"{server.url}/tampered", target, [sha256(GOOD)], timeout=60)
     assert target.read_bytes() == b"before"
 
 
@@ -133,7 +133,7 @@ def test_a_folder_that_cannot_be_made_is_a_reason(server, tmp_path):
     """A file where a folder should be gives a DownloadError, not a trace."""
     (tmp_path / "taken").write_bytes(b"")
     with pytest.raises(DownloadError, match=r"taken is a file, where a folder is wanted; move it away"):
-        download(f"{server.url}/good", tmp_path / "taken" / "file", [], timeout=5)
+        download(f"{server.url}/good", tmp_path / "taken" / "file", [], timeout=60)
 
 
 def test_other_schemes_are_refused(tmp_path):
@@ -155,7 +155,7 @@ def test_the_store_downloads_into_the_cache_once(server, tmp_path):
 
 def test_the_store_says_why_each_download_failed(server, tmp_path):
     """One DataMissing has every file with its own reason; the one that could be had is kept."""
-    store = Store(folders=[], cache=tmp_path, offline=False, timeout=5)
+    store = Store(folders=[], cache=tmp_path, offline=False, timeout=60)
     kinds = ["good", "truncated", "tampered", "absent"]
     files = [SourceFile(f"d/{kind}.bin", (sha256(GOOD),), f"{server.url}/{kind}") for kind in kinds]
     with pytest.raises(DataMissing) as caught:
@@ -200,7 +200,7 @@ def test_a_member_of_an_archive_is_taken_out(server, tmp_path):
     archives: dict[str, bytes] = {}
     for name, content in (("good", GOOD), ("other", b"another")):
         url = f"{server.url}/archive#set//{name}"
-        download(url, tmp_path / name, [git_blob(content)], timeout=5, archives=archives)
+        download(url, tmp_path / name, [git_blob(content)], timeout=60, archives=archives)
         assert (tmp_path / name).read_bytes() == content
     assert server.asked == ["/archive"]
     assert len(files_below(tmp_path)) == 2
@@ -218,7 +218,7 @@ def test_a_member_of_an_archive_is_taken_out(server, tmp_path):
 def test_a_bad_archive_leaves_nothing(server, tmp_path, path, digest, words):
     """An archive that is torn, lacks the member or holds another: one reason, no file."""
     with pytest.raises(DownloadError, match=words):
-        download(f"{server.url}/{path}", tmp_path / "file", [digest], timeout=5)
+        download(f"{server.url}/{path}", tmp_path / "file", [digest], timeout=60)
     assert files_below(tmp_path) == []
 
 

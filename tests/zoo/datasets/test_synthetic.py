@@ -155,10 +155,10 @@ def test_a_complete_graph_can_be_asked_for():
 
 
 def test_a_large_graph_takes_seconds():
-    """200,000 nodes and 2 million edges are made in less than 20 seconds."""
-    start = time.perf_counter()
+    """200,000 nodes and 2 million edges are made in less than 20 seconds of a processor."""
+    start = time.process_time()
     data = make(nodes=200_000, degree=20.0)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
     assert len(data.src) == 4_000_000
     keys = data.src * data.nodes + data.dst
     assert bool((keys[1:] > keys[:-1]).all())  # sorted and distinct

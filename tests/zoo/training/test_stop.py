@@ -153,7 +153,7 @@ def test_a_program_that_trains_can_be_ended(number, code, tmp_path):
         assert process.stdout is not None
         assert process.stdout.readline() == "training\n"
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (code, "")
     assert ("Interrupted the state after step" in out) == (number == signal.SIGINT)
     assert list((tmp_path / "runs").glob("**/state.pt"))

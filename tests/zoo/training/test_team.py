@@ -326,6 +326,6 @@ def test_gloos_threads_end_with_the_team(torchrun, tmp_path):
     """None is left: one that lets go of a tensor while the interpreter ends aborts the process, now and then."""
     (tmp_path / "ended.py").write_text(ENDED)
     process = torchrun("ended.py", folder=tmp_path)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert sorted(out.splitlines()) == ["0 []", "1 []"]

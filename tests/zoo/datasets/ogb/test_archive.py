@@ -58,7 +58,7 @@ def online(tiny, tmp_path, monkeypatch) -> Iterator[tuple[Store, dict]]:
         monkeypatch.setattr(ogb_backend, "meta", lambda name: meta)
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
-        yield Store(folders=[], cache=tmp_path / "online", offline=False, timeout=5), state
+        yield Store(folders=[], cache=tmp_path / "online", offline=False, timeout=60), state
         running.shutdown()
         thread.join()
 
@@ -220,7 +220,7 @@ def counted_parse(folder):
     return parse(folder)
 
 archive._extract, graphs._parse = counted_extract, counted_parse
-data = graphs.ogbg_moltox21(Store(folders=[], cache=cache, offline=False, timeout=20))
+data = graphs.ogbg_moltox21(Store(folders=[], cache=cache, offline=False, timeout=60))
 print(json.dumps([count["parsed"], len(data.src)]))
 """
 
@@ -235,7 +235,7 @@ def test_processes_load_one_set_at_one_time(online):
     """One downloads, unpacks and parses; the other waits, and reads what the first has made."""
     store, state = online
     processes = [reader(store) for _ in range(2)]
-    found = [json.loads(process.communicate(timeout=60)[0].splitlines()[-1]) for process in processes]
+    found = [json.loads(process.communicate(timeout=300)[0].splitlines()[-1]) for process in processes]
     assert state["asked"] == 1
     assert sorted(parsed for parsed, _ in found) == [0, 1]
     assert found[0][1] == found[1][1] > 0
@@ -245,7 +245,7 @@ def test_killed_while_unpacking(online):
     """Half a folder is never taken for it: the next process unpacks again, asks for nothing again, and cleans up."""
     store, state = online
     process = reader(store, die=True)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL
     folder = store.cache / "ogb"
     assert not (folder / "ogbg_moltox21").exists()

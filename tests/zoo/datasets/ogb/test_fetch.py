@@ -68,7 +68,7 @@ def names(folder) -> set[str]:
 
 def test_whole_file_states_its_size(server, tmp_path, capsys):
     """The file arrives, its size is said on standard error, nothing else is left."""
-    fetch(server.url, tmp_path / "new" / "data.zip", timeout=5)
+    fetch(server.url, tmp_path / "new" / "data.zip", timeout=60)
     assert (tmp_path / "new" / "data.zip").read_bytes() == BODY
     assert names(tmp_path / "new") == {"data.zip"}
     said = capsys.readouterr()
@@ -79,7 +79,7 @@ def test_whole_file_states_its_size(server, tmp_path, capsys):
 def test_goes_on_where_the_server_hung_up(server, tmp_path):
     """Within one call the rest is asked for, and the parts make the whole."""
     server.stops = [300_000, 300_001]
-    fetch(server.url, tmp_path / "data.zip", timeout=5)
+    fetch(server.url, tmp_path / "data.zip", timeout=60)
     assert (tmp_path / "data.zip").read_bytes() == BODY
     assert server.asked == [None, "bytes=300000-", "bytes=600001-"]
 
@@ -88,9 +88,9 @@ def test_goes_on_in_a_later_call(server, tmp_path):
     """What came before a call failed is said, kept, and completed by the next call."""
     server.stops = [300_000]
     with pytest.raises(DownloadError, match=r"ended early; 0\.3 of 1\.0 MB came, the next attempt goes on"):
-        fetch(server.url, tmp_path / "data.zip", timeout=5, attempts=1)
+        fetch(server.url, tmp_path / "data.zip", timeout=60, attempts=1)
     assert names(tmp_path) == {"data.zip.part", "data.zip.part.json"}
-    fetch(server.url, tmp_path / "data.zip", timeout=5)
+    fetch(server.url, tmp_path / "data.zip", timeout=60)
     assert (tmp_path / "data.zip").read_bytes() == BODY
     assert server.asked == [None, "bytes=300000-"]
     assert names(tmp_path) == {"data.zip"}
@@ -100,7 +100,7 @@ def test_server_without_parts(server, tmp_path):
     """A server that only sends whole files is taken from the start."""
     server.ranges = False
     server.stops = [300_000]
-    fetch(server.url, tmp_path / "data.zip", timeout=5)
+    fetch(server.url, tmp_path / "data.zip", timeout=60)
     assert (tmp_path / "data.zip").read_bytes() == BODY
 
 
@@ -113,11 +113,11 @@ def test_another_file_by_then(server, tmp_path, tag, size):
     server.tag = '"one"' if tag else None
     server.stops = [300_000]
     with pytest.raises(DownloadError):
-        fetch(server.url, tmp_path / "data.zip", timeout=5, attempts=1)
+        fetch(server.url, tmp_path / "data.zip", timeout=60, attempts=1)
     server.tag, server.body = tag, (BODY[::-1] * 2)[:size]
     for _ in range(2):
         try:
-            fetch(server.url, tmp_path / "data.zip", timeout=5)
+            fetch(server.url, tmp_path / "data.zip", timeout=60)
             break
         except DownloadError:
             assert not (tmp_path / "data.zip").exists()
@@ -128,7 +128,7 @@ def test_nothing_comes(server, tmp_path):
     """A server that sends nothing is not asked for ever."""
     server.stops = [0] * 100
     with pytest.raises(DownloadError, match="ended early"):
-        fetch(server.url, tmp_path / "data.zip", timeout=5)
+        fetch(server.url, tmp_path / "data.zip", timeout=60)
     assert len(server.asked) <= 4
 
 
@@ -145,7 +145,7 @@ def test_no_room(server, tmp_path, monkeypatch):
     """A file that does not fit on the disk is not begun."""
     monkeypatch.setattr("zoo.datasets.ogb.fetch.shutil.disk_usage", lambda folder: type("", (), {"free": 1000})())
     with pytest.raises(DownloadError, match="has room for"):
-        fetch(server.url, tmp_path / "data.zip", timeout=5)
+        fetch(server.url, tmp_path / "data.zip", timeout=60)
     assert not (tmp_path / "data.zip").exists()
 
 
