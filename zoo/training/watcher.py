@@ -11,7 +11,7 @@ class Watcher(Protocol):
     """Sees a run pass by: the run folder, a progress bar, a list in a notebook."""
 
     def measured(self, row: Row) -> None:
-        """Called after every validation with step, epoch, loss, val, best, lr and seconds."""
+        """Called after every validation with epoch, step, loss, val, best_val, lr and seconds."""
         ...
 
     def probed(self, row: Row) -> None:
