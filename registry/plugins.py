@@ -23,14 +23,17 @@ def load_plugin(path: str | Path) -> list[str]:
 
     Raises: PluginError if the file is missing, fails, or registers nothing; DuplicateName if it takes a name.
     """
-    file = Path(path).expanduser().resolve()
     try:
+        file = Path(path).expanduser()
+        file = file.parent.resolve() / file.name  # under its own name, also where that is a link
         digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    except OSError as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else str(error.strerror)
+    except (OSError, RuntimeError) as error:  # links in a circle, ~ of nobody
+        is_absent = isinstance(error, FileNotFoundError | RuntimeError)
+        reason = "no such file" if is_absent else str(error.strerror)
         raise PluginError(str(path), reason, _EXPECTED) from error
-    # Named by content: a copy of a file is the same plug-in, an edited file is a newer one.
-    module_name = f"zoo_plugin_{file.stem}_{digest}"
+    # Told by content: a copy of a file, or a link to it, is the same plug-in, an edited file is a newer one.
+    alike = (name for name in _loaded.values() if name.endswith(f"_{digest}"))
+    module_name = next(alike, f"zoo_plugin_{file.stem}_{digest}")
     earlier = _loaded.get(file)
     if earlier not in (None, module_name):
         _forget(earlier)

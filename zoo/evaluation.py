@@ -10,6 +10,7 @@ import torch
 
 from zoo.api import reopen
 from zoo.errors import RunError
+from zoo.paths import expanded
 from zoo.runs.predictions import Form, write_predictions
 from zoo.runs.run import Run
 from zoo.tasks.base import Part
@@ -61,7 +62,7 @@ class Evaluation:
         """
         about = {key: self.run.result[key] for key in ("recipe", "identity", "seed")}
         about |= {"part": self.part, "metric": self.metric, "metric_by": self.by, "metric_value": self.score}
-        return write_predictions(self.place(form) if file is None else Path(file), self.arrays, about, form)
+        return write_predictions(self.place(form) if file is None else expanded(file), self.arrays, about, form)
 
 
 def evaluate(

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = [
     {"registry"},
     {"zoo.untrusted"},
-    {"zoo.errors", "zoo.atomic", "zoo.disk", "zoo.lock", "zoo.out_of_memory"},
+    {"zoo.errors", "zoo.atomic", "zoo.disk", "zoo.lock", "zoo.out_of_memory", "zoo.paths"},
     {"zoo.dgl_backend", "zoo.ogb_backend", "zoo.glibc", "zoo.compiled", "zoo.gpu"},
     {"zoo.recipe"},
     {"zoo.graphs", "zoo.normalizers", "zoo.regularizers", "zoo.initializers", "zoo.datasets", "zoo.metrics"},

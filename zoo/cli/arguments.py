@@ -1,5 +1,6 @@
 """What several verbs read from the command line in the same way."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -7,12 +8,15 @@ from typing import Annotated
 import typer
 
 from zoo.errors import Problem, RecipeError
+from zoo.paths import expanded
+from zoo.recipe.where import YAML
 
 Words = Annotated[
     list[str], typer.Argument(metavar="RECIPE|a.b=c|~a.b", help="recipes by name or path, then changes to them")
 ]
 Plugins = Annotated[
-    list[Path] | None, typer.Option("--plugin", metavar="FILE", help="a Python file that registers names; repeatable")
+    list[Path] | None,
+    typer.Option("--plugin", parser=expanded, metavar="FILE", help="a Python file that registers names; repeatable"),
 ]
 AllowPlugins = Annotated[
     bool, typer.Option("--allow-plugins", help="run the Python files too that a recipe, study or run names by itself")
@@ -20,15 +24,45 @@ AllowPlugins = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON on standard output, and nothing else there")]
 
 
-def split_words(words: list[str]) -> tuple[list[str], list[str]]:
-    """Recipes and overrides, told apart by `=` and `~`."""
-    overrides = [word for word in words if "=" in word or word.startswith("~")]
+_PLURAL = {"recipe": "recipes", "study": "studies"}
+
+
+def is_override(word: str) -> bool:
+    """Whether a word is `a.b=c` or `~a.b`, and not the path of a recipe or a folder, which may have either sign."""
+    from zoo.recipe.kind import is_change
+
+    head, sign, _ = word.partition("=")
+    if "/" in head or os.sep in head or not (sign or word.startswith("~")):
+        return False
+    if word.endswith(YAML):
+        return is_change(head) and not Path(word).is_file()
+    return "/" not in word or not Path(word).is_dir()
+
+
+def split_words(words: list[str], what: str = "recipe") -> tuple[list[str], list[str]]:
+    """Recipes, or what else is asked for, and overrides."""
+    _refuse_spaces(words)
+    overrides = [word for word in words if is_override(word)]
     recipes = [word for word in words if word not in overrides]
     if not recipes:
         raise RecipeError(
-            "(none given)", [Problem("", "expected at least one recipe, e.g. 'hello'; 'zoo list recipes' names them")]
+            "(none given)",
+            [Problem("", f"expected at least one {what}, e.g. 'hello'; 'zoo list {_PLURAL[what]}' names them")],
+            what,
         )
     return list(dict.fromkeys(recipes)), overrides
+
+
+def _refuse_spaces(words: list[str]) -> None:
+    """`model.depth = 8` arrives as three words, or two. Raises: typer.BadParameter."""
+    for place, word in enumerate(words):
+        before, after = words[max(0, place - 1) : place], words[place + 1 : place + 2]
+        if word.startswith("=") and before:
+            value = word[1:] or " ".join(after) or "VALUE"
+            said = f"{' '.join([*before, word, *(() if word[1:] else after)])!r} — spaces around '='"
+            raise typer.BadParameter(f"{said} — expected {before[0]}={value}")
+        if word.endswith("=") and is_override(word):
+            raise typer.BadParameter(f"{word!r} has no value — expected {word}{' '.join(after) or 'VALUE'}, or null")
 
 
 SEEDS = 100_000  # of one command

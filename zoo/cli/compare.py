@@ -8,6 +8,7 @@ import typer
 
 from zoo.cli.arguments import AllowPlugins, Plugins
 from zoo.cli.study import Format, Interval, Quick, Runs, Values
+from zoo.paths import expanded
 
 What = Annotated[
     list[str], typer.Argument(metavar="RUN|STUDY", help="run folders, folders above some, or studies by name")
@@ -49,10 +50,10 @@ def compare(
 
     kind = interval_of(interval)
     named = list(dict.fromkeys(what))
-    folders = [name for name in named if Path(name).is_dir()]
+    folders = [name for name in named if expanded(name).is_dir()]
     studies = [name for name in named if name not in folders]
     for name in studies:
-        if where.study(name) is None and not name.endswith((".yaml", ".yml")):
+        if where.study(name) is None and not name.endswith(where.YAML):
             wrong, near = "is neither a folder nor a study", did_you_mean(name, where.studies())
             if where.find(name):
                 wrong, near = "is a recipe", f" — its runs are below {runs / name}" if (runs / name).is_dir() else ""

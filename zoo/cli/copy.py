@@ -6,13 +6,18 @@ from typing import Annotated
 import typer
 
 from zoo.cli.arguments import split_words
+from zoo.paths import expanded
 
 
 def copy(
     what: Annotated[str, typer.Argument(metavar="RECIPE|STUDY", help="its name or path")],
     to: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="the new file; ./<recipe>.yaml or ./studies/<study>.yaml if not given"),
+        typer.Argument(
+            parser=expanded,
+            metavar="FILE",
+            help="the new file; ./<recipe>.yaml or ./studies/<study>.yaml if not given",
+        ),
     ] = None,
 ) -> None:
     """Copy a recipe or a study to a file to edit. A recipe has its parents merged in, so that it stands by itself.
@@ -86,12 +91,11 @@ def _write(file: Path, text: str, what: str) -> None:
 
     from zoo.disk import said_of
     from zoo.errors import ZooError
+    from zoo.recipe import where
     from zoo.untrusted.names import check_name
 
-    if file.suffix not in (".yaml", ".yml") or "=" in str(file):
-        raise ZooError(
-            f"copy — {file} cannot be a recipe's or study's name — expected one that ends in .yaml, without '='"
-        )
+    if file.suffix not in where.YAML:
+        raise ZooError(f"copy — {file} cannot be a recipe's or study's name — expected one that ends in .yaml")
     try:
         check_name(file.stem)
     except ValueError as error:

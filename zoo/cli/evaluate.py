@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.cli.arguments import AllowPlugins, AsJson, Plugins
+from zoo.paths import expanded
 
 if TYPE_CHECKING:
     from zoo.evaluation import Evaluation
 
 
 def evaluate(
-    run: Annotated[list[Path], typer.Argument(metavar="RUN", help="run folders, or folders above some")],
+    run: Annotated[
+        list[Path], typer.Argument(parser=expanded, metavar="RUN", help="run folders, or folders above some")
+    ],
     split: Annotated[str, typer.Option(help="train, val or test")] = "test",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "cpu",
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="of one run; else predictions-<split> in its folder")
+        Path | None,
+        typer.Option(parser=expanded, metavar="FILE", help="of one run; else predictions-<split> in its folder"),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="npz or csv")] = "npz",
     plugin: Plugins = None,

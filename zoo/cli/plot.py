@@ -9,14 +9,17 @@ import typer
 
 from zoo.cli.arguments import AsJson
 from zoo.errors import RunError
+from zoo.paths import expanded
 from zoo.untrusted.names import as_file_name
 from zoo.untrusted.text import inert
 
 if TYPE_CHECKING:
     from zoo.runs.run import Run
 
-Folders = Annotated[list[Path], typer.Argument(metavar="RUN", help="folders of finished runs")]
-To = Annotated[Path | None, typer.Option("--to", metavar="DIR", help="where to write, instead of RUN/plots")]
+Folders = Annotated[list[Path], typer.Argument(parser=expanded, metavar="RUN", help="folders of finished runs")]
+To = Annotated[
+    Path | None, typer.Option("--to", parser=expanded, metavar="DIR", help="where to write, instead of RUN/plots")
+]
 Formats = Annotated[str, typer.Option("--format", metavar="LIST", help="png, svg, pdf, or several with commas")]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, split_words
+from zoo.paths import expanded
 from zoo.untrusted.text import inert
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def probe(
     seed: Annotated[int, typer.Option(help="seed of weights and split")] = 0,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N")] = None,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="where the picture goes; FILE.png and FILE.svg")
+        Path | None,
+        typer.Option("--plot", parser=expanded, metavar="FILE", help="where the picture goes; FILE.png and FILE.svg"),
     ] = None,
     plugin: Plugins = None,
     allow_plugins: AllowPlugins = False,
@@ -48,14 +50,14 @@ def probe(
 
     """
     names, overrides = split_words(words)
-    if len(names) == 1 and Path(names[0]).is_dir():
+    if len(names) == 1 and expanded(names[0]).is_dir():
         if overrides or depths or normalizer or plot:
             raise typer.BadParameter(
                 "a finished run is read as it is — expected neither changes nor --depths, --normalizer or --plot — "
                 f"'zoo plot {names[0]}' draws it"
             )
         chosen = {"plugins": plugin or [], "allow_plugins": allow_plugins}
-        _run(Path(names[0]), probes or "deep", device or "cpu", chosen, as_json)
+        _run(expanded(names[0]), probes or "deep", device or "cpu", chosen, as_json)
         return
     if probes:
         raise typer.BadParameter("--probes is for finished runs — expected a run folder — recipes have their own set")

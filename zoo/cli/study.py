@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, parse_seeds
+from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, parse_seeds, split_words
+from zoo.paths import expanded
 
 if TYPE_CHECKING:
     from zoo.studies.plan import Plan
@@ -23,7 +24,7 @@ Words = Annotated[
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="the study's short form")]
 Seeds = Annotated[str | None, typer.Option(help="0..4, 3 or 0,2,5; the study's own if not given")]
-Runs = Annotated[Path, typer.Option(metavar="DIR", help="where run folders are")]
+Runs = Annotated[Path, typer.Option(parser=expanded, metavar="DIR", help="where run folders are")]
 Format = Annotated[str, typer.Option("--format", help="rich, markdown, csv or latex")]
 Interval = Annotated[str, typer.Option(help="t or bootstrap: how the 95 % intervals are made")]
 Values = Annotated[bool, typer.Option("--values", help="show the figure of every single run")]
@@ -157,7 +158,9 @@ def plot(
     runs: Runs = Path("runs"),
     plugin: Plugins = None,
     allow_plugins: AllowPlugins = False,
-    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="where to write; unset: here")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", parser=expanded, metavar="DIR", help="where to write; unset: here")
+    ] = None,
     form: Annotated[str, typer.Option("--format", metavar="LIST", help="png, svg, pdf, or several")] = "png",
 ) -> None:
     """Draw a study: the test figure along its numeric axis, a line for each other cell, a panel for each data set."""
@@ -180,10 +183,10 @@ def _plan(
     from zoo.studies.plan import Plan
     from zoo.studies.read import read
 
-    named = [word for word in words if "=" not in word]
+    named, typed = split_words(words, "study")
     if len(named) != 1:
         raise typer.BadParameter(f"{' '.join(words)!r} — expected one study, then changes such as training.duration=20")
-    changes = _changes(words, seeds)
+    changes = _changes(typed, seeds)
     read_study = read(named[0], quick=quick, changes=changes, plugins=plugins or [], allow_plugins=allow_plugins)
     return Plan(read_study, runs, allow_plugins=allow_plugins)
 
@@ -204,10 +207,11 @@ def _changes(words: list[str], seeds: str | None) -> dict[str, Any]:
 
     changes: dict[str, Any] = {}
     for word in words:
-        path, given, value = word.partition("=")
+        path, _, value = word.partition("=")
+        if word.startswith("~"):
+            raise typer.BadParameter(f"{word!r} — a study takes nothing away — expected changes such as a.b=null")
         try:
-            if given:
-                changes[path] = text.parse(value)
+            changes[path.strip()] = text.parse(value)
         except yaml.YAMLError as error:
             raise typer.BadParameter(
                 f"{path} — {value!r} is not a YAML value — expected e.g. 0.5, relu, [1, 2] or {{name: x}}"

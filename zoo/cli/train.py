@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, parse_seeds, split_words
+from zoo.paths import expanded
 
 if TYPE_CHECKING:
     from zoo.builder import Built
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 def train(
     words: Words,
     seeds: Annotated[str | None, typer.Option(help="0..4, 3 or 0,2,5; the recipe's own if not given")] = None,
-    runs: Annotated[Path, typer.Option(metavar="DIR", help="where run folders are made")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(parser=expanded, metavar="DIR", help="where run folders are made")] = Path(
+        "runs"
+    ),
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N")] = None,
     plugin: Plugins = None,
     allow_plugins: AllowPlugins = False,

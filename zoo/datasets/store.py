@@ -17,6 +17,7 @@ from zoo.datasets.download import download
 from zoo.datasets.network import DownloadError
 from zoo.datasets.turn import in_turn
 from zoo.errors import DataBroken, DataMissing
+from zoo.paths import expanded
 from zoo.untrusted.text import inert
 
 DATA = "ZOO_DATA"
@@ -90,10 +91,10 @@ class Store:
         offline: bool | None = None,
         timeout: float = 20.0,
     ) -> None:
-        named = [Path(part).expanduser() for part in os.environ.get(DATA, "").split(os.pathsep) if part]
+        named = [expanded(part) for part in os.environ.get(DATA, "").split(os.pathsep) if part]
         self.folders = tuple(named if folders is None else folders)
         own_cache = os.environ.get(CACHE)
-        self.cache = cache or (Path(own_cache).expanduser() if own_cache else Path(user_cache_dir("gnn-zoo")))
+        self.cache = cache or (expanded(own_cache) if own_cache else Path(user_cache_dir("gnn-zoo")))
         self.offline = os.environ.get(OFFLINE, "0") not in ("", "0") if offline is None else offline
         self.timeout = timeout
         self._cache_why = f"cache, named by {CACHE}" if own_cache and cache is None else "cache, filled by downloads"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from zoo.errors import Problem, RecipeError
+from zoo.paths import placed
 from zoo.untrusted.text import inert
 
 EXPECTED = "--allow-plugins (allow_plugins=True) once you have read them, or --plugin FILE for each"
@@ -26,21 +27,21 @@ def consented(
     its stead. known: those that were consented to before. allow: consent to whatever the recipe names.
     Raises: RecipeError that names the files which nobody allowed.
     """
-    files = list(dict.fromkeys(_resolved(file) for file in given))
+    files = list(dict.fromkeys(_placed(file) for file in given))
     digests = {digest for file in files if (digest := _digest(file))}
-    others = [file for file in dict.fromkeys(map(_resolved, named)) if file not in files]
+    others = [file for file in dict.fromkeys(map(_placed, named)) if file not in files]
     others = [file for file in others if _digest(file) not in digests]
-    before = set(map(_resolved, known))
+    before = set(map(_placed, known))
     if refused := [inert(file) for file in others if not allow and file not in before]:
         said = f"it wants to run code of its own: {', '.join(refused)} — expected {EXPECTED}"
         raise RecipeError(recipe, [Problem("plugins", said)], what)
     return [*files, *others]
 
 
-def _resolved(file: str | Path) -> Path:
+def _placed(file: str | Path) -> Path:
     try:
-        return Path(file).expanduser().resolve()
-    except (OSError, ValueError, RuntimeError):  # links in a circle, ~ of nobody: refused as no file when it is run
+        return placed(file)
+    except (OSError, ValueError, RuntimeError):  # links in a circle: refused as no file when it is run
         return Path(file)
 
 

@@ -36,6 +36,7 @@ def apply(recipe: dict[str, Any], overrides: Sequence[str]) -> tuple[dict[str, A
             recipe, problem = _remove(recipe, override[1:].split("."), override)
         else:
             path, _, written = override.partition("=")
+            path = path.strip()
             try:
                 recipe, problem = put(recipe, path, text.parse(written)), None
             except yaml.YAMLError:

@@ -52,16 +52,15 @@ def _extended(file: Path, children: tuple[Path, ...], named: str) -> dict[str, A
         raise _a_study(named)
     if plugins := tree.get("plugins"):
         several = plugins if isinstance(plugins, list) else [plugins]
-        tree["plugins"] = [str(where.plugin(file, plugin)) for plugin in several]
+        tree["plugins"] = [str(where.relative(file, plugin)) for plugin in several]
     parent = tree.pop("extends", None)
     if parent is None:
         return tree
-    above = where.beside(file, f"{parent}.yaml") or where.find(str(parent))
+    above = where.parent(file, str(parent))
     if above is None:
+        among = "" if str(parent).endswith(where.YAML) else " or among the shipped ones"
         near = did_you_mean(str(parent), where.names())
-        raise RecipeError(
-            str(file), [Problem("extends", f"no recipe {parent!r} beside this file or among the shipped ones{near}")]
-        )
+        raise RecipeError(str(file), [Problem("extends", f"no recipe {parent!r} beside this file{among}{near}")])
     return merge.merge(merge.without(_extended(above, (*children, file), str(parent)), merge.OWN), tree)
 
 

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from zoo.paths import expanded, placed
+
 STUDIES = "studies"  # the folder of study files among the recipes
+YAML = (".yaml", ".yml")
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -31,27 +34,29 @@ def study(name: str) -> Path | None:
 
 
 def find(recipe: str) -> Path | None:
-    """The file of a recipe given by name or by path; None if there is none."""
+    """The file of a recipe given by name or by path, which is relative to the working directory; None if none."""
+    if recipe.endswith(YAML):
+        return _file(expanded(recipe))
+    root = shipped().resolve()
+    file = _file(root / f"{recipe}.yaml")
+    return file if file is not None and file.is_relative_to(root) else None
+
+
+def parent(file: Path, named: str) -> Path | None:
+    """The recipe that a file extends: one beside it, by its path or without the ending, else a shipped one."""
+    if named.endswith(YAML):
+        return _file(relative(file, named))
+    beside = (_file(relative(file, named + ending)) for ending in YAML)
+    return next((found for found in beside if found is not None), None) or find(named)
+
+
+def relative(file: Path, named: object) -> Path:
+    """The path that a file names: relative to it, unless it begins with / or ~."""
+    return file.parent / expanded(str(named))
+
+
+def _file(path: Path) -> Path | None:
     try:
-        path = Path(recipe).expanduser()
-        if path.suffix in {".yaml", ".yml"}:
-            return path.resolve() if path.is_file() else None
-        root = shipped().resolve()
-        file = (root / f"{recipe}.yaml").resolve()
-        return file if file.is_file() and file.is_relative_to(root) else None
-    except (OSError, ValueError, RuntimeError):  # too long, with a NUL in it, ~ of nobody: no file has that name
-        return None
-
-
-def plugin(file: Path, named: object) -> Path:
-    """The plug-in that a file names: relative to it, unless it begins with / or ~."""
-    return Path(str(named)) if str(named).startswith("~") else file.parent / str(named)
-
-
-def beside(file: Path, name: str) -> Path | None:
-    """The file of that name in the folder of another; None if there is none."""
-    try:
-        found = file.parent / name
-        return found.resolve() if found.is_file() else None
-    except (OSError, ValueError):
+        return placed(path) if path.is_file() else None
+    except (OSError, ValueError, RuntimeError):  # too long, with a NUL in it, links in a circle: no file's name
         return None

@@ -30,6 +30,7 @@ from zoo.atomic import drafted, replacing, sync
 from zoo.datasets.digest import sha256_of
 from zoo.disk import said_of
 from zoo.errors import RunError
+from zoo.paths import expanded
 from zoo.recipe import text
 from zoo.recipe.schema import Recipe
 from zoo.runs import states
@@ -50,7 +51,7 @@ RESULT, FAILURE, METRICS, PROBES, RECIPE, ENVIRONMENT, WEIGHTS = (
 
 def place(root: Path, recipe: Recipe, identity: str, seed: int) -> Path:
     """Where the run of a recipe with a seed lies."""
-    return root / recipe.name / identity / f"seed-{seed}"
+    return expanded(root) / recipe.name / identity / f"seed-{seed}"
 
 
 def is_finished(path: Path) -> bool:

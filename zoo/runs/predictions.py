@@ -11,6 +11,7 @@ import numpy as np
 from zoo.atomic import replacing
 from zoo.disk import said_of
 from zoo.errors import RunError
+from zoo.paths import expanded
 from zoo.untrusted.npz import check_npz
 
 Form = Literal["npz", "csv"]
@@ -44,10 +45,11 @@ def write_predictions(file: Path, arrays: Arrays, about: Mapping[str, str | floa
 
 def read_predictions(file: str | Path) -> dict[str, np.ndarray]:
     """The arrays of an npz file that `write_predictions` wrote. Raises: RunError if it cannot be read."""
+    place = expanded(file)
     try:
-        with Path(file).open("rb") as stream:
+        with place.open("rb") as stream:
             with zipfile.ZipFile(stream) as archive:
-                check_npz(archive, Path(file).stat().st_size)
+                check_npz(archive, place.stat().st_size)
             stream.seek(0)
             found = np.load(stream, allow_pickle=False)
             return {name: found[name] for name in found.files}

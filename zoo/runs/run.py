@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.datasets.digest import sha256_of
 from zoo.errors import RecipeError, RunError
+from zoo.paths import expanded
 from zoo.recipe import text
 from zoo.runs import folder
 from zoo.runs.claim import holder
@@ -34,7 +35,7 @@ class Run:
 
     def __init__(self, path: str | Path) -> None:
         """Open a run folder. Raises: RunError if it holds no finished run."""
-        self.path = Path(path)
+        self.path = expanded(path)
         if not folder.is_finished(self.path):
             begun = os.path.isfile(self.path / folder.RECIPE)  # noqa: PTH113 (Path.is_file raises where it may not look)
             state = "the run in it is not finished" if begun else "there is no run in it"

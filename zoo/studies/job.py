@@ -9,6 +9,7 @@ from typing import Any, Literal
 from registry import load_plugin
 from zoo import api
 from zoo.errors import USER_ERRORS, RunBusy
+from zoo.paths import expanded
 from zoo.recipe.check import check
 from zoo.recipe.schema import Recipe
 from zoo.runs import folder
@@ -31,7 +32,7 @@ class Job:
     def of(cls, recipe: Recipe, seed: int, runs: Path, *, again: bool = False) -> "Job":
         """The job of training a recipe with a seed."""
         path = folder.place(runs, recipe, api.identity_of(recipe), seed)
-        return cls(recipe.name, recipe.plain(), seed, str(runs.absolute()), str(path.absolute()), again)
+        return cls(recipe.name, recipe.plain(), seed, str(expanded(runs).absolute()), str(path.absolute()), again)
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def _name_wholly(file: Path, tree: dict[str, Any]) -> None:
         if "base" in place:
             place["base"] = _beside(file, place["base"])
     if isinstance(tree.get("plugins"), list):
-        tree["plugins"] = [str(where.plugin(file, plugin)) for plugin in tree["plugins"]]
+        tree["plugins"] = [str(where.relative(file, plugin)) for plugin in tree["plugins"]]
 
 
 def _changed(tree: dict[str, Any], changes: dict[str, Any]) -> list[Problem]:
@@ -115,7 +115,7 @@ def _find(study: str) -> Path:
         near = did_you_mean(Path(study).stem, where.studies())
         said = f"no such study — expected a name from 'zoo list studies' or a .yaml file{near}"
         raise RecipeError(study, [Problem("", said)], "study")
-    return file.resolve()
+    return file
 
 
 def _a_recipe(named: str) -> RecipeError:
@@ -125,8 +125,7 @@ def _a_recipe(named: str) -> RecipeError:
 
 def _beside(file: Path, base: Any) -> Any:
     """A recipe given by its path lies relative to the study."""
-    beside = file.parent / str(base)
-    return str(beside) if str(base).endswith((".yaml", ".yml")) and beside.is_file() else base
+    return str(where.relative(file, base)) if str(base).endswith(where.YAML) else base
 
 
 def _checked(name: str, tree: dict[str, Any], problems: list[Problem]) -> Study:

@@ -1,11 +1,12 @@
 """Words and seeds."""
 
+import re
 from pathlib import Path
 
 import pytest
 import typer
 
-from zoo.cli.arguments import parse_seeds, split_words
+from zoo.cli.arguments import is_override, parse_seeds, split_words
 from zoo.errors import RecipeError
 from zoo.recipe.load import load
 from zoo.runs.folder import RunFolder
@@ -31,6 +32,60 @@ def test_overrides_are_told_from_recipes():
     assert split_words(["a", "x=1", "b", "~y"]) == (["a", "b"], ["x=1", "~y"])
     with pytest.raises(RecipeError, match="at least one recipe"):
         split_words(["x=1"])
+
+
+@pytest.mark.parametrize(
+    ("word", "is_one"),
+    [
+        ("model.depth=3", True),
+        ("~training.clip", True),
+        ("dataset.file=graph.yaml", True),
+        ("dataset=cora", True),  # though there is a folder of that name
+        ("a=b/recipe.yaml", False),
+        ("a=b/none.yaml", False),
+        ("model=x.yaml", False),  # which is there
+        ("./model.depth=3/x.yaml", False),
+        ("~/mine.yaml", False),
+        ("a=b/seed-0", False),
+    ],
+)
+def test_an_equals_sign_in_a_path_is_no_override(word, is_one, tmp_path, monkeypatch):
+    """Recipes and run folders may have `=` and `~` in their paths; what names a part of a recipe is a change of it."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a=b/seed-0", "dataset=cora"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("a=b/recipe.yaml", "model=x.yaml"):
+        (tmp_path / file).write_text("")
+    assert is_override(word) is is_one
+
+
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        (["hello", "model.depth", "=", "8"], "model.depth=8"),
+        (["hello", "model.depth", "=8"], "model.depth=8"),
+        (["hello", "model.depth=", "8"], "model.depth=8"),
+        (["hello", "training.clip="], "training.clip=VALUE"),
+    ],
+)
+def test_spaces_around_the_sign_are_told(words, right):
+    """A shell hands over several words; the error has the one that was meant."""
+    with pytest.raises(typer.BadParameter, match=f"expected {re.escape(right)}"):
+        split_words(words)
+
+
+def test_a_home_that_no_shell_put_in_place_is_the_users(zoo_here, tmp_path, monkeypatch):
+    """`--runs=~/x` is no folder called `~`, for each verb that is given paths."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert zoo_here("train", "smoke/res-gcn", "training.duration=2", "--runs=~/r", "-q").code == 0
+    assert zoo_here("copy", "hello", "~/mine.yaml").code == 0
+    assert zoo_here("evaluate", "~/r", "--output=~/found.npz").code == 0
+    (path,) = (tmp_path / "home" / "r").rglob("seed-0")
+    assert zoo_here("plot", str(path).replace(str(tmp_path / "home"), "~"), "--to=~/p", "--format=svg").code == 0
+    assert zoo_here("compare", "~/r").code == 0
+    assert zoo_here("validate", "~/mine.yaml").code == 0
+    assert sorted(place.name for place in tmp_path.iterdir()) == ["home"]
+    assert {"found.npz", "mine.yaml", "p", "r"} <= {place.name for place in (tmp_path / "home").iterdir()}
 
 
 @pytest.mark.parametrize("wrong", ["0..999999999", "9" * 5000, "0..99999,200000"])

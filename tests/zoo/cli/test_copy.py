@@ -88,7 +88,6 @@ def test_a_folder_is_made_or_filled(zoo_here, tmp_path):
         (["studies/helo"], "did you mean 'studies/hello'"),
         (["none.yaml"], "neither a recipe nor a study"),
         (["hello", "mine.txt"], "expected one that ends in .yaml"),
-        (["hello", "a=b.yaml"], "without '='"),
         (["hello", "taken/mine.yaml"], "taken is a file — expected a folder"),
         (["model.depth=3"], "expected at least one recipe"),
     ],

@@ -172,7 +172,7 @@ def test_plot_writes_pictures(filled, tmp_path, zoo_here):
         (["hello", "model.dpth=3"], "did you mean 'depth'"),
         (["hello", "model.width=[1"], "is not a YAML value"),
         (["hello", "depth"], "expected one study"),
-        (["model.width=3"], "expected one study"),
+        (["model.width=3"], "expected at least one study"),
         (["hello", "--seeds", "1..0"], "counts down"),
     ],
     ids=str,

@@ -19,6 +19,33 @@ def test_a_parent_lies_beside_or_among_the_shipped(tmp_path):
     assert tree["model"] == {"name": "res-gcn", "depth": 8, "width": 16}
 
 
+def test_a_parents_path_is_relative_to_the_file_that_names_it(tmp_path, monkeypatch):
+    """Wherever one stands: with either ending, above, and through `~`; nothing is taken from the working directory."""
+    (tmp_path / "proj").mkdir()
+    (tmp_path / "other").mkdir()
+    for place, width in (("proj/base.yaml", 32), ("proj/short.yml", 16), ("top.yaml", 8), ("other/base.yaml", 99)):
+        (tmp_path / place).write_text(f"extends: smoke/res-gcn\nmodel: {{width: {width}}}\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path / "other")
+    for parent, width in (("base.yaml", 32), ("base", 32), ("short.yml", 16), ("short", 16), ("../top.yaml", 8)):
+        assert read(write(tmp_path / "proj", "child", f"extends: {parent}\n"))[1]["model"]["width"] == width
+    assert read(write(tmp_path / "proj", "child", "extends: ~/top.yaml\n"))[1]["model"]["width"] == 8
+    (tmp_path / "proj" / "base.yaml").unlink()
+    with pytest.raises(RecipeError, match=r"no recipe 'base\.yaml' beside this file$"):
+        read(write(tmp_path / "proj", "child", "extends: base.yaml\n"))
+
+
+def test_a_link_is_the_recipe_of_its_own_name_and_place(tmp_path):
+    """Stores keep files under their digests: the name and the parents are those beside the link."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "3f2a9c").write_text("extends: base\nplugins: [mine.py]\n")
+    (tmp_path / "child.yaml").symlink_to("store/3f2a9c")
+    write(tmp_path, "base", "extends: hello\nmodel: {depth: 8}\n")
+    name, tree = read(tmp_path / "child.yaml")
+    assert (name, tree["model"]["depth"]) == ("child", 8)
+    assert tree["plugins"] == [str(tmp_path / "mine.py")]
+
+
 def test_description_and_figures_are_not_inherited(tmp_path):
     """A child of a described and measured recipe starts without either."""
     write(
