@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_model
 
+from registry import TABLES
 from zoo import __version__
 from zoo.builder import Built, probes_of, training_loss
 from zoo.builder import build as _build
@@ -25,11 +26,13 @@ from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
 from zoo.recipe.load import Overrides
 from zoo.recipe.load import load as _load_recipe
+from zoo.recipe.options import number_option
 from zoo.recipe.schema import Component, Recipe
 from zoo.runs import folder, states
 from zoo.runs.claim import claim, refuse_if_claimed
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
+from zoo.runs.split_id import SplitId, family_of
 from zoo.training.device import Choice
 from zoo.training.outcome import Outcome
 from zoo.training.shortage import enough_memory
@@ -312,8 +315,22 @@ def environment_of(built: Built) -> dict[str, Any]:
         "processes": built.team.size,
         "choices": [{"what": choice.what, "chosen": choice.chosen, "why": choice.why} for choice in built.choices],
         "data": built.data.facts,
-        "split": {"name": built.split.name, **built.split.facts},
+        "split": split_of(built),
     }
+
+
+def split_of(built: Built) -> dict[str, Any]:
+    """What a run's record says of its split: which one of what family, and what it says of itself."""
+    split, component = built.split, built.recipe.split
+    option = number_option(TABLES["splits"].get(component.name))
+    chosen = component.options.get(option) if option else None
+    which = SplitId(
+        family=split.family or family_of(split.name, split.facts.get("rule"), component.plain(), option),
+        number=chosen if split.number is None else split.number,
+        fixed=chosen is not None,
+        option=option,
+    )
+    return {"name": split.name, **split.facts, **which.plain()}
 
 
 def result_of(built: Built, identity: str, outcome: Outcome, seconds: float) -> dict[str, Any]:
@@ -327,6 +344,7 @@ def result_of(built: Built, identity: str, outcome: Outcome, seconds: float) -> 
         "status": outcome.status,
         "metric": built.task.metric,
         "higher_is_better": built.task.higher_is_better,
+        "metric_range": built.task.metric_range,
         "val": outcome.val,
         "test": outcome.test,
         "train": outcome.train,
@@ -347,7 +365,7 @@ def result_of(built: Built, identity: str, outcome: Outcome, seconds: float) -> 
         "c_range": [float(end(getattr(c, end.__name__)() for _, c in bounds)) for end in (min, max)]
         if bounds
         else None,
-        "c": next((float(choice.chosen) for choice in built.choices if choice.what == "c"), None),
+        "c": built.c,
         "non_finite": {"step": bad.step, "what": bad.what, "block": bad.block, "said": str(bad)} if bad else None,
     }
 

@@ -47,7 +47,7 @@ class Built:
     """Everything that a recipe describes, made for one seed and ready to train.
 
     `data` and `split` are of the kind that the task takes. `initial` is what `evidence_probes` read before the first
-    step; `choices` are the automatic ones, with reasons.
+    step; `choices` are the automatic ones, with reasons. `c`: the bound that was calibrated, if one was.
     """
 
     recipe: Recipe
@@ -64,6 +64,7 @@ class Built:
     plan: Plan
     controller: Controller | None
     team: Team
+    c: float | None = None
 
     @property
     def graph(self) -> Graph:
@@ -119,6 +120,7 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
     memory = recipe.training.memory
     allocator = give_back(memory != "full", device)
     network.remember("full" if memory == "full" else "checkpoint")  # a c that is only tried may be too large to invert
+    found = _calibrated(recipe, network, task, controller)
     choices = [
         device_choice,
         *([Choice("processes", str(team.size), f"started by torchrun; {team.backend}")] if team.size > 1 else []),
@@ -129,7 +131,7 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
         Choice("embedding", type(embedding).__name__, embedding.reason),
         *(Choice(*chosen) for chosen in task.choices),
         *([Choice("initializer", *drawn)] if drawn else []),
-        *_calibrated(recipe, network, task, controller),
+        *([Choice("c", f"{found[0]:.6g}", found[1])] if found else []),
         *([Choice("memory", memory, network.remember(memory))] if memory != "full" else []),
         *([allocator] if allocator else []),
     ]
@@ -156,6 +158,7 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
         plan=plan,
         controller=controller,
         team=team,
+        c=found[0] if found else None,
     )
 
 
@@ -244,17 +247,19 @@ def _controller(recipe: Recipe) -> Controller | None:
     return factory(named[0], "controllers")() if named else None
 
 
-def _calibrated(recipe: Recipe, network: Network, task: Task, controller: Controller | None) -> list[Choice]:
-    """Choose c where a normaliser's is `auto` or will be moved by a controller, which has a band of its own."""
+def _calibrated(
+    recipe: Recipe, network: Network, task: Task, controller: Controller | None
+) -> tuple[float, str] | None:
+    """Choose c, and say why, where it is `auto` or will be moved by a controller, which has a band of its own."""
     bounded = [item for item in network.normalization.bounded() if item.auto] if network.normalization else []
     if not bounded:
-        return []
+        return None
     settings = recipe.calibration
     low, high = (controller.low, controller.high) if controller else (settings.low, settings.high)
     found = calibrate(
         network, bounded, partial(training_loss, network, task), low=low, high=high, passes=settings.passes
     )
-    return [Choice("c", f"{found.c:.6g}", f"calibrated at initialisation: {found}, {low:g} to {high:g}")]
+    return found.c, f"calibrated at initialisation: {found}, {low:g} to {high:g}"
 
 
 def training_loss(network: Network, task: Task) -> torch.Tensor:

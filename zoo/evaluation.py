@@ -99,12 +99,11 @@ def evaluate(
             found = built.task.predict(built.network.eval(), part)
     finally:
         torch.set_num_threads(threads)
-    official = built.data.official
     return Evaluation(
         run=finished,
         part=part,
         metric=built.task.metric,
-        by=official.by if official and built.task.metric_reason == official.by else "zoo",
+        by=built.task.metric_by,
         score=found.score,
         recorded=finished.result.get(part),
         arrays={name: array.numpy() for name, array in found.arrays.items()},

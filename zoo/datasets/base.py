@@ -68,13 +68,19 @@ class NodeData:
 
 @dataclass(frozen=True)
 class Split:
-    """Which nodes, or graphs, train, validate and test: int64 index tensors without overlap."""
+    """Which nodes, or graphs, train, validate and test: int64 index tensors without overlap.
+
+    family: in words, what it shares with the splits that differ from it in their number alone; figures on one family
+    may be compared; without one its name and options stand for it. number: which of them it is, None if there is one.
+    """
 
     name: str
     train: Tensor
     val: Tensor
     test: Tensor
     facts: dict[str, Any] = field(default_factory=dict)
+    family: str = ""
+    number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class LinkSplit:
     train, val, test: int64 [2, links], the links that are there; of an undirected graph each once. val_negative,
     test_negative: int64 [2, others], pairs that are none, or [2, links, others] with others of each link.
     message: int64 [2, edges], the directed edges that features spread along, always: no link of val or test, in either
-    direction, is among them.
+    direction, is among them. family, number: as of `Split`.
     """
 
     name: str
@@ -96,6 +102,8 @@ class LinkSplit:
     message: Tensor
     directed: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    family: str = ""
+    number: int | None = None
 
 
 @dataclass(frozen=True)

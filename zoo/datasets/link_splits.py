@@ -9,7 +9,7 @@ from torch import Tensor
 from zoo.datasets.base import LinkData, LinkSplit, NodeData
 from zoo.datasets.pairs import among, pair_keys, pairs_of
 from zoo.errors import BuildError, DataError
-from zoo.recipe.fields import Count, Fraction, Index
+from zoo.recipe.fields import Count, Fraction, Number
 
 
 def shipped_links(data: LinkData) -> LinkSplit:
@@ -38,7 +38,7 @@ def links(
     val: Fraction = 0.05,
     test: Fraction = 0.1,
     negatives: Count = 1,
-    seed: Index | None = None,
+    seed: Number | None = None,
 ) -> LinkSplit:
     """A random share of a graph's links to validate and to test; features spread along the edges of the others.
 
@@ -83,9 +83,11 @@ def links(
         test_negative=free[:, wanted[0] :],
         message=message,
         directed=directed,
+        number=seed,
     )
     rule = f"random, val {val}, test {test} of the {'directed' if directed else 'undirected'} links, the rest train"
-    return replace(split, facts={"rule": rule, "seed": seed, "negatives": negatives, "sizes": _sizes(split)})
+    facts = {"rule": rule, "seed": seed, "negatives": negatives, "sizes": _sizes(split)}
+    return replace(split, family=f"links, {rule}", facts=facts)
 
 
 def check_links(data: NodeData | LinkData, split: LinkSplit) -> None:

@@ -4,6 +4,7 @@ Each split is a function of the data and of the run's seed. Random splits sort t
 that numpy promises not to change, so that a split stays the same from version to version.
 """
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 from zoo.datasets.base import Data, GraphData, LinkData, LinkSplit, Masks, NodeData, Split
 from zoo.datasets.link_splits import check_links, shipped_links
 from zoo.errors import BuildError, DataError, DataMissing
-from zoo.recipe.fields import Count, Fraction, Index
+from zoo.recipe.fields import Count, Fraction, Index, Number
 
 Folds = Annotated[int, Field(ge=3)]
 Labelled = NodeData | GraphData
@@ -31,10 +32,10 @@ def default(data: Data, run_seed: int) -> Any:
         split, why = public(data, run_seed), "the data set ships public splits"
     else:
         split, why = random(data, run_seed), "the data set ships no public split"
-    return Split(split.name, split.train, split.val, split.test, {**split.facts, "why": why})
+    return replace(split, facts={**split.facts, "why": why})
 
 
-def public(data: Data, run_seed: int, *, index: Index | None = None) -> Any:
+def public(data: Data, run_seed: int, *, index: Number | None = None) -> Any:
     """A split that the data set's authors published; without an index, the run's seed goes through them in turn."""
     if isinstance(data, LinkData):
         if index:
@@ -43,7 +44,7 @@ def public(data: Data, run_seed: int, *, index: Index | None = None) -> Any:
     return _shipped(data, "public", run_seed, index)
 
 
-def geom_gcn(data: Labelled, run_seed: int, *, index: Index | None = None) -> Split:
+def geom_gcn(data: Labelled, run_seed: int, *, index: Number | None = None) -> Split:
     """One of the ten splits of Geom-GCN (48/32/20 percent for most); without an index, the run's seed chooses.
 
     Source: Pei et al., "Geom-GCN: Geometric Graph Convolutional Networks", ICLR 2020.
@@ -52,7 +53,7 @@ def geom_gcn(data: Labelled, run_seed: int, *, index: Index | None = None) -> Sp
 
 
 def random(
-    data: Labelled, run_seed: int, *, train: Fraction = 0.6, val: Fraction = 0.2, seed: Index | None = None
+    data: Labelled, run_seed: int, *, train: Fraction = 0.6, val: Fraction = 0.2, seed: Number | None = None
 ) -> Split:
     """A random share of the labelled nodes: train, val, and the rest to test.
 
@@ -66,8 +67,9 @@ def random(
     first, second = round(train * len(order)), round((train + val) * len(order))
     return _checked(
         data,
-        Split("random", order[:first], order[first:second], order[second:]),
-        {"rule": f"random, train {train}, val {val}, the rest test", "seed": seed},
+        Split("random", order[:first], order[first:second], order[second:], number=seed),
+        f"random, train {train}, val {val}, the rest test",
+        {"seed": seed},
     )
 
 
@@ -78,7 +80,7 @@ def balanced(
     per_class: Count = 20,
     val: Count = 500,
     test: Count = 1000,
-    seed: Index | None = None,
+    seed: Number | None = None,
 ) -> Split:
     """As many training nodes from every class, then val and test at random from the others (Planetoid's protocol).
 
@@ -110,12 +112,13 @@ def balanced(
         )
     return _checked(
         data,
-        Split("balanced", order[chosen], others[:val], others[val : val + test]),
-        {"rule": f"balanced, {per_class} of each class, {val} val, {test} test", "seed": seed},
+        Split("balanced", order[chosen], others[:val], others[val : val + test], number=seed),
+        f"balanced, {per_class} of each class, {val} val, {test} test",
+        {"seed": seed},
     )
 
 
-def folds(data: Labelled, run_seed: int, *, folds: Folds = 10, fold: Index | None = None, seed: Index = 0) -> Split:
+def folds(data: Labelled, run_seed: int, *, folds: Folds = 10, fold: Number | None = None, seed: Index = 0) -> Split:
     """Cross-validation: one fold tests, the next one validates, the others train; run it with seeds 0 … folds − 1.
 
     The labelled nodes or graphs are dealt into folds of equal size (give or take one), those of each class in equal
@@ -139,7 +142,10 @@ def folds(data: Labelled, run_seed: int, *, folds: Folds = 10, fold: Index | Non
     test, val = number == chosen, number == (chosen + 1) % folds
     how = f"fold {chosen} of {folds} tests" + (", from the run's seed" if fold is None else "") + "; the next validates"
     return _checked(
-        data, Split("folds", order[~(test | val)], order[val], order[test]), {"rule": how, "fold": chosen, "seed": seed}
+        data,
+        Split("folds", order[~(test | val)], order[val], order[test], number=chosen),
+        f"folds, one of {folds}, dealt with seed {seed}; the next validates",
+        {"rule": how, "fold": chosen, "seed": seed},
     )
 
 
@@ -161,7 +167,8 @@ def _shipped(data: Labelled, kind: str, run_seed: int, index: int | None) -> Spl
         raise BuildError(f"split {kind} — index {index}, but {data.name} ships {shipped} — expected 0 … {shipped - 1}")
     chosen = run_seed % shipped if index is None else index
     how = f"{kind}, number {chosen} of {shipped}" + (", from the run's seed" if index is None else "")
-    return _checked(data, Split(kind, *_indices(masks, chosen)), {"rule": how, "index": chosen})
+    split = Split(kind, *_indices(masks, chosen), number=chosen)
+    return _checked(data, split, f"{kind}, one of {shipped}", {"rule": how, "index": chosen})
 
 
 def _check_masks(data: Labelled, kind: str, masks: Masks) -> None:
@@ -240,8 +247,8 @@ def check_split(data: Labelled, split: Split) -> None:
             raise DataError(f"{where} — {part} has {of}s of {data.name} several times — expected each once")
 
 
-def _checked(data: Labelled, split: Split, facts: dict[str, Any]) -> Split:
-    """Return the split with its facts, sizes included, if `check_split` finds nothing wrong."""
+def _checked(data: Labelled, split: Split, family: str, facts: dict[str, Any]) -> Split:
+    """Return the split with its family and facts, rule and sizes included, if `check_split` finds nothing wrong."""
     check_split(data, split)
     sizes = {part: len(getattr(split, part)) for part in ("train", "val", "test")}
-    return Split(split.name, split.train, split.val, split.test, {**facts, "sizes": sizes})
+    return replace(split, family=family, facts={"rule": family, **facts, "sizes": sizes})

@@ -1,5 +1,6 @@
 """What a metric is: one interface for predictions of labels, one for scores of links."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
@@ -13,11 +14,14 @@ Kind = Literal["classes", "binary", "values"]
 class Metric(ABC):
     """A number that says how good predictions are; NaN where it cannot be told.
 
-    name: as records and tables write it. higher_is_better: its direction.
+    name: as records and tables write it. higher_is_better: its direction. range: the least and the greatest value that
+    it can have, which no interval of it goes beyond. by: whose code computes it.
     """
 
     name: str
     higher_is_better: bool = True
+    range: tuple[float, float] = (-math.inf, math.inf)
+    by: str = "zoo"
 
 
 class LabelMetric(Metric):

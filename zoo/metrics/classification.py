@@ -13,6 +13,7 @@ class Accuracy(LabelMetric):
     """The share of nodes or graphs whose largest logit is that of their class."""
 
     name = "accuracy"
+    range = (0.0, 1.0)
     kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
 
     def score(self, outputs: Tensor, labels: Tensor) -> float:
@@ -34,6 +35,7 @@ class ROCAUC(LabelMetric):
     """
 
     name = "rocauc"
+    range = (0.0, 1.0)
     kinds: ClassVar[tuple[Kind, ...]] = ("classes", "binary")
 
     @classmethod
@@ -65,6 +67,7 @@ class AveragePrecision(LabelMetric):
     """
 
     name = "average-precision"
+    range = (0.0, 1.0)
     kinds: ClassVar[tuple[Kind, ...]] = ("classes", "binary")
 
     @classmethod
@@ -94,6 +97,7 @@ class F1(LabelMetric):
     """Macro F1: the mean of 2tp/(2tp + fp + fn) over the classes that occur among labels or predictions."""
 
     name = "f1"
+    range = (0.0, 1.0)
     kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
 
     def score(self, outputs: Tensor, labels: Tensor) -> float:

@@ -20,6 +20,8 @@ class Hits(LinkMetric):
     Source: Hu et al., "Open Graph Benchmark", NeurIPS 2020, section 5, and the authors' Evaluator.
     """
 
+    range = (0.0, 1.0)
+
     def __init__(self, *, k: Count = 20) -> None:
         self.k = k
         self.name = f"hits@{k}"
@@ -41,6 +43,7 @@ class MRR(LinkMetric):
     """
 
     name = "mrr"
+    range = (0.0, 1.0)
 
     def score(self, positive: Tensor, negative: Tensor) -> float:
         """NaN where a score is not finite, or there is no link or no other."""
@@ -59,6 +62,7 @@ class AUC(LinkMetric):
     """
 
     name = "auc"
+    range = (0.0, 1.0)
 
     def score(self, positive: Tensor, negative: Tensor) -> float:
         """NaN where a score is not finite, or there is no link or no other."""

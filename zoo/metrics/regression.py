@@ -1,5 +1,6 @@
 """Metrics of numbers that are predicted."""
 
+import math
 from abc import abstractmethod
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ class MeanError(LabelMetric):
     """The mean over labels (columns) of an error over the nodes or graphs where each is known (not NaN)."""
 
     higher_is_better = False
+    range = (0.0, math.inf)
     kinds: ClassVar[tuple[Kind, ...]] = ("values",)
 
     @abstractmethod

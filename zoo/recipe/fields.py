@@ -18,6 +18,11 @@ class Table:
     name: str
 
 
+@dataclass(frozen=True)
+class SplitNumber:
+    """Marks the option of a split that chooses one of several: what a study's `splits` sets, and runs are paired by."""
+
+
 Factory = Callable[..., Any]
 
 Conv = Annotated[Factory, Table("convs")]
@@ -33,6 +38,7 @@ Depth = Annotated[int, Field(ge=1, le=1024)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Few = Annotated[int, Field(ge=1, le=1000)]  # of what is made or done one after the other
 Index = Annotated[int, Field(ge=0)]
+Number = Annotated[int, Field(ge=0), SplitNumber()]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]

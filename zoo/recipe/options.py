@@ -10,7 +10,7 @@ from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from zoo.recipe.fields import Table
+from zoo.recipe.fields import SplitNumber, Table
 
 REQUIRED = inspect.Parameter.empty
 
@@ -52,6 +52,15 @@ def options_of(target: Callable[..., Any]) -> dict[str, Parameter]:
             plain=_plain_of(annotation),
         )
     return found
+
+
+def number_option(split: Callable[..., Any]) -> str | None:
+    """The option of a split that is annotated as its `Number`; None if it has none."""
+    return next((name for name, option in options_of(split).items() if _is_number(option.annotation)), None)
+
+
+def _is_number(annotation: Any) -> bool:
+    return any(isinstance(part, SplitNumber) or _is_number(part) for part in get_args(annotation))
 
 
 def _table_of(annotation: Any) -> str | None:

@@ -36,6 +36,7 @@ class _Result(BaseModel):
     status: StrictStr = ""
     metric: StrictStr = ""
     higher_is_better: StrictBool = True
+    metric_range: Annotated[list[_Number], Field(min_length=2, max_length=2)] | None = None
     val: _Number = None
     test: _Number = None
     train: _Number = None

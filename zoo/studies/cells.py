@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeGuard
 
 
@@ -36,7 +36,8 @@ class Ground:
     """What must be equal for figures to stand in one column or be compared.
 
     selection: how the figure was chosen, e.g. "test at best validation". task: the name of what was learned, as figures
-    of nodes, links and graphs are of different things even where metric and data set have one name.
+    of nodes, links and graphs are of different things even where metric and data set have one name. range: the least
+    and the greatest value of the metric, None where there is none.
     """
 
     dataset: str
@@ -45,6 +46,7 @@ class Ground:
     higher_is_better: bool
     selection: str
     task: str = "nodes"
+    range: tuple[float | None, float | None] = field(default=(None, None), compare=False)
 
     def __str__(self) -> str:
         return f"{self.metric} of {self.task} on {self.dataset}, split {self.split}, {self.selection}"

@@ -1,32 +1,31 @@
 """Finished runs, wherever they came from, as cells to compare."""
 
 import hashlib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from registry import TABLES
 from zoo.errors import RecipeError, RunError
 from zoo.recipe import text
+from zoo.recipe.flat import flat, in_words
 from zoo.runs import folder
 from zoo.runs.find import find
 from zoo.runs.run import Run
+from zoo.runs.split_id import SplitId, split_id
 from zoo.studies.cells import Cell, Ground, Score
+from zoo.studies.labels import ABSENT, Fields, labels
 
 SELECTION = "test at best validation"
 _UNUSED = ("description", "measured", "plugins", "probes", "seeds", "execution", "training.save")  # change no result
-_NUMBER = ("split.index", "split.seed")  # which split of its kind: a run's key, not another thing to compare
-_ONE = re.compile(r"number \d+ of (\d+)(, from the run's seed)?$")
 _RESULT = ("recipe", "identity", "seed", "metric", "val", "test", "status")
-_ABSENT = "–"
-
-Fields = Mapping[str, str]  # dotted recipe path → value as text
 
 
 @dataclass(frozen=True)
 class _Read:
-    """A run, and what of its recipe can make a difference."""
+    """A run, and what of its recipe can make a difference. number: that of its split, where the recipe fixed it."""
 
     run: Run
     fields: Fields
@@ -43,53 +42,71 @@ class _Read:
 
 
 def cells_of_runs(paths: Sequence[str | Path]) -> list[Cell]:
-    """Group finished runs into cells, in the order in which they are found.
+    """Group finished runs into cells: those on one ground together, in the order in which they are found.
 
     paths: run folders, or folders above some; runs that were moved aside are passed over unless named themselves. Runs
-    of one recipe name and identity are one cell; so are those that differ in the number of their split alone
-    (`split.index`, `split.seed`). Axes: `recipe`, and for several cells of one name the recipe fields in which they
-    differ, or at last their identities.
-    Raises: RunError if there is no finished run, one cannot be read, the same run is found twice, or runs of one cell
-    stand on different ground.
+    of one recipe name and identity are one cell; so are those that differ in the number of their split alone. Cells on
+    one ground have the same axes, `labels` of their recipes.
+    Raises: RunError if there is no finished run, one cannot be read, or the same run is found twice.
     """
-    runs = [_read(Run(path)) for path in find(paths, "compare")]
-    by_name: dict[str, list[_Read]] = {}
-    for run in runs:
-        by_name.setdefault(run.name, []).append(run)
+    by_ground: dict[Ground, dict[str, list[_Read]]] = {}
+    for path in find(paths, "compare"):
+        run = _read(Run(path))
+        by_ground.setdefault(run.ground, {}).setdefault(run.name, []).append(run)
     cells: list[Cell] = []
-    for name, members in by_name.items():
-        groups = _groups(members)
-        axes = _labels([group[0] for group in groups])
-        cells += [_cell({"recipe": name, **labels}, group) for labels, group in zip(axes, groups, strict=True)]
+    for by_name in by_ground.values():
+        groups = [group for members in by_name.values() for group in _groups(members)]
+        first = [group[0] for group in groups]
+        places = labels([run.name for run in first], [run.fields for run in first], [run.identity for run in first])
+        cells += [_cell(axes, group) for axes, group in zip(places, groups, strict=True)]
     return cells
 
 
 def ground_of(run: Run, selection: str = SELECTION) -> Ground:
-    """What a run's figures stand on: task, data set and split in words, metric and its direction.
+    """What a run's figures stand on: task, data set, family of splits, metric and its direction.
 
     The number of the split is left out, as it is a run's key; whether the recipe fixed it is not.
     Raises: RunError if a record of the run cannot be read.
     """
-    tree = _recipe(run)
-    dataset, split = _component(run, tree, "dataset"), _component(run, tree, "split")
+    return _ground(run, _recipe(run), selection)
+
+
+def _ground(run: Run, tree: Mapping[str, Any], selection: str) -> Ground:
+    split = _split(run, tree)
     return Ground(
-        dataset=_words(dataset),
-        split=_rule(run.environment.get("split"), split),
+        dataset=in_words(_component(run, tree, "dataset")),
+        split=f"{split.family}, of a fixed number" if split.fixed else split.family,
         metric=run.metric,
         higher_is_better=run.result.get("higher_is_better", True),  # runs from before it was written
         selection=selection,
         task=str(_component(run, tree, "task")["name"]),
+        range=_range(run),
     )
+
+
+def _split(run: Run, tree: Mapping[str, Any]) -> SplitId:
+    return split_id(run.environment.get("split"), _component(run, tree, "split"))
+
+
+def _range(run: Run) -> tuple[float | None, float | None]:
+    """The least and the greatest value of a run's metric, None where there is none; of older runs by its name."""
+    recorded, table = run.result.get("metric_range"), TABLES["metrics"]
+    if recorded is None and run.metric in table.names():
+        recorded = [end if math.isfinite(end) else None for end in table.get(run.metric)().range]
+    low, high = recorded or (None, None)
+    return low, high
 
 
 def _read(run: Run) -> _Read:
     if missing := [key for key in _RESULT if key not in run.result]:
         raise RunError(f"{run.path / folder.RESULT} — has no {', '.join(missing)} — expected what the run wrote")
     tree = _recipe(run)
-    fields = {path: value for path, value in _flat(tree) if not _is_below(path, (*_UNUSED, *_NUMBER))}
-    fields["zoo"] = str(run.environment.get("zoo", _ABSENT))
+    split = _split(run, tree)
+    unused = (*_UNUSED, f"split.{split.option}") if split.option else _UNUSED
+    fields = {path: value for path, value in flat(tree) if not _is_below(path, unused)}
+    fields["zoo"] = str(run.environment.get("zoo", ABSENT))
     fields["plugins"] = " ".join(sorted(map(_digest, run.path.glob("plugins/**/*.py"))))
-    return _Read(run, fields, _number(_component(run, tree, "split")), ground_of(run))
+    return _Read(run, fields, split.number if split.fixed else None, _ground(run, tree, SELECTION))
 
 
 def _groups(runs: Sequence[_Read]) -> list[list[_Read]]:
@@ -120,31 +137,7 @@ def _refuse_twice(runs: Sequence[_Read]) -> None:
             )
 
 
-def _labels(runs: Sequence[_Read]) -> list[dict[str, str]]:
-    """What tells runs of one name apart: fields with several values, else with those that only some have, else more."""
-    if len(runs) == 1:
-        return [{}]
-    paths = list(dict.fromkeys(path for run in runs for path in run.fields))
-    differing = [path for path in paths if len({run.fields[path] for run in runs if path in run.fields}) > 1]
-    if not _tell_apart(runs, differing):
-        differing = [path for path in paths if len({run.fields.get(path) for run in runs}) > 1]
-    labels = [{path: run.fields.get(path, _ABSENT) for path in differing} for run in runs]
-    if not _tell_apart(runs, differing):
-        labels = [{**known, "identity": run.identity} for known, run in zip(labels, runs, strict=True)]
-    return labels
-
-
-def _tell_apart(runs: Sequence[_Read], paths: Sequence[str]) -> bool:
-    return len({tuple(run.fields.get(path) for path in paths) for run in runs}) == len(runs)
-
-
 def _cell(axes: Mapping[str, str], runs: Sequence[_Read]) -> Cell:
-    for run in runs:
-        if run.ground != runs[0].ground:
-            raise RunError(
-                f"compare — {runs[0].run.path} is on {runs[0].ground} and {run.run.path} on {run.ground} — expected "
-                "one data set, split and metric in the runs of one recipe — compare them apart"
-            )
     scores = [
         Score(run.run.seed, run.number, run.run.test, run.run.val, run.run.status, str(run.run.path)) for run in runs
     ]
@@ -165,43 +158,6 @@ def _component(run: Run, tree: Mapping[str, Any], field: str) -> Mapping[str, An
             f"{run.path / folder.RECIPE} — has no {field} with a name — expected the recipe that the run wrote"
         )
     return value
-
-
-def _number(split: Mapping[str, Any]) -> int | None:
-    """The number of the split, if the recipe fixes it."""
-    return next((split[key] for key in ("index", "seed") if isinstance(split.get(key), int)), None)
-
-
-def _rule(facts: Any, split: Mapping[str, Any]) -> str:
-    if isinstance(facts, dict) and "rule" in facts:
-        name, rule = str(facts.get("name")), _ONE.sub(r"one of \1", str(facts["rule"]))
-        rule = rule if rule.startswith(name) else f"{name}, {rule}"
-    else:
-        rule = _words({key: value for key, value in split.items() if key not in ("index", "seed")})
-    return rule if _number(split) is None else f"{rule}, of a fixed number"
-
-
-def _words(component: Mapping[str, Any]) -> str:
-    """A component as `block-model nodes=200 classes=3`."""
-    options = {key: value for key, value in component.items() if key != "name"}
-    words = [f"{path}={value}" for path, value in _flat(options)] if options else []
-    return " ".join([str(component["name"]), *words])
-
-
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Dotted path and text of every value, as one would type them; a component's name stands at its own path."""
-    if isinstance(value, dict) and value:
-        if path and "name" in value:
-            yield path, str(value["name"])
-        for key, item in value.items():
-            if not path or key != "name":
-                yield from _flat(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        yield path, " + ".join(str(item.get("name")) if isinstance(item, dict) else str(item) for item in value)
-        for index, item in enumerate(value):
-            yield from _flat(item, f"{path}.{index}")
-    else:
-        yield path, "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _is_below(path: str, fields: Sequence[str]) -> bool:

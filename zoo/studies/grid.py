@@ -9,7 +9,7 @@ from typing import Any
 from registry import TABLES
 from zoo.errors import Problem, RecipeError
 from zoo.recipe.load import load
-from zoo.recipe.options import options_of
+from zoo.recipe.options import number_option
 from zoo.recipe.schema import Recipe
 from zoo.studies.schema import Alternative, Axis, Changes, Space, Study
 
@@ -85,17 +85,18 @@ def outermost_first(changes: Changes) -> Changes:
 
 
 def placed(recipe: Recipe, split: int | None) -> Recipe:
-    """The recipe on the split of that number, whichever option of its split holds it.
+    """The recipe on the split of that number, by the option that its split declares for it.
 
     Raises: RecipeError if its split has none.
     """
     if split is None:
         return recipe
-    options = options_of(TABLES["splits"].get(recipe.split.name))
-    option = next((name for name in ("index", "seed") if name in options), None)
+    option = number_option(TABLES["splits"].get(recipe.split.name))
     if option is None:
-        said = f"{recipe.split.name!r} has no number — expected public, geom-gcn, random or balanced for 'splits'"
-        raise RecipeError(recipe.name, [Problem("split", said)])
+        several = ", ".join(name for name in TABLES["splits"].names() if number_option(TABLES["splits"].get(name)))
+        said = f"{recipe.split.name!r} has no number — expected one of: {several} for 'splits'"
+        advice = " — a plug-in's split annotates the option that has it: zoo.recipe.fields.Number"
+        raise RecipeError(recipe.name, [Problem("split", said + advice)])
     return load(recipe, {f"split.{option}": split})
 
 

@@ -72,7 +72,8 @@ def predictors(
             of = [", ".join(cell.axes.get(axis, "–") for axis in families) for cell, *_ in members]
             for family in dict.fromkeys(of) if len(set(of)) > 1 else ():
                 kept = [index for index, own in enumerate(of) if own == family]
-                xs, ys, said = (tuple(side[index] for index in kept) for side in (x, y, labels))
+                xs, ys = tuple(x[index] for index in kept), tuple(y[index] for index in kept)
+                said = tuple(labels[index] for index in kept)
                 found.append(Predictor(name, ground, xs, ys, said, correlation(xs, ys), family))
     return found
 

@@ -46,11 +46,14 @@ class Task(ABC):
     """Owns the loss, the metric and its direction, the graphs, and the batches.
 
     Built as `Task(data, split, setting, *, options)`. graph: the one that is trained on, or the first batch's: what
-    initialisers and records look at. inputs: what a network is given of each node. out_width: what it returns.
+    initialisers and records look at. metric_by: whose code computes it. metric_range: its least and greatest value.
+    inputs: what a network is given of each node. out_width: what it returns.
     """
 
     metric: str
     metric_reason: str
+    metric_by: str = "zoo"
+    metric_range: tuple[float, float] = (-math.inf, math.inf)
     higher_is_better: bool
     inputs: Inputs
     out_width: int

@@ -69,8 +69,8 @@ class GraphPrediction(Task):
     ) -> None:
         check_fit("graphs", GraphData, data, split)
         self.measure, self.metric_reason = label_metric(metric, data)
-        self.metric = self.measure.name
-        self.higher_is_better = self.measure.higher_is_better
+        self.metric, self.metric_by = self.measure.name, self.measure.by
+        self.higher_is_better, self.metric_range = self.measure.higher_is_better, self.measure.range
         self.inputs = Inputs(data.features.shape[1], data.categories, data.embedding)
         self.problem: Problem = data.problem
         self.out_width = data.classes

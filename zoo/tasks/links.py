@@ -81,8 +81,8 @@ class LinkPrediction(Task):
                 "task.mask_batch — a step that learns from all links would have no edge left — expected a batch_size"
             )
         self.measure, self.metric_reason = link_metric(metric, data)
-        self.metric = self.measure.name
-        self.higher_is_better = self.measure.higher_is_better
+        self.metric, self.metric_by = self.measure.name, self.measure.by
+        self.higher_is_better, self.metric_range = self.measure.higher_is_better, self.measure.range
         self.inputs = Inputs(data.features.shape[1], data.categories, data.embedding)
         self.out_width = width
         self.nodes, self.directed = data.nodes, split.directed

@@ -22,6 +22,7 @@ class OfficialLabels(LabelMetric):
     def __init__(self, official: Official, like: LabelMetric) -> None:
         self.name = official.metric
         self.higher_is_better = official.higher_is_better
+        self.range, self.by = like.range, official.by
         self._score, self._like = official.score, like
 
     def undefined(self, labels: Tensor) -> str | None:
@@ -43,6 +44,7 @@ class OfficialLinks(LinkMetric):
     def __init__(self, official: Official, like: LinkMetric) -> None:
         self.name = official.metric
         self.higher_is_better = official.higher_is_better
+        self.range, self.by = like.range, official.by
         self._score, self._like = official.score, like
 
     def score(self, positive: Tensor, negative: Tensor) -> float:

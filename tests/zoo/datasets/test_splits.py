@@ -255,6 +255,26 @@ def test_folds_are_dealt_by_a_seed_of_their_own():
     assert splits.folds(of, 12).facts["rule"] == "fold 2 of 10 tests, from the run's seed; the next validates"
 
 
+@pytest.mark.parametrize(
+    ("split", "option", "family"),
+    [
+        (splits.random, "seed", "random, train 0.6, val 0.2, the rest test"),
+        (splits.balanced, "seed", "balanced, 20 of each class, 500 val, 1000 test"),
+        (splits.folds, "fold", "folds, one of 10, dealt with seed 0; the next validates"),
+        (splits.public, "index", "public, one of 2"),
+        (splits.default, None, "public, one of 2"),
+    ],
+)
+def test_a_split_says_its_family_and_its_number(split, option, family):
+    """As data: the family is the same for every seed and number, which is the one that the seed or the option chose."""
+    row = "tve".ljust(3000, "-")
+    of = data(masks={"public": masks(f"-{row}"[:3000], f"-{row}"[:3000])})
+    assert [(made.family, made.number) for made in (split(of, 0), split(of, 1))] == [(family, 0), (family, 1)]
+    if option:
+        made = split(of, 0, **{option: 1})
+        assert (made.family, made.number) == (family, 1)
+
+
 def test_folds_of_graphs_with_several_labels():
     """Graphs whose labels are no classes are dealt by chance; each that has a label is in one test fold."""
     labels = torch.rand(50, 2).round()

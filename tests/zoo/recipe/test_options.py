@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from zoo.recipe.fields import Conv, Positive
-from zoo.recipe.options import REQUIRED, options_of
+from zoo.recipe.fields import Conv, Index, Number, Positive
+from zoo.recipe.options import REQUIRED, number_option, options_of
 
 
 class Example:
@@ -38,3 +38,16 @@ def test_foreign_constructors_without_keyword_only_parameters_work():
     import torch
 
     assert options_of(torch.nn.LeakyReLU)["negative_slope"].default == 0.01
+
+
+def test_a_split_declares_its_number():
+    """By the annotation of an option; one that is only called as others' numbers are is not taken for one."""
+
+    def declared(data, run_seed, *, year: Number | None = None, seed: Index = 0):
+        raise AssertionError
+
+    def undeclared(data, run_seed, *, seed: Index | None = None):
+        raise AssertionError
+
+    assert number_option(declared) == number_option(partial(declared, seed=1)) == "year"
+    assert number_option(undeclared) is None

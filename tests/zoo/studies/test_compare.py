@@ -99,51 +99,54 @@ def test_a_run_found_twice_is_refused(finished, tmp_path):
 
 
 def test_axes_are_the_fields_that_differ(finished):
-    """Dotted paths as one types them; a component's name stands at its own path; what changes no result is left out."""
+    """An option that not all have stands in the label of its component; what changes no result is left out."""
     paths = [
         finished({"normalizer": "none", "execution.threads": 1, "probes": "none"}),
         finished({"normalizer": {"name": "frobenius", "c": 0.5}, "training.save": "50%"}, seed=1),
         finished({"normalizer": {"name": "frobenius", "c": 1.0}}, seed=2),
     ]
     assert axes_of(paths) == [
-        {"recipe": "smoke/res-gcn", "normalizer": "none", "normalizer.c": "–"},
-        {"recipe": "smoke/res-gcn", "normalizer": "frobenius", "normalizer.c": "0.5"},
-        {"recipe": "smoke/res-gcn", "normalizer": "frobenius", "normalizer.c": "1.0"},
+        {"recipe": "smoke/res-gcn", "normalizer": "none"},
+        {"recipe": "smoke/res-gcn", "normalizer": "frobenius c=0.5"},
+        {"recipe": "smoke/res-gcn", "normalizer": "frobenius c=1.0"},
     ]
 
 
 def test_recipes_of_several_names(finished):
-    """Each name has the axes that tell its own runs apart."""
+    """All have the axes that tell runs of one name apart, each with its own value there."""
     paths = [
         finished(recipe="smoke/gcn"),
         finished({"model.depth": 3}),
         finished({"model.depth": 5, "optimizer.lr": 0.5}),
     ]
     assert axes_of(paths) == [
-        {"recipe": "smoke/gcn"},
+        {"recipe": "smoke/gcn", "model.depth": "4", "optimizer.lr": "0.01"},
         {"recipe": "smoke/res-gcn", "model.depth": "3", "optimizer.lr": "0.01"},
         {"recipe": "smoke/res-gcn", "model.depth": "5", "optimizer.lr": "0.5"},
     ]
 
 
 def test_lists_of_components(finished):
-    """Several normalisers are named together, their options by place."""
+    """Several normalisers are named together, with their options by place where not all have them."""
     paths = [
         finished({"normalizer": ["layer", {"name": "frobenius", "c": c}]}, seed=seed) for seed, c in enumerate((1, 2))
     ]
     paths.append(finished({"normalizer": ["batch", "frobenius"]}))
-    assert [axes["normalizer"] for axes in axes_of(paths)] == [
-        "layer + frobenius",
-        "layer + frobenius",
-        "batch + frobenius",
-    ]
+    assert [axes["normalizer"] for axes in axes_of(paths)] == ["layer + frobenius"] * 2 + ["batch + frobenius"]
     assert [axes["normalizer.1.c"] for axes in axes_of(paths)][:2] == ["1.0", "2.0"]
+    paths.append(finished({"normalizer": "none"}))
+    assert [axes["normalizer"] for axes in axes_of(paths)] == [
+        *("layer + frobenius 1.c=1.0", "layer + frobenius 1.c=2.0"),
+        *("batch + frobenius", "none"),
+    ]
 
 
 def test_what_only_some_have_tells_apart_at_last(finished):
     """An option that one recipe has and the other has not, with nothing else between them."""
     paths = [finished(), finished({"optimizer.groups": {"head": {"lr": 0.1}}})]
-    assert axes_of(paths)[1]["optimizer.groups.head.lr"] == "0.1"
+    plain, grouped = (axes["optimizer"] for axes in axes_of(paths))
+    assert plain == "adam groups={}"
+    assert grouped.startswith("adam groups.head.lr=0.1")
 
 
 def test_other_versions_and_code_are_other_cells(finished):
@@ -201,11 +204,57 @@ def test_ground_in_words(finished):
     assert ground_of(Run(finished(seed=1))).higher_is_better is True
 
 
-def test_runs_of_one_recipe_on_different_ground_are_refused(finished):
-    """As where the default split was another one while files were missing."""
+def test_runs_on_different_ground_are_different_cells(finished):
+    """As where the default split was another one while files were missing: never in one mean, each with its ground."""
     paths = [finished(), finished(seed=1, environment={"split": {"name": "public", "rule": "public, number 0 of 1"}})]
-    with pytest.raises(RunError, match="expected one data set, split and metric in the runs of one recipe"):
-        cells_of_runs(paths)
+    assert [(cell.ground.split, len(cell.scores)) for cell in cells_of_runs(paths)] == [
+        ("random, train 0.6, val 0.2, the rest test", 1),
+        ("public, one of 1", 1),
+    ]
+
+
+def test_runs_on_the_folds_of_one_deal_are_one_cell(tmp_path):
+    """The run's seed chooses a fold, or a number does; either way they are runs of one cell on one ground."""
+    short = {"split": "folds", "training.duration": "1 epochs"}
+    for seed in (0, 1):
+        zoo.train("smoke/graphs", short, seed=seed, runs=tmp_path / "seeds")
+        zoo.train("smoke/graphs", {**short, "split.fold": 3 + seed}, seed=0, runs=tmp_path / "numbers")
+    (cell,) = cells_of_runs([tmp_path / "seeds"])
+    assert [(score.split, score.seed) for score in cell.scores] == [(None, 0), (None, 1)]
+    assert cell.ground and cell.ground.split == "folds, one of 10, dealt with seed 0; the next validates"
+    (cell,) = cells_of_runs([tmp_path / "numbers"])
+    assert [(score.split, score.seed) for score in cell.scores] == [(3, 0), (4, 0)]
+    assert cell.ground and cell.ground.split.endswith("of a fixed number")
+
+
+def test_another_deal_of_folds_is_another_ground(tmp_path):
+    """Its folds overlap with those of the first deal."""
+    short = {"split": {"name": "folds"}, "training.duration": "1 epochs"}
+    for deal in (0, 1):
+        zoo.train("smoke/graphs", {**short, "split.seed": deal}, runs=tmp_path)
+    assert len({cell.ground for cell in cells_of_runs([tmp_path])}) == 2
+
+
+def test_older_runs_on_folds_are_read(finished):
+    """Their records have words for the fold, which is left out of the family; new runs stand beside them."""
+    folds = {"split": {"name": "folds", "folds": 10}}
+    facts = {"name": "folds", "seed": 0}
+    paths = [
+        finished(
+            folds,
+            seed=seed,
+            environment={
+                "split": {**facts, "rule": f"fold {seed} of 10 tests, from the run's seed; the next validates"}
+            },
+        )
+        for seed in (0, 1)
+    ]
+    family = "folds, one of 10, dealt with seed 0; the next validates"
+    new = {**facts, "family": family, "number": 2, "fixed": False, "option": "fold"}
+    paths.append(finished(folds, seed=2, environment={"split": new}))
+    (cell,) = cells_of_runs(paths)
+    assert [score.seed for score in cell.scores] == [0, 1, 2]
+    assert cell.ground and cell.ground.split == family
 
 
 def test_runs_without_a_figure_are_scores_without_one(finished):

@@ -1,7 +1,9 @@
 """From a study to its cells."""
 
 import pytest
+import torch
 
+import zoo
 from zoo.errors import RecipeError
 from zoo.recipe.load import load
 from zoo.studies.grid import label, outermost_first, placed, variants
@@ -112,7 +114,10 @@ def test_the_outermost_path_comes_first():
 
 @pytest.mark.parametrize(
     ("split", "option"),
-    [("random", "seed"), ("balanced", "seed"), ("public", "index"), ("geom-gcn", "index")],
+    [
+        *[("random", "seed"), ("balanced", "seed"), ("links", "seed")],
+        *[("public", "index"), ("geom-gcn", "index"), ("folds", "fold")],
+    ],
 )
 def test_the_number_of_a_split_goes_where_it_belongs(split, option):
     """Whatever the option is called, the recipe is on that split; without a number it stays as it is."""
@@ -122,10 +127,22 @@ def test_the_number_of_a_split_goes_where_it_belongs(split, option):
     assert placed(recipe, None) is recipe
 
 
+def test_the_deal_of_folds_is_left_alone():
+    """A number chooses one of the folds, so that their test parts share nothing; another deal would overlap."""
+    recipe = load("smoke/graphs", {"split": {"name": "folds", "seed": 5}})
+    parts = [zoo.build(placed(recipe, number)).split.test for number in range(10)]
+    assert placed(recipe, 4).split.options["seed"] == 5
+    together = torch.cat(parts)
+    assert len(together.unique()) == len(together) == zoo.build(recipe).data.labels.shape[0]
+
+
 def test_a_split_without_a_number_is_refused():
-    """Which is said with those that have one."""
-    with pytest.raises(RecipeError, match="'default' has no number — expected public, geom-gcn, random or balanced"):
+    """Which is said with those that have one, from their own declarations."""
+    with pytest.raises(RecipeError) as caught:
         placed(load("smoke/res-gcn", {"split": "default"}), 0)
+    assert "'default' has no number — expected one of: balanced, folds, geom-gcn, links, public, random" in str(
+        caught.value
+    )
 
 
 @pytest.mark.parametrize(
