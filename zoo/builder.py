@@ -1,5 +1,6 @@
 """From a recipe to live objects: the only place where registry names become things."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
 from zoo.initializers.base import Initializer
 from zoo.initializers.default import Default
+from zoo.layers.edge_notes import Note, edge_notes
 from zoo.layers.embedding import Embedding
 from zoo.layers.network import Network
 from zoo.normalizers.attach import WeightNormalization
@@ -130,6 +132,7 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
         Choice("metric", task.metric, task.metric_reason),
         Choice("embedding", type(embedding).__name__, embedding.reason),
         *(Choice(*chosen) for chosen in task.choices),
+        *(Choice(*note) for note in _edge_notes(data, network)),
         *([Choice("initializer", *drawn)] if drawn else []),
         *([Choice("c", f"{found[0]:.6g}", found[1])] if found else []),
         *([Choice("memory", memory, network.remember(memory))] if memory != "full" else []),
@@ -216,6 +219,12 @@ def _network(recipe: Recipe, task: Task, embedding: Embedding, initializer: Init
             )
         network.normalize_with(WeightNormalization(matrices, on_weights))
     return network
+
+
+def _edge_notes(data: Data, network: Network) -> Iterator[Note]:
+    features = data.edge_features
+    columns = 0 if features is None else features.shape[1]
+    return edge_notes(network, loops=int((data.src == data.dst).sum()), nodes=data.nodes, columns=columns)
 
 
 def _regularizers(recipe: Recipe) -> list[Regularizer]:

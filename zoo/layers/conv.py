@@ -2,13 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
 from zoo.graphs.kernel import Norm
+
+SelfLoops = Literal["add", "avoid"] | None
 
 
 class Conv(nn.Module, ABC):
@@ -20,9 +22,15 @@ class Conv(nn.Module, ABC):
 
     A class that sets `per_node` to False says that in evaluation a row of the result may depend on more than the row's
     in-edges and what `Graph`'s operators make of them, so that rows cannot be computed apart.
+
+    self_loops: "add" says that a node hears itself by a loop only, as in Â = A + I; "avoid", that the formula takes the
+    node itself besides its neighbours, so that a loop would count it twice; None, that either will do, or is not known.
+    reads_edges: whether it reads `graph.edge_features`. A run's record says where the graph has others than these want.
     """
 
     per_node: ClassVar[bool] = True
+    self_loops: SelfLoops = None
+    reads_edges: ClassVar[bool] = False
 
     def __init__(self, in_width: int, out_width: int) -> None:
         super().__init__()

@@ -86,12 +86,14 @@ def make_edge_embedding(named: str | Callable[..., Any], width: int) -> EdgeEmbe
     return made
 
 
-def edge_features(graph: Graph, conv: str) -> Tensor:
-    """What the graph's edges carry. Raises: BuildError if it is nothing; `conv` is the one that asks."""
+def edge_features(graph: Graph, conv: str, *, plain: str | None = None) -> Tensor:
+    """What the graph's edges carry. conv: the one that asks; plain: one like it that does without.
+
+    Raises: BuildError if the edges carry nothing.
+    """
     if graph.edge_features is None:
-        plain = {"gine": "gin", "gcn-edge": "gcn"}[conv]
         raise BuildError(
             f"conv {conv} — the graph's edges have no features — expected a data set whose edges have some, with "
-            f"prepare.edge_features=keep — conv={plain}"
+            f"prepare.edge_features=keep — conv={plain or 'gin, or another that reads none'}"
         )
     return graph.edge_features

@@ -16,6 +16,8 @@ class EGNNConv(nn.Module):
     squared, as in the authors' code; there is no bias.
     """
 
+    self_loops = "add"
+
     def __init__(self, width: int, *, c_min: float, c_max: float, beta: float, penalty_weight: float) -> None:
         super().__init__()
         self.c_min = c_min

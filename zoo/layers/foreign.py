@@ -12,7 +12,7 @@ from zoo.dgl_backend import dgl, has_cuda
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
 from zoo.graphs.kernel import Norm
-from zoo.layers.conv import Conv, head_width
+from zoo.layers.conv import Conv, SelfLoops, head_width
 from zoo.layers.linear import Linear
 from zoo.recipe.fields import Count
 
@@ -24,6 +24,11 @@ PROPAGATION: dict[str, Norm] = {
     **dict.fromkeys(("GINConv", "GINEConv", "GatedGraphConv", "GraphConv.none"), "sum"),
     **dict.fromkeys(("SAGEConv.mean", "GraphConv.right"), "right"),
     "GraphConv.left": "left",
+}
+# By what their papers' formulas say of the node itself.
+SELF_LOOPS: dict[str, SelfLoops] = {
+    **dict.fromkeys(("GraphConv", "GATConv", "GATv2Conv", "SGConv", "APPNPConv", "GCN2Conv"), "add"),
+    **dict.fromkeys(("SAGEConv", "GINConv"), "avoid"),
 }
 # Set by the adapter: the width options, the update of GIN, the block's own activation, isolated nodes.
 SUPPLIED = {*IN_WIDTH, *OUT_WIDTH, "apply_func", "activation", "allow_zero_in_degree"}
@@ -41,6 +46,7 @@ class DGLConv(Conv):
         super().__init__(in_width, out_width)
         self.name = name
         self.module = module
+        self.self_loops = SELF_LOOPS.get(type(module).__name__)
         self._takes_lambda = "lambda_max" in inspect.signature(module.forward).parameters
 
     @property

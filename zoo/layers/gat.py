@@ -27,6 +27,8 @@ class AttentionConv(FusedConv):
     own.
     """
 
+    self_loops = "add"
+
     def __init__(
         self, in_width: int, out_width: int, heads: int, negative_slope: float, dropout: float, merge: Merge, bias: bool
     ) -> None:

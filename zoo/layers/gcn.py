@@ -15,6 +15,8 @@ class GCNConv(AffineConv):
     graph's business. Multiplies and propagates in whichever order moves fewer columns over the edges.
     """
 
+    self_loops = "add"
+
     def __init__(
         self, in_width: int, out_width: int, *, norm: Literal["both", "right"] = "both", bias: bool = True
     ) -> None:

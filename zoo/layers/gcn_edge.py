@@ -22,6 +22,9 @@ class GCNEdgeConv(Conv):
     2017, eq. 2; r is drawn from the standard normal distribution, as there.
     """
 
+    self_loops = "avoid"
+    reads_edges = True
+
     def __init__(
         self,
         in_width: int,
@@ -37,7 +40,7 @@ class GCNEdgeConv(Conv):
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return the sum of messages and the node's own."""
-        edges = self.edge_embedding(edge_features(graph, "gcn-edge"))
+        edges = self.edge_embedding(edge_features(graph, "gcn-edge", plain="gcn"))
         h = self.linear(x)
         inwards, outwards = ((d + 1).to(edges.dtype)[:, None] for d in (graph.in_degrees, graph.out_degrees))
         messages = (graph.at_edges(h) + edges).relu_() * graph.at_edges(outwards.rsqrt())

@@ -19,6 +19,8 @@ class GCNIIConv(nn.Module):
     The matrices are [width, width], drawn from ±1/√width uniformly as in the authors' code; there is no bias.
     """
 
+    self_loops = "add"
+
     def __init__(self, width: int, block: int, *, alpha: float, theta: float, variant: bool = False) -> None:
         super().__init__()
         self.alpha = alpha

@@ -22,6 +22,7 @@ class GINConv(Conv):
     degree: nothing bounds the layer's Lipschitz constant by that of its weights alone.
     """
 
+    self_loops = "avoid"
     eps: Tensor
 
     def __init__(

@@ -23,6 +23,8 @@ class GINEConv(Conv):
     Source: Hu et al., "Strategies for Pre-training Graph Neural Networks", ICLR 2020, appendix; as in OGB's examples.
     """
 
+    self_loops = "avoid"
+    reads_edges = True
     eps: Tensor
 
     def __init__(
@@ -50,6 +52,6 @@ class GINEConv(Conv):
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return MLP((1 + ε) x + Σ ReLU(x + e))."""
-        edges = self.edge_embedding(edge_features(graph, "gine"))
+        edges = self.edge_embedding(edge_features(graph, "gine", plain="gin"))
         messages = (graph.at_edges(x) + edges).relu_()
         return self.mlp((1 + self.eps) * graph.at_destinations(x) + graph.edge_sum(messages))

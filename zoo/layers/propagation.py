@@ -15,6 +15,8 @@ class Propagation(Conv):
     norm: the weights in Â, "both" for 1/√(d_i d_j) or "right" for the mean over in-neighbours.
     """
 
+    self_loops = "add"
+
     def __init__(self, width: int, *, norm: Literal["both", "right"] = "both") -> None:
         super().__init__(width, width)
         self.norm: Literal["both", "right"] = norm

@@ -15,6 +15,8 @@ class SAGEConv(AffineConv):
     normalisation.
     """
 
+    self_loops = "avoid"
+
     def __init__(
         self, in_width: int, out_width: int, *, aggregator: Literal["mean", "sum"] = "mean", bias: bool = True
     ) -> None:

@@ -16,6 +16,7 @@ from zoo.layers.edge_embedding import (
     BondEmbedding,
     CategoryEdgeEmbedding,
     LinearEdgeEmbedding,
+    edge_features,
     make_edge_embedding,
 )
 
@@ -125,3 +126,12 @@ def test_models_that_read_bonds_train(model: str, tmp_path: Any):
         zoo.build("smoke/graphs", {**settings, "prepare": {"self_loops": "add", "direction": "keep"}})
     with pytest.raises(BuildError, match=f"conv {model.removeprefix('res-')} — the graph's edges have no features"):
         zoo.build("smoke/graphs", {**settings, "prepare": {**settings["prepare"], "edge_features": "drop"}})
+
+
+def test_a_convolution_of_any_name_is_told_that_edges_carry_nothing():
+    """A convolution that reads edge features, whatever it is called, is named on a graph that has none."""
+    graph = zoo.build("smoke/gcn").graph
+    with pytest.raises(BuildError, match=r"conv mine — the graph's edges have no features .* conv=gin, or"):
+        edge_features(graph, "mine")
+    with pytest.raises(BuildError, match=r"conv mine — .* — conv=plain$"):
+        edge_features(graph, "mine", plain="plain")
