@@ -131,12 +131,13 @@ def _lead(
             trainer = built.trainer(watchers, record)
             if (state := built.team.tell(record.state)) is not None:
                 trainer.resume(state)
+            earlier = trainer.seconds  # that it was trained for before it was resumed
             try:
                 outcome = trainer.fit()
             except (Interrupted, Terminated) as left:
                 left.path = path
                 raise
-            result = result_of(built, path.parent.name, outcome, time.perf_counter() - began)
+            result = result_of(built, path.parent.name, outcome, earlier + time.perf_counter() - began)
             record.finish(built.network.state_dict(), result)
 
 
@@ -379,7 +380,7 @@ def diagnosis_of(built: Built, outcome: Outcome) -> Diagnosis:
         setting_of(built),
         skill=built.task.skill(outcome.train, "train"),
         non_finite=(bad.what, bad.block) if bad else None,
-        untrained=bad is not None and bad.step == 0,
+        untrained=bad is not None and bad.step == 1,
     )
 
 

@@ -14,7 +14,7 @@ from zoo.untrusted.text import inert
 if TYPE_CHECKING:
     from zoo.builder import Built
     from zoo.runs.run import Run
-    from zoo.training.watcher import Row, Watcher
+    from zoo.training.watcher import Measured, Row, Watcher
 
 
 class Progress:
@@ -98,6 +98,6 @@ class _Bar:
             ratio = mu[0] / mu[-1] if mu[-1] else math.nan
             self._gradient = f" · μ(G) ×{math.exp(min(rate, 700)):.3f}/block · μ(G₁)/μ(G_L) {ratio:.2g}"
 
-    def measured(self, row: "Row") -> None:
+    def measured(self, row: "Measured") -> None:
         figures = f"loss {row['loss']:.4f} · val {self._metric} {row['val']:.4f} · best {row['best_val']:.4f}"
         self._bars.update(self._bar, completed=row["step"], figures=figures + self._gradient)

@@ -13,7 +13,6 @@ from zoo.plots.style import (
     DASHES,
     MARKERS,
     colors,
-    literal,
     logarithmic,
     mark_zeros,
     marker,
@@ -90,7 +89,7 @@ def _draw(axes: Axes, lines: Mapping[str, Series], moments: Mapping[int, str], *
         Line2D([], [], color="0.2", linestyle=dash, marker="o", markersize=4.5, markerfacecolor=fill or "0.2")
         for dash, fill, _ in zip(DASHES, _FILLS, lines, strict=False)
     ]
-    axes.legend(keys, list(map(literal, lines)), fontsize=8.5, framealpha=0.8, handlelength=3)
+    axes.legend(keys, list(lines), fontsize=8.5, framealpha=0.8, handlelength=3)
     tidy(axes)
     return zeros
 

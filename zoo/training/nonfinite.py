@@ -18,9 +18,9 @@ from zoo.training.loss import training_loss
 class NonFinite:
     """Where non-finite values begin.
 
-    what: output, loss or gradient; "gradient norm" if every gradient is finite and only their common norm overflows,
-    block then having the largest; "nothing" if the step was finite when it was run again, with dropout masks of its
-    own. block: counted from 1; None if it lies outside the blocks.
+    step: the one that was not taken, counted from 1. what: output, loss or gradient; "gradient norm" if every gradient
+    is finite and only their common norm overflows, block then having the largest; "nothing" if the step was finite when
+    it was run again, with dropout masks of its own. block: counted from 1; None if it lies outside the blocks.
     """
 
     step: int

@@ -1,5 +1,6 @@
 """Several trainings of one recipe at once: the loop of the trainer, a step of which is one of all members."""
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -43,7 +44,7 @@ class Together:
         self.whole = whole
         self.reused = ReusedForward(members, self.common.task, alone=True)
         self.waiting = False  # whether a validation is due that the next forward pass will tell
-        self.losses = torch.zeros(0)
+        self.losses, self.lr = torch.zeros(0), math.nan  # of the last step
         self.graphs = CudaGraphs(self.common.graphs.asked, self.common.device, optimizer)
 
     def fit(self) -> list[Outcome]:
@@ -90,6 +91,7 @@ class Together:
         self._end(bad, "non-finite")
         if self.running:
             update(norms)
+            self.lr = self.optimizer.param_groups[0]["lr"]
             self.scheduler.step()
 
     def _forward(self) -> tuple[Tensor, Tensor | None]:
@@ -138,7 +140,7 @@ class Together:
                     trainer.best.step, trainer.best.val = trainer.step, val
                     trainer.best.weights = self.bests.of(first)
                     better.append(place)
-                trainer.measured(loss, val)
+                trainer.measured(loss, val, self.lr)
         self.bests.take(better, [self.running[place] for place in better])
 
     def _evaluated(self) -> Tensor:

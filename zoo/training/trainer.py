@@ -32,7 +32,7 @@ from zoo.training.saving import Saving
 from zoo.training.state import State, random_state, set_random_state
 from zoo.training.stop import Stop
 from zoo.training.team import Team
-from zoo.training.watcher import Saver, Watcher
+from zoo.training.watcher import Measured, Saver, Watcher
 
 
 class Trainer:
@@ -97,7 +97,7 @@ class Trainer:
         self.graphs = CudaGraphs(cuda_graphs, device, optimizer, self._why_not_recorded())
         self.reused = ReusedForward(network, task, alone=self.team.size == 1)
         self.waiting = False  # whether a validation is due that the next forward pass will tell
-        self.last_loss = torch.zeros(())
+        self.last_loss, self.last_lr = torch.zeros(()), math.nan  # of the last step
         self.stop = Stop(active=self.saves, echoes=self.team.size > 1)
         self.began = time.perf_counter()
 
@@ -158,6 +158,7 @@ class Trainer:
             "best": self.best.state_dict(),
             "waiting": self.waiting,
             "loss": self.last_loss,
+            "lr": self.last_lr,
             "reused": self.reused.state_dict(),
             "device": self.device.type,
             "steering": self.steering.state_dict() if self.steering else {},
@@ -187,13 +188,14 @@ class Trainer:
                 "expected as many processes as before — the same torchrun --nproc_per_node, or train without --resume"
             )
         self.step, self.seconds = state["step"], state["seconds"]
+        self.began = time.perf_counter() - self.seconds
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.best.load_state_dict(state["best"])
         if self.steering:
             self.steering.load_state_dict(state["steering"])
-        self.last_loss = state["loss"]
+        self.last_loss, self.last_lr = state["loss"], state["lr"]
         if state["device"] == self.device.type:
             self.reused.load_state_dict(state["reused"], self.device)
             self.waiting = bool(state["waiting"])
@@ -239,6 +241,7 @@ class Trainer:
             self.last_loss = loss.clone()  # the next replay writes over it
         if not finite:
             return "non-finite"
+        self.last_lr = self.optimizer.param_groups[0]["lr"]  # the scheduler puts the next step's in its place
         self.scheduler.step()
         self._probe(tap.read())
         return None
@@ -296,17 +299,17 @@ class Trainer:
                 val = self.task.scores(Said(outputs))("val")
         if self.best.is_beaten_by(val):
             self.best.take(self.network, self.step, val)
-        self.measured(float(self.last_loss), val)
+        self.measured(float(self.last_loss), val, self.last_lr)
 
-    def measured(self, loss: float, val: float) -> None:
+    def measured(self, loss: float, val: float, lr: float) -> None:
         """Tell the watchers of a validation, after what was best has been brought up to it."""
-        row = {
+        row: Measured = {
             "epoch": self._epoch(self.step),
             "step": self.step,
             "loss": loss,
             "val": val,
             "best_val": self.best.val,
-            "lr": self.optimizer.param_groups[0]["lr"],
+            "lr": lr,
             "seconds": round(time.perf_counter() - self.began, 3),
         }
         for watcher in self.watchers:
@@ -345,7 +348,7 @@ class Trainer:
     def located(self, batch: Batch) -> NonFinite:
         """Where non-finite values begin, in the share of the first process that finds any in its own."""
         found = self.team.gather(
-            locate(self.network, self.network.blocks, self.task, batch, self.step, self.precision())
+            locate(self.network, self.network.blocks, self.task, batch, self.step + 1, self.precision())
         )
         return next((each for each in found if each.what != "nothing"), found[0])
 

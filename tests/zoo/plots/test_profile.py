@@ -30,6 +30,14 @@ def test_lines_are_what_was_recorded(record):
     assert figure.get_suptitle() == "title"
 
 
+def test_the_legend_shows_its_formulas(record):
+    """The zoo's own labels are set as mathematics: only texts of the user's are shown to the letter."""
+    figure = profile(record(), "")
+    assert figure is not None
+    labels = [text.get_text() for axes in figure.axes for text in axes.get_legend().get_texts()]
+    assert labels == [r"$\mu(G_l)$, plain", r"$\|G_l\|_F$", "plain", "limit", "plain", "limit"]
+
+
 def test_ratios_are_what_was_recorded(record):
     """Ratios of gradients and representations have a panel each on [0, 1], plain solid and limit dashed."""
     rows = record()

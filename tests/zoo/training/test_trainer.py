@@ -208,7 +208,7 @@ def test_a_non_finite_number_stops_the_run_and_names_the_block(backwards, block,
     outcome = trainer.fit()
     assert outcome.status == "non-finite"
     assert outcome.non_finite is not None
-    assert (outcome.non_finite.step, outcome.non_finite.what, outcome.non_finite.block) == (2, what, block)
+    assert (outcome.non_finite.step, outcome.non_finite.what, outcome.non_finite.block) == (3, what, block)
     assert f"block {block} of 3" in str(outcome.non_finite)
     assert len(listener.rows) == 2
     assert all(weight.isfinite().all() for weight in network.parameters())

@@ -1,0 +1,95 @@
+"""Rows of a run's record: the documented keys, each number of the step that the row names."""
+
+from typing import Any
+
+import pytest
+
+import zoo
+from zoo.runs.run import Run
+from zoo.training.watcher import Measured
+
+WARMED = ["schedule={name: linear, warmup: 5 epochs}", "optimizer={name: sgd, lr: 1.0}"]
+
+
+class Ignores:
+    """A watcher that sees nothing."""
+
+    def measured(self, row: Any) -> None:
+        pass
+
+    def probed(self, row: Any) -> None:
+        pass
+
+
+class Spy:
+    """Notes what each step is taken with."""
+
+    def __init__(self) -> None:
+        self.rates: list[float] = []
+        self.bounds: list[list[float]] = []
+
+    def __call__(self, built):
+        def before(optimizer, *_):
+            self.rates.append(float(optimizer.param_groups[0]["lr"]))
+            self.bounds.append([float(c) for _, bounds in built.network.bounds() for c in bounds.flatten()])
+
+        built.optimizer.register_step_pre_hook(before)
+        return Ignores()
+
+
+def test_the_documented_keys_are_the_keys(tmp_path):
+    """Measured, the column names that Run.metrics tells of, and metrics.jsonl agree, in order too."""
+    run = zoo.train("smoke/res-gcn", ["training.duration=3"], runs=tmp_path)
+    assert list(run.metrics.columns) == list(Measured.__annotations__)
+    assert ", ".join(Measured.__annotations__) in str(Run.metrics.__doc__)
+
+
+@pytest.mark.parametrize("name", ["smoke/res-gcn", "smoke/neighbor"])
+@pytest.mark.parametrize("evaluate", ["1 step", "3 steps"])
+def test_the_rate_is_that_of_the_step(name, evaluate, tmp_path):
+    """Not the next step's, which the scheduler has set by then; nor where a training pass tells the validation."""
+    spy = Spy()
+    changes = [*WARMED, "training.duration=9 steps", f"training.evaluate={evaluate}"]
+    rows = zoo.train(name, changes, runs=tmp_path, device="cpu", watch=spy).metrics
+    assert len(spy.rates) == 9 and len(set(spy.rates)) > 5
+    assert rows["lr"].tolist() == [spy.rates[step - 1] for step in rows["step"]]
+
+
+def test_a_resumed_run_records_the_same_rates(tmp_path):
+    """The step before a state was saved is recorded with its own rate, though validated after the run is resumed."""
+    changes = [*WARMED, "training.duration=9 steps", "training.save=1 step"]
+    whole = zoo.train("smoke/res-gcn", changes, runs=tmp_path / "whole", device="cpu")
+
+    def breaks(built):
+        taken = []
+
+        def after(*_):
+            taken.append(None)
+            if len(taken) == 4:
+                raise RuntimeError("the machine is taken away")
+
+        built.optimizer.register_step_post_hook(after)
+        return Ignores()
+
+    with pytest.raises(RuntimeError, match="taken away"):
+        zoo.train("smoke/res-gcn", changes, runs=tmp_path / "broken", device="cpu", watch=breaks)
+    resumed = zoo.train("smoke/res-gcn", changes, runs=tmp_path / "broken", device="cpu", resume=True)
+    rows = (whole.metrics.drop(columns="seconds"), resumed.metrics.drop(columns="seconds"))
+    assert rows[0].equals(rows[1])
+    assert resumed.metrics["seconds"].is_monotonic_increasing
+    assert resumed.result["seconds"] <= resumed.result["seconds_with_setup"]
+
+
+def test_probes_read_the_step_that_they_name(tmp_path):
+    """Its gradients, at the weights that it found; the bound in force in it; and what its update did."""
+    spy = Spy()
+    changes = ["probes={name: standard, every: 1 step}", "training.duration=6 steps"]
+    changes += ["normalizer=frobenius", "normalizer.c={name: adaptive, every: 1 step, low: 0.5, high: 0.6}"]
+    changes += ["optimizer=sgd", "optimizer.lr=0.5"]
+    run = zoo.train("smoke/res-gcn", changes, runs=tmp_path, device="cpu", watch=spy)
+    assert [row["step"] for row in run.probes] == [1, 2, 3, 4, 5, 6]
+    first = run.result["gradient_similarity"]["first_block"]
+    assert run.probes[0]["gradients.mu.plain"][0] == pytest.approx(first, rel=1e-6)
+    for row, bounds in zip(run.probes, spy.bounds, strict=True):
+        assert row["weights.c"] == pytest.approx(bounds, rel=1e-6)
+    assert spy.bounds[0] != spy.bounds[-1]
