@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from safetensors.torch import load_model
 
-from registry import TABLES
 from zoo import __version__
 from zoo.builder import Built, probes_of, training_loss
 from zoo.builder import build as _build
@@ -26,13 +25,12 @@ from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
 from zoo.recipe.load import Overrides
 from zoo.recipe.load import load as _load_recipe
-from zoo.recipe.options import number_option
 from zoo.recipe.schema import Component, Recipe
 from zoo.runs import folder, states
 from zoo.runs.claim import claim, refuse_if_claimed
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
-from zoo.runs.split_id import SplitId, family_of
+from zoo.runs.split_id import which_split
 from zoo.training.device import Choice
 from zoo.training.outcome import Outcome
 from zoo.training.shortage import enough_memory
@@ -307,6 +305,7 @@ def resolve(
 
 def environment_of(built: Built) -> dict[str, Any]:
     """What a run's record says of where and with what it was computed."""
+    split = built.split
     return {
         "zoo": __version__,
         "versions": {name: _version(name) for name in ("torch", "dgl", "numpy", "scipy", "ogb")},
@@ -316,22 +315,8 @@ def environment_of(built: Built) -> dict[str, Any]:
         "processes": built.team.size,
         "choices": [{"what": choice.what, "chosen": choice.chosen, "why": choice.why} for choice in built.choices],
         "data": built.data.facts,
-        "split": split_of(built),
+        "split": {"name": split.name, **split.facts, **which_split(split, built.recipe.split).plain()},
     }
-
-
-def split_of(built: Built) -> dict[str, Any]:
-    """What a run's record says of its split: which one of what family, and what it says of itself."""
-    split, component = built.split, built.recipe.split
-    option = number_option(TABLES["splits"].get(component.name))
-    chosen = component.options.get(option) if option else None
-    which = SplitId(
-        family=split.family or family_of(split.name, split.facts.get("rule"), component.plain(), option),
-        number=chosen if split.number is None else split.number,
-        fixed=chosen is not None,
-        option=option,
-    )
-    return {"name": split.name, **split.facts, **which.plain()}
 
 
 def result_of(built: Built, identity: str, outcome: Outcome, seconds: float) -> dict[str, Any]:

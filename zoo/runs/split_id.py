@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from registry import TABLES
+from zoo.datasets.base import LinkSplit, Split
 from zoo.recipe.flat import in_words
+from zoo.recipe.options import number_option
+from zoo.recipe.schema import Component
 
 # How records without fields for them said in words what number a split had: shipped splits, then folds.
 _NUMBER = re.compile(r"number \d+ of (\d+)(, from the run's seed)?$")
@@ -29,6 +33,18 @@ class SplitId:
     def plain(self) -> dict[str, Any]:
         """As it stands in a record."""
         return asdict(self)
+
+
+def which_split(split: Split | LinkSplit, component: Component) -> SplitId:
+    """Which split was made by a component of a recipe."""
+    option = number_option(TABLES["splits"].get(component.name))
+    chosen = component.options.get(option) if option else None
+    return SplitId(
+        family=split.family or family_of(split.name, split.facts.get("rule"), component.plain(), option),
+        number=chosen if split.number is None else split.number,
+        fixed=chosen is not None,
+        option=option,
+    )
 
 
 def split_id(recorded: Any, component: Mapping[str, Any]) -> SplitId:

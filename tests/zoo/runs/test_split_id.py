@@ -1,8 +1,11 @@
 """Which split a run was on: written as data, and read from records that had words for it."""
 
 import pytest
+import torch
 
-from zoo.runs.split_id import SplitId, family_of, split_id
+from zoo.datasets.base import Split
+from zoo.recipe.schema import Component
+from zoo.runs.split_id import SplitId, family_of, split_id, which_split
 
 
 def test_what_is_written_is_read_back():
@@ -52,3 +55,15 @@ def test_a_family_that_a_split_does_not_say():
     """Its name and rule, else its options less the one that numbers it."""
     assert family_of("mine", "by year", {"name": "mine"}, None) == "mine, by year"
     assert family_of("mine", None, {"name": "mine", "share": 0.5, "which": 3}, "which") == "mine share=0.5"
+
+
+def test_a_split_that_says_nothing_is_known_by_its_recipe():
+    """A plug-in's split without family and number: what the recipe has for them."""
+    none = torch.zeros(0, dtype=torch.int64)
+    mine = Split("mine", none, none, none)
+    fixed = which_split(mine, Component(name="random", options={"train": 0.5, "seed": 3}))
+    assert fixed == SplitId("random train=0.5", 3, True, "seed")
+    by_seed = which_split(mine, Component(name="random", options={"train": 0.5, "seed": None}))
+    assert (by_seed.number, by_seed.fixed) == (None, False)
+    said = Split("mine", none, none, none, family="mine, by year", number=7)
+    assert which_split(said, Component(name="default")) == SplitId("mine, by year", 7, False, None)
