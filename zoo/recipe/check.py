@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from registry import TABLES, RegistryError
 from registry.errors import UnknownName, did_you_mean
 from zoo.errors import Problem, RecipeError, ZooError
-from zoo.recipe.options import REQUIRED, Parameter, options_of
+from zoo.recipe.options import REQUIRED, Parameter, options_of, strict
 from zoo.recipe.schema import COMPONENTS, DEFAULTS, LISTS, Component, Probing, Recipe
 from zoo.recipe.shown import shown
 
@@ -188,7 +188,7 @@ def full_annotation(field: FieldInfo) -> Any:
 def _value(raw: Any, annotation: Any, path: str, problems: list[Problem]) -> Any:
     """Validate a plain value; every problem of a nested one is added with its own path."""
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        adapter: TypeAdapter[Any] = TypeAdapter(strict(annotation))
     except PydanticSchemaGenerationError:
         return raw  # a plug-in's own type: its constructor is the judge
     try:

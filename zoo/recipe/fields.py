@@ -34,16 +34,17 @@ Metric = Annotated[Factory, Table("metrics")]
 Sampler = Annotated[Factory, Table("samplers")]
 Decoder = Annotated[Factory, Table("decoders")]
 
-Depth = Annotated[int, Field(ge=1, le=1024)]
-Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
-Few = Annotated[int, Field(ge=1, le=1000)]  # of what is made or done one after the other
-Index = Annotated[int, Field(ge=0)]
-Number = Annotated[int, Field(ge=0), SplitNumber()]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Probability = Annotated[float, Field(ge=0, lt=1)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
+# Strict, as all numbers of recipes: a boolean is none, and neither is a text.
+Depth = Annotated[int, Field(strict=True, ge=1, le=1024)]
+Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Few = Annotated[int, Field(strict=True, ge=1, le=1000)]  # of what is made or done one after the other
+Index = Annotated[int, Field(strict=True, ge=0)]
+Number = Annotated[int, Field(strict=True, ge=0), SplitNumber()]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(strict=True, ge=0, lt=1)]
+Fraction = Annotated[float, Field(strict=True, gt=0, lt=1)]
+Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 
 Mode = Literal["reparametrize", "project"]
 # The bound of a normaliser: a number, "auto", or a controller that moves it, by name or as {name: options}.

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from registry import load_plugin
 from zoo.errors import Problem, RecipeError
 from zoo.recipe import merge, text
@@ -42,7 +44,7 @@ def load(
     if isinstance(overrides, Mapping):
         typed: list[str] = []
         for path, value in overrides.items():
-            tree = merge.put(tree, path, value)
+            tree = merge.put(tree, path, value.item() if isinstance(value, np.generic) else value)
     else:
         typed = list(overrides)
     tree, problems = merge.apply(tree, typed)

@@ -4,13 +4,18 @@ Positional parameters without a default are what the builder supplies; every oth
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from pydantic import Strict
+
 from zoo.recipe.fields import SplitNumber, Table
+
+# Annotations that hold others.
+_HOLDERS: tuple[Any, ...] = (list, tuple, dict, set, frozenset, Sequence, Mapping, Iterable)
 
 REQUIRED = inspect.Parameter.empty
 
@@ -54,6 +59,7 @@ def options_of(target: Callable[..., Any]) -> dict[str, Parameter]:
     return found
 
 
+<<<<<<< HEAD
 def number_option(split: Callable[..., Any]) -> str | None:
     """The option of a split that is annotated as its `Number`; None if it has none."""
     return next((name for name, option in options_of(split).items() if _is_number(option.annotation)), None)
@@ -61,6 +67,21 @@ def number_option(split: Callable[..., Any]) -> str | None:
 
 def _is_number(annotation: Any) -> bool:
     return any(isinstance(part, SplitNumber) or _is_number(part) for part in get_args(annotation))
+=======
+def strict(annotation: Any) -> Any:
+    """The annotation with its numbers and booleans taken as they are: none is read as the other, or out of a text."""
+    origin: Any = get_origin(annotation)
+    inner = get_args(annotation)
+    if annotation in (bool, int, float):
+        return Annotated[annotation, Strict()]
+    if origin is Annotated:
+        return Annotated[(strict(inner[0]), *inner[1:])]
+    if origin in (Union, UnionType):
+        return Union[tuple(map(strict, inner))]  # noqa: UP007 - made from a list
+    if origin in _HOLDERS:
+        return origin[tuple(each if each is Ellipsis else strict(each) for each in inner)]
+    return annotation
+>>>>>>> 97fa2a3 (Recipes are YAML 1.2 with strict numbers: 010 is ten, on is text, true is no number)
 
 
 def _table_of(annotation: Any) -> str | None:

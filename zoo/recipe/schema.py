@@ -7,10 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
 from zoo.recipe.duration import Duration, Length, WholeDuration
-from zoo.recipe.fields import Few, NonNegative, Positive
+from zoo.recipe.fields import Count, Few, NonNegative, Positive
 from zoo.untrusted.names import check_name
 
 
@@ -129,7 +139,7 @@ class Execution(Section):
     cuda_graphs: Literal["auto", "always", "never"] = Field(
         default="auto", description="whether a GPU repeats the steps of a full-graph training by itself"
     )
-    threads: Annotated[int, Field(ge=1)] | None = Field(
+    threads: Count | None = Field(
         default=None, description="CPU threads; unset: one for small graphs, else PyTorch's choice"
     )
 
@@ -138,14 +148,14 @@ class Measured(Section):
     """What a shipped recipe reached when it was last run: figures with the command that gives them."""
 
     metric: str = "accuracy"
-    test: float
+    test: StrictFloat
     sd: NonNegative = 0.0
-    seeds: tuple[int, ...]
+    seeds: tuple[StrictInt, ...]
     command: str
     note: str = ""
 
 
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
 
 
 def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""YAML to plain values and back, within limits. Safe loading only: a recipe never makes Python objects."""
+"""YAML 1.2 to plain values and back, within limits. Safe loading only: a recipe never makes Python objects."""
 
 import re
 from pathlib import Path
@@ -22,18 +22,27 @@ _MERGE = "tag:yaml.org,2002:merge"
 _PLAIN = ("null", "bool", "int", "float", "str", "seq", "map")
 
 
-def _resolvers() -> dict[Any, Any]:
-    """How PyYAML tells what a plain word is, less dates, which are text here."""
-    return {
-        sign: [(tag, pattern) for tag, pattern in found if not tag.endswith(":timestamp")]
-        for sign, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+# What a plain word is by YAML 1.2's core schema, and how such words begin. PyYAML reads 1.1, where `010` is 8, `1:30`
+# is 90, `on` is true, `1e-3` a text and a date no text.
+_WORDS = {
+    "null": (re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""]),
+    "bool": (re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")),
+    "int": (re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z"), list("-+0123456789")),
+    "float": (
+        re.compile(
+            r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
+        ),
+        list("-+.0123456789"),
+    ),
+    "merge": (re.compile(r"<<\Z"), ["<"]),
+}
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML of plain values: reads `1e-3` as a number, refuses a key given twice and what grows out of hand."""
+    """Safe YAML of plain values: refuses a key given twice and what grows out of hand."""
 
-    yaml_implicit_resolvers = _resolvers()
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - as PyYAML has it
     yaml_constructors = {  # noqa: RUF012 - as PyYAML has it; here without sets, bytes and pairs
         **{
             f"tag:yaml.org,2002:{kind}": yaml.SafeLoader.yaml_constructors[f"tag:yaml.org,2002:{kind}"]
@@ -95,9 +104,14 @@ class _Loader(yaml.SafeLoader):
             raise ConstructorError(None, None, f"the control character {sign} in a text", node.start_mark)
         return value
 
+    def construct_yaml_bool(self, node: Any) -> bool:
+        """`true` or `false`."""
+        return self._checked(node, "bool").lower() == "true"
+
     def construct_yaml_int(self, node: Any) -> int:
-        """A whole number of 64 bits."""
-        number = super().construct_yaml_int(node) if len(node.value) <= _LONGEST_NUMBER else _WHOLE
+        """A whole number of 64 bits, decimal unless it begins with `0x` or `0o`."""
+        word = self._checked(node, "int")
+        number = int(word, {"0x": 16, "0o": 8}.get(word[:2], 10)) if len(word) <= _LONGEST_NUMBER else _WHOLE
         if not -_WHOLE <= number < _WHOLE:
             said = f"the number {node.value[:20]}… is too large — expected one of 64 bits"
             raise ConstructorError(None, None, said, node.start_mark)
@@ -105,11 +119,21 @@ class _Loader(yaml.SafeLoader):
 
     def construct_yaml_float(self, node: Any) -> float:
         """A number that a float holds; `.inf` and `.nan` are written so."""
-        number = super().construct_yaml_float(node) if len(node.value) <= _LONGEST_NUMBER else float("inf")
+        word = self._checked(node, "float")
+        number = float(re.sub(r"\.(?=[inIN])", "", word)) if len(word) <= _LONGEST_NUMBER else float("inf")
         if number in (float("inf"), -float("inf")) and "inf" not in node.value.lower():
             said = f"the number {node.value[:20]} is too large or too long — expected at most 1.8e308"
             raise ConstructorError(None, None, said, node.start_mark)
         return number
+
+    def _checked(self, node: Any, kind: str) -> str:
+        """The word of a scalar, which has to be of its kind also where a tag says so."""
+        word = self.construct_scalar(node)
+        if not _WORDS[kind][0].match(word):
+            raise ConstructorError(
+                None, None, f"{word[:20]!r} is not what its tag says — expected: {kind}", node.start_mark
+            )
+        return word
 
     def _count(self, values: int, keys: int, event: Any) -> None:
         self._values += values
@@ -119,20 +143,18 @@ class _Loader(yaml.SafeLoader):
                 raise ConstructorError(None, None, f"more than {most} {what}, aliases written out", event.start_mark)
 
 
+_Loader.add_constructor("tag:yaml.org,2002:bool", _Loader.construct_yaml_bool)
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what `_Loader` reads back the same."""
-
-    yaml_implicit_resolvers = _resolvers()
+    """Writes what `_Loader` and readers of YAML 1.1 read back the same: text that is a word to either is quoted."""
 
 
-# YAML 1.1 wants a dot and a sign in a float's exponent form; people write 1e-3 and 5E4.
-_EXPONENT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
-for _side in (_Loader, _Dumper):
-    _side.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
+for _kind_of_word, (_pattern, _signs) in _WORDS.items():
+    for _side in (_Loader, _Dumper):
+        _side.add_implicit_resolver(f"tag:yaml.org,2002:{_kind_of_word}", _pattern, _signs)
 
 
 def parse(text: str) -> Any:

@@ -3,9 +3,21 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    Tag,
+    model_validator,
+)
 
-from zoo.recipe.fields import Count
+from zoo.recipe.fields import Count, Index
 from zoo.recipe.schema import Section, Seed
 
 Changes = Mapping[str, Any]  # dotted recipe path → value, as typed on the command line
@@ -25,9 +37,9 @@ def _one_of(expected: str) -> Discriminator:
 class Range(Section):
     """Numbers between two ends, both included; whole numbers where both ends are."""
 
-    low: float | int
-    high: float | int
-    log: bool = Field(default=False, description="equal chances for equal ratios")
+    low: StrictFloat | StrictInt
+    high: StrictFloat | StrictInt
+    log: StrictBool = Field(default=False, description="equal chances for equal ratios")
 
     @model_validator(mode="after")
     def _ordered(self) -> "Range":
@@ -94,7 +106,7 @@ def _distinct(numbers: tuple[int, ...]) -> tuple[int, ...]:
 
 
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
-Splits = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_distinct)]
+Splits = Annotated[tuple[Index, ...], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Tuning(Section):
@@ -102,7 +114,7 @@ class Tuning(Section):
 
     space: Space = Field(default_factory=dict, description="recipe path → list of values, or {low, high, log}")
     method: Literal["tpe", "random", "grid"] = Field(default="tpe", description="how trials are chosen")
-    trials: Annotated[int, Field(ge=1, le=10_000)] = Field(
+    trials: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(
         default=8, description="per cell; grid tries all combinations, which may not be more"
     )
     round: Count = Field(default=4, description="trials chosen at a time, knowing the rounds before; tpe only")

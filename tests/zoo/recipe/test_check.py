@@ -8,6 +8,7 @@ from registry import models
 from zoo.errors import RecipeError
 from zoo.recipe.check import check
 from zoo.recipe.load import load
+from zoo.recipe.merge import put
 from zoo.recipe.schema import Component, Recipe
 
 MEMORIES = ("full", "checkpoint", "reversible")
@@ -309,3 +310,41 @@ def test_any_tree_is_a_recipe_or_a_list_of_problems(tree):
         assert all(len(problem.text) < 2_000 for problem in error.problems)
         return
     assert check("test", recipe.plain()).plain() == recipe.plain()
+
+
+class Plugged:
+    """A block model with options of plain types, as a plug-in's author annotates them."""
+
+    def __init__(self, *, count: int = 1, rate: float = 0.5, on: bool = False, sizes: list[int] | None = None) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        *(("optimizer.weight_decay", wrong) for wrong in (True, "0.5")),
+        *(("training.clip", wrong) for wrong in (True, "1")),
+        *(("normalizer.c", wrong) for wrong in (True, "0.5")),
+        *(("model.depth", wrong) for wrong in (True, "4", 4.5, 4.0)),
+        *(("model.count", wrong) for wrong in (True, "4", 1.0)),
+        *(("model.rate", wrong) for wrong in (False, "0.5")),
+        *(("model.on", wrong) for wrong in (1, 0, "true", "yes", "on")),
+        *(("model.sizes", wrong) for wrong in ([True], ["1"])),
+        *(("seeds", wrong) for wrong in ([True], ["1"], [1.0])),
+        *(("execution.threads", wrong) for wrong in (True, "1")),
+        *(("calibration.passes", wrong) for wrong in (True, "1")),
+        *(("measured.test", wrong) for wrong in (True, "1")),
+    ],
+)
+def test_a_number_is_a_number_and_a_boolean_a_boolean(path, wrong):
+    """In sections, in the zoo's options and in a plug-in's, whatever pydantic would make of the one or the other."""
+    tree = {**GOOD, "normalizer": "frobenius", "measured": {"test": 0.5, "seeds": [0], "command": "zoo train x"}}
+    if path.split(".")[-1] in ("count", "rate", "on", "sizes"):
+        models.register("plugged-numbers")(Plugged)
+        tree["model"] = "plugged-numbers"
+    try:
+        found = problems_of(put(tree, path, wrong))
+        assert all(each.startswith(path) for each in found)
+        assert f"{wrong if not isinstance(wrong, list) else wrong[0]!r} is not valid" in found[0]
+    finally:
+        models.unregister("plugged-numbers")

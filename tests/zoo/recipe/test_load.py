@@ -1,5 +1,6 @@
 """From a name and what is typed after it to a recipe."""
 
+import numpy as np
 import pytest
 
 from registry import PluginError
@@ -103,3 +104,12 @@ def test_a_name_in_a_recipe_names_nothing(tmp_path):
     (tmp_path / "mine.yaml").write_text("extends: hello\nname: ../../x\n")
     with pytest.raises(RecipeError, match="name — unknown key"):
         load(tmp_path / "mine.yaml")
+
+
+def test_numbers_of_numpy_are_numbers():
+    """What a sweep over `np.arange` hands over is what one would type."""
+    given = {"model.depth": np.int64(3), "normalizer.c": np.float32(0.5), "training.patience": np.int64(5)}
+    typed = ["model.depth=3", "normalizer.c=0.5", "training.patience=5"]
+    assert load("hello", given).identity() == load("hello", typed).identity()
+    with pytest.raises(RecipeError, match=r"model\.depth — True is not valid"):
+        load("hello", {"model.depth": np.bool_(True)})
