@@ -59,7 +59,6 @@ def options_of(target: Callable[..., Any]) -> dict[str, Parameter]:
     return found
 
 
-<<<<<<< HEAD
 def number_option(split: Callable[..., Any]) -> str | None:
     """The option of a split that is annotated as its `Number`; None if it has none."""
     return next((name for name, option in options_of(split).items() if _is_number(option.annotation)), None)
@@ -67,7 +66,8 @@ def number_option(split: Callable[..., Any]) -> str | None:
 
 def _is_number(annotation: Any) -> bool:
     return any(isinstance(part, SplitNumber) or _is_number(part) for part in get_args(annotation))
-=======
+
+
 def strict(annotation: Any) -> Any:
     """The annotation with its numbers and booleans taken as they are: none is read as the other, or out of a text."""
     origin: Any = get_origin(annotation)
@@ -81,7 +81,6 @@ def strict(annotation: Any) -> Any:
     if origin in _HOLDERS:
         return origin[tuple(each if each is Ellipsis else strict(each) for each in inner)]
     return annotation
->>>>>>> 97fa2a3 (Recipes are YAML 1.2 with strict numbers: 010 is ten, on is text, true is no number)
 
 
 def _table_of(annotation: Any) -> str | None:
