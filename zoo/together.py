@@ -19,6 +19,7 @@ from zoo.runs import folder
 from zoo.runs.claim import claim, refuse_if_claimed
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
+from zoo.training.declared import one_pass
 from zoo.training.device import Choice
 from zoo.training.members import Members
 from zoo.training.schedule import Schedule
@@ -136,10 +137,11 @@ def loop_of(built: Sequence[Built], members: Members, watchers: Sequence[tuple[W
 def _noted(built: Sequence[Built]) -> list[Built]:
     """The members with a note of it in their records. Raises: TrainingError if they do not compute on one graph."""
     first = built[0].task.whole
-    if first is None or not all(_same(first, each.task.whole) for each in built):
+    if first is None or one_pass(built[0].task) or not all(_same(first, each.task.whole) for each in built):
         raise TrainingError(
             f"together — {built[0].recipe.name}: its steps are not all made of one pass over one and the same graph — "
-            "expected task=nodes with sampler=full — train the seeds one after the other, without --together"
+            "expected task=nodes with sampler=full and inference=whole — train the seeds one after the other, without "
+            "--together"
         )
     why = "trained as one; seconds are those of all; what training draws at random (dropout) differs from a run alone"
     return [replace(each, choices=(*each.choices, Choice("together", str(len(built)), why))) for each in built]

@@ -32,6 +32,8 @@ class Block(nn.Module):
     and a mask for the backward pass, and little else. Hooks on these parts bring the plain path back.
     """
 
+    same_in_training = True
+
     def __init__(
         self,
         conv: nn.Module,

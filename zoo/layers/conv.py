@@ -26,6 +26,7 @@ class Conv(nn.Module, ABC):
     self_loops: "add" says that a node hears itself by a loop only, as in Â = A + I; "avoid", that the formula takes the
     node itself besides its neighbours, so that a loop would count it twice; None, that either will do, or is not known.
     reads_edges: whether it reads `graph.edge_features`. A run's record says where the graph has others than these want.
+    same_in_training: whether it computes in training what it does in evaluation, see `zoo.training.declared`.
     """
 
     per_node: ClassVar[bool] = True

@@ -31,6 +31,8 @@ class Dot(Decoder):
     Source: Kipf & Welling, "Variational Graph Auto-Encoders", 2016, eq. 2.
     """
 
+    same_in_training = True
+
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """Return the dot products."""
         return (left * right).sum(dim=1)
@@ -42,6 +44,8 @@ class Bilinear(Decoder):
     W [width, width]: drawn from Glorot's uniform distribution (Nickel et al., "A Three-Way Model for Collective
     Learning on Multi-Relational Data", ICML 2011, for one relation).
     """
+
+    same_in_training = True
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
@@ -60,12 +64,19 @@ class HadamardMLP(Decoder):
     Source: Hu et al., "Open Graph Benchmark", NeurIPS 2020, appendix; code of the authors' link prediction examples.
     """
 
+    recordable = True
+
     def __init__(self, width: int, *, layers: Few = 2, hidden: Count | None = None, dropout: Probability = 0.0) -> None:
         super().__init__(width)
         between = width if hidden is None else hidden
         widths = [width, *[between] * (layers - 1), 1]
         self.layers = nn.ModuleList(Linear(*pair) for pair in pairwise(widths))
         self.dropout = dropout
+
+    @property
+    def same_in_training(self) -> bool:
+        """Whether nothing is dropped."""
+        return self.dropout == 0
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """Return the logits."""

@@ -11,6 +11,13 @@ class Dropout(nn.Dropout):
     What it gives has the same distribution, and takes as many random numbers as there are features other than zero.
     """
 
+    recordable = True
+
+    @property
+    def same_in_training(self) -> bool:
+        """Whether nothing is dropped."""
+        return self.p == 0
+
     def forward(self, input: Tensor) -> Tensor:
         """Drop each entry with probability p while training, and scale the others by 1/(1 - p)."""
         if self.p == 0:  # what PyTorch returns, too, after a while

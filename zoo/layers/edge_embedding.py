@@ -33,6 +33,8 @@ class BondEmbedding(EdgeEmbedding):
     Source: `BondEncoder` of Hu et al., "Open Graph Benchmark", NeurIPS 2020; its parameters are those of OGB's class.
     """
 
+    same_in_training = True
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.encoder: Any = bond_encoder(width)
@@ -47,6 +49,8 @@ class CategoryEdgeEmbedding(EdgeEmbedding):
 
     categories: how many each column has.
     """
+
+    same_in_training = True
 
     def __init__(self, width: int, *, categories: tuple[Count, ...]) -> None:
         super().__init__()
@@ -64,6 +68,8 @@ class CategoryEdgeEmbedding(EdgeEmbedding):
 
 class LinearEdgeEmbedding(EdgeEmbedding):
     """A linear map x M + b of float features. columns: how many an edge has."""
+
+    same_in_training = True
 
     def __init__(self, width: int, *, columns: Count) -> None:
         super().__init__()

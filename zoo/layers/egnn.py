@@ -17,6 +17,7 @@ class EGNNConv(nn.Module):
     """
 
     self_loops = "add"
+    same_in_training = True
 
     def __init__(self, width: int, *, c_min: float, c_max: float, beta: float, penalty_weight: float) -> None:
         super().__init__()
@@ -54,6 +55,8 @@ class SReLU(nn.Module):
 
     shift: where every b starts. The further below 0, the longer the activation is the identity.
     """
+
+    same_in_training = True
 
     def __init__(self, width: int, *, shift: float) -> None:
         super().__init__()

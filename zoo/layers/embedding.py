@@ -44,6 +44,8 @@ class Embedding(nn.Module, ABC):
 class NoEmbedding(Embedding):
     """Leaves float features as they are. Raises: BuildError where the data set has integers."""
 
+    same_in_training = True
+
     def __init__(self, inputs: Inputs, width: int) -> None:
         if inputs.categories is not None:
             raise BuildError(
@@ -64,6 +66,8 @@ class CategoryEmbedding(Embedding):
     width: of the result; unset, that of the network's blocks.
     Raises: BuildError where the data set has floats.
     """
+
+    same_in_training = True
 
     def __init__(self, inputs: Inputs, blocks_width: int, *, width: Count | None = None) -> None:
         if inputs.categories is None:
@@ -91,6 +95,8 @@ class AtomEmbedding(Embedding):
     Raises: BuildError where the data set has others than OGB's nine columns.
     Source: `AtomEncoder` of Hu et al., "Open Graph Benchmark", NeurIPS 2020; its parameters are those of OGB's class.
     """
+
+    same_in_training = True
 
     def __init__(self, inputs: Inputs, blocks_width: int, *, width: Count | None = None) -> None:
         if inputs.categories != atom_categories():

@@ -83,6 +83,8 @@ class GATConv(AttentionConv):
     maximum from rows of other nodes and heads; here each head has its own.
     """
 
+    recordable = True
+
     def __init__(
         self,
         in_width: int,
@@ -100,6 +102,11 @@ class GATConv(AttentionConv):
         self.weight = glorot(heads, in_width, self.head_width)
         self.source_attention = glorot(heads, self.head_width)
         self.target_attention = glorot(heads, self.head_width)
+
+    @property
+    def same_in_training(self) -> bool:
+        """Whether no attention is dropped."""
+        return not self.attention_dropout
 
     def scheme(self) -> Attention:
         """With a_s and a_t for the two vectors."""
@@ -128,6 +135,8 @@ class GATv2Conv(AttentionConv):
     Options as for GATConv; share_weights makes W_t = W_s.
     """
 
+    recordable = True
+
     def __init__(
         self,
         in_width: int,
@@ -144,6 +153,11 @@ class GATv2Conv(AttentionConv):
         self.source_weight = glorot(heads, in_width, self.head_width)
         self.target_weight = None if share_weights else glorot(heads, in_width, self.head_width)
         self.attention = glorot(heads, self.head_width)
+
+    @property
+    def same_in_training(self) -> bool:
+        """Whether no attention is dropped."""
+        return not self.attention_dropout
 
     def scheme(self) -> Attention:
         """With a for the vector and W_t for the second matrix."""

@@ -21,6 +21,7 @@ class GatedBlock(nn.Module):
     gate.
     """
 
+    same_in_training = True
     per_node = False  # a node's gate is made of its neighbours' convolutions
 
     def __init__(

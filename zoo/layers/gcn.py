@@ -16,6 +16,7 @@ class GCNConv(AffineConv):
     """
 
     self_loops = "add"
+    same_in_training = True
 
     def __init__(
         self, in_width: int, out_width: int, *, norm: Literal["both", "right"] = "both", bias: bool = True

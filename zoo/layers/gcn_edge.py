@@ -24,6 +24,7 @@ class GCNEdgeConv(Conv):
 
     self_loops = "avoid"
     reads_edges = True
+    same_in_training = True
 
     def __init__(
         self,

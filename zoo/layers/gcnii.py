@@ -20,6 +20,7 @@ class GCNIIConv(nn.Module):
     """
 
     self_loops = "add"
+    same_in_training = True
 
     def __init__(self, width: int, block: int, *, alpha: float, theta: float, variant: bool = False) -> None:
         super().__init__()

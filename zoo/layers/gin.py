@@ -23,6 +23,7 @@ class GINConv(Conv):
     """
 
     self_loops = "avoid"
+    same_in_training = True
     eps: Tensor
 
     def __init__(

@@ -25,6 +25,7 @@ class GINEConv(Conv):
 
     self_loops = "avoid"
     reads_edges = True
+    same_in_training = True
     eps: Tensor
 
     def __init__(

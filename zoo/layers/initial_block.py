@@ -11,6 +11,8 @@ from zoo.layers.feature_norms import apply_norms
 class InitialBlock(nn.Module):
     """dropout → conv, called as `conv(graph, x, first)` → norms → activation."""
 
+    same_in_training = True
+
     def __init__(
         self, conv: nn.Module, *, norms: Sequence[nn.Module] = (), activation: nn.Module, dropout: float = 0.0
     ) -> None:

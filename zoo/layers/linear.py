@@ -9,6 +9,8 @@ from zoo.graphs.sparse_input import product, skips_zeros
 class Linear(nn.Module):
     """x W + b, with W [in_width, out_width] drawn from Glorot's uniform distribution and b zero."""
 
+    same_in_training = True
+
     def __init__(self, in_width: int, out_width: int, *, bias: bool = True) -> None:
         super().__init__()
         self.weight = glorot(in_width, out_width)

@@ -11,6 +11,8 @@ from zoo.layers.linear import Linear
 class MLPConv(Conv):
     """Linear map x W + b of each node on its own: what depth does when there is no graph to smooth over."""
 
+    same_in_training = True
+
     def __init__(self, in_width: int, out_width: int, *, bias: bool = True) -> None:
         super().__init__(in_width, out_width)
         self.linear = Linear(in_width, out_width, bias=bias)

@@ -53,6 +53,8 @@ class Blocks(nn.ModuleList):
     What they keep for the backward pass they are told by `remember`; at first that is all that it needs.
     """
 
+    same_in_training = True
+
     def __init__(self, blocks: Iterable[nn.Module] | None = None) -> None:
         super().__init__(blocks)
         self.memory: Memory = "full"
@@ -119,6 +121,8 @@ class Network(nn.Module):
     What stands at its ends depends on data and task: `embedding` makes float features before the encoder; `pooling`,
     between readout and head, makes one row of each graph; `decoder` makes scores of pairs of rows, when a task asks it.
     """
+
+    same_in_training = True
 
     def __init__(
         self, encoder: nn.Module, blocks: Sequence[nn.Module], head: nn.Module, *, readout: Residual | None = None

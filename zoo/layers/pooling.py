@@ -23,6 +23,8 @@ class Pooling(nn.Module, ABC):
 class SumPooling(Pooling):
     """Σ over the nodes of a graph."""
 
+    same_in_training = True
+
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return the sums; a graph without nodes gives 0."""
         return graph.graph_sum(x)
@@ -31,6 +33,8 @@ class SumPooling(Pooling):
 class MeanPooling(Pooling):
     """Mean over the nodes of a graph."""
 
+    same_in_training = True
+
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return the means; a graph without nodes gives 0."""
         return graph.graph_mean(x)
@@ -38,6 +42,8 @@ class MeanPooling(Pooling):
 
 class MaxPooling(Pooling):
     """Largest value of each column among the nodes of a graph; equal ones share its gradient."""
+
+    same_in_training = True
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return the largest values; a graph without nodes gives 0."""
@@ -50,6 +56,8 @@ class AttentionPooling(Pooling):
     Source: Li, Tarlow, Brockschmidt & Zemel, ICLR 2016 (arXiv 1511.05493), eq. 7, with a softmax over the graph in
     place of the sigmoid of each node, and without a map of the features besides: the head after it is one.
     """
+
+    same_in_training = True
 
     def __init__(self, width: int) -> None:
         super().__init__(width)

@@ -16,6 +16,7 @@ class Propagation(Conv):
     """
 
     self_loops = "add"
+    same_in_training = True
 
     def __init__(self, width: int, *, norm: Literal["both", "right"] = "both") -> None:
         super().__init__(width, width)

@@ -15,6 +15,7 @@ class AdaptiveReadout(Residual):
     Each node weighs the sizes of neighbourhood by itself; s is [width, 1]. Blocks have no skip.
     """
 
+    same_in_training = True
     collects = True
     reads_first = True
 

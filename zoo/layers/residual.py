@@ -59,6 +59,8 @@ class LinearSkip(Residual):
 class NoSkip(LinearSkip):
     """No residual connection: X_{l+1} = f(X_l)."""
 
+    same_in_training = True
+
     def shares(self, x: Tensor, first: Tensor | None) -> tuple[float, float, Tensor | None]:
         """All of f(x)."""
         return 1.0, 0.0, None
@@ -66,6 +68,8 @@ class NoSkip(LinearSkip):
 
 class AddSkip(LinearSkip):
     """Residual connection X_{l+1} = X_l + f(X_l) (He et al., CVPR 2016, eq. 1)."""
+
+    same_in_training = True
 
     def shares(self, x: Tensor, first: Tensor | None) -> tuple[float, float, Tensor | None]:
         """All of f(x) and of x."""
@@ -77,6 +81,8 @@ class InitialSkip(LinearSkip):
 
     alpha: the share of X_0.
     """
+
+    same_in_training = True
 
     def __init__(self, *, alpha: Share = 0.1) -> None:
         super().__init__()
@@ -99,6 +105,7 @@ class JumpingKnowledge(Residual):
     Raises: BuildError for an lstm_width without merge lstm.
     """
 
+    same_in_training = True
     collects = True
 
     def __init__(

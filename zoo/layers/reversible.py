@@ -22,6 +22,8 @@ _WAY_OUT = "model.reversible=false keeps the activations"
 class GroupedConv(nn.ModuleList):
     """One convolution for each group of channels."""
 
+    same_in_training = True
+
     @property
     def in_width(self) -> int | None:
         """The width of a group, where the convolution tells."""
@@ -78,6 +80,8 @@ class ReversibleBlock(nn.Module):
     Raises: BuildError for fewer than two groups, an activation that overwrites its input, or a sampled graph.
     """
 
+    same_in_training = True
+    recordable = False  # the host hands features from block to block, and looks at random states
     per_node = False  # X' of a node is made of X' of its neighbours' other groups
 
     def __init__(
@@ -147,6 +151,8 @@ class ReversibleBlock(nn.Module):
 
 class ReversibleHead(nn.Sequential):
     """What comes after reversible blocks: modules one after the other, in the precision of their parameters."""
+
+    same_in_training = True
 
     def forward(self, x: Tensor) -> Tensor:
         """x: [nodes, width], of any precision."""

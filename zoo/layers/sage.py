@@ -16,6 +16,7 @@ class SAGEConv(AffineConv):
     """
 
     self_loops = "avoid"
+    same_in_training = True
 
     def __init__(
         self, in_width: int, out_width: int, *, aggregator: Literal["mean", "sum"] = "mean", bias: bool = True

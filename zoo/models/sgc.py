@@ -15,6 +15,8 @@ from zoo.recipe.fields import Depth, Probability
 class Bias(nn.Module):
     """x + b, with b [width] zero at the start."""
 
+    same_in_training = True
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.bias = zeros(width)

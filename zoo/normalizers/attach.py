@@ -19,6 +19,8 @@ class MatrixGroup(nn.Module):
     `names` are the matrices in the order in which they are stacked: row i of a buffer such as `c` belongs to names[i].
     """
 
+    same_in_training = True
+
     def __init__(self, names: Sequence[str], stacked: Tensor, normalizers: Sequence[WeightNormalizer]) -> None:
         super().__init__()
         self.names = tuple(names)
@@ -71,6 +73,8 @@ class WeightNormalization(nn.Module):
     Raises: BuildError if a project-mode normaliser comes after a reparametrize-mode one.
 
     """
+
+    same_in_training = True
 
     def __init__(self, matrices: Mapping[str, Tensor], factories: Sequence[Callable[[], WeightNormalizer]]) -> None:
         super().__init__()

@@ -18,6 +18,9 @@ class WeightNormalizer(nn.Module, ABC):
     One instance serves all matrices of one shape, stacked along leading axes, so that hundreds of blocks cost a handful
     of calls. `mode` says where it acts: `reparametrize` computes normalize(W) in every forward pass, and gradients flow
     through it; `project` writes normalize(W) back into W after each optimiser step, and gradients do not see it.
+
+    A class that sets `same_in_training` says that it computes in training what it does in evaluation, see
+    `zoo.training.declared`; so does a feature normaliser.
     """
 
     site: ClassVar[Site] = "weight"

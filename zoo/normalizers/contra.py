@@ -30,6 +30,8 @@ class ContraNorm(FeatureNormalizer):
     Source: Guo et al., ICLR 2023 (arXiv 2303.06562), in the form of the authors' code for graphs.
     """
 
+    same_in_training = True
+
     def __init__(
         self,
         width: int,

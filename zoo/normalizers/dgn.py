@@ -24,6 +24,7 @@ class DifferentiableGroupNorm(FeatureNormalizer):
     Source: Zhou et al., NeurIPS 2020 (arXiv 2006.06972); momentum from the authors' code.
     """
 
+    recordable = True
     per_node = True
     running_mean: Tensor
     running_var: Tensor

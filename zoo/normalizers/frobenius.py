@@ -32,6 +32,8 @@ class Frobenius(BoundedNormalizer):
     Source: arXiv 2410.04824, Lipschitz normalisation.
     """
 
+    same_in_training = True
+
     def __init__(self, *, c: Scale = 1.0, mode: Mode = "reparametrize", heads: Heads = "each") -> None:
         super().__init__(c=c, mode=mode)
         self.heads: Heads = heads
@@ -53,6 +55,8 @@ class FrobeniusSoft(BoundedNormalizer):
 
     Source: the earlier code of the authors of arXiv 2410.04824; in `project` mode it is the projection onto the ball.
     """
+
+    same_in_training = True
 
     def __init__(self, *, c: Scale = 1.0, mode: Mode = "reparametrize", heads: Heads = "each") -> None:
         super().__init__(c=c, mode=mode)

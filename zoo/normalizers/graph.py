@@ -21,6 +21,8 @@ class GraphNorm(FeatureNormalizer):
     Source: Cai et al., ICML 2021 (arXiv 2009.03294).
     """
 
+    same_in_training = True
+
     def __init__(self, width: int, *, eps: Positive = 1e-5) -> None:
         super().__init__(width)
         self.alpha = nn.Parameter(torch.ones(width))

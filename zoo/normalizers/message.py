@@ -27,6 +27,7 @@ class MessageNorm(FeatureNormalizer):
     Source: Li et al. 2020 (arXiv 2006.07739, DeeperGCN), whose update adds x_i to the result: `residual: add`.
     """
 
+    same_in_training = True
     per_node = True
     reads_input = True
     scale: Tensor

@@ -24,6 +24,7 @@ class NodeNorm(FeatureNormalizer):
     Source: Zhou et al., CIKM 2021 (arXiv 2006.07107); pr and eps from the authors' code.
     """
 
+    same_in_training = True
     per_node = True
 
     def __init__(

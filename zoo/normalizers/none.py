@@ -11,6 +11,8 @@ class NoNormalizer(WeightNormalizer):
     It costs nothing: `WeightNormalization` leaves it out.
     """
 
+    same_in_training = True
+
     def __init__(self) -> None:
         super().__init__()
 

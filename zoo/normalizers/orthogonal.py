@@ -32,6 +32,8 @@ class Orthogonal(BoundedNormalizer):
     Source: Björck & Bowie 1971, SIAM J. Numer. Anal. 8(2); Anil, Lucas & Grosse 2019 (arXiv 1811.05381).
     """
 
+    same_in_training = True
+
     def __init__(
         self,
         *,

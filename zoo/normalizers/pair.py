@@ -26,6 +26,8 @@ class PairNorm(FeatureNormalizer):
     Source: Zhao & Akoglu 2020 (arXiv 1909.12223); PN-SCS from the authors' code.
     """
 
+    same_in_training = True
+
     def __init__(self, width: int, *, variant: Literal["PN", "PN-SI", "PN-SCS"] = "PN", scale: Positive = 1.0) -> None:
         super().__init__(width)
         self.variant = variant
@@ -48,6 +50,8 @@ class MeanNorm(FeatureNormalizer):
 
     Source: Yang et al. 2020 (arXiv 2003.13663).
     """
+
+    same_in_training = True
 
     def __init__(self, width: int) -> None:
         super().__init__(width)

@@ -10,6 +10,8 @@ class RowBatchNorm(nn.BatchNorm1d):
     It is normalised by the running statistics, as in evaluation, and leaves them as they are.
     """
 
+    recordable = True
+
     def forward(self, input: Tensor) -> Tensor:
         """Return the normalised rows; both are [rows, channels]."""
         if self.training and len(input) == 1:

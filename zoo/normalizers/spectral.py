@@ -39,6 +39,7 @@ class Spectral(BoundedNormalizer):
     2305.16173) for the Gram iteration.
     """
 
+    recordable = True
     u: Tensor
     v: Tensor
 
@@ -55,6 +56,11 @@ class Spectral(BoundedNormalizer):
         self.soft = soft
         self.method = method
         self.iterations = iterations
+
+    @property
+    def same_in_training(self) -> bool:
+        """Whether no iteration goes on while weights are trained."""
+        return self.method != "power" or self.mode == "project"
 
     @torch.no_grad()
     def warm_up(self, weight: Tensor) -> None:

@@ -23,6 +23,7 @@ class LayerNorm(FeatureNormalizer):
     Source: Ba, Kiros & Hinton 2016 (arXiv 1607.06450).
     """
 
+    same_in_training = True
     per_node = True
 
     def __init__(self, width: int, *, affine: bool = True, eps: Positive = 1e-5) -> None:
@@ -45,6 +46,7 @@ class BatchNorm(FeatureNormalizer):
     Source: Ioffe & Szegedy 2015 (arXiv 1502.03167).
     """
 
+    recordable = True
     per_node = True
 
     def __init__(self, width: int, *, affine: bool = True, eps: Positive = 1e-5, momentum: Fraction = 0.1) -> None:
@@ -64,6 +66,7 @@ class GroupNorm(FeatureNormalizer):
     Source: Wu & He 2018 (arXiv 1803.08494).
     """
 
+    same_in_training = True
     per_node = True
 
     def __init__(self, width: int, *, groups: Count = 8, affine: bool = True, eps: Positive = 1e-5) -> None:
@@ -90,6 +93,8 @@ class InstanceNorm(FeatureNormalizer):
     Options: affine: learn γ and β (both [width]); eps: added to the variance.
     Source: Ulyanov, Vedaldi & Lempitsky 2016 (arXiv 1607.08022).
     """
+
+    same_in_training = True
 
     def __init__(self, width: int, *, affine: bool = False, eps: Positive = 1e-5) -> None:
         super().__init__(width)

@@ -18,6 +18,7 @@ class WeightNorm(WeightNormalizer):
     Source: Salimans & Kingma 2016 (arXiv 1602.07868), equation 2.
     """
 
+    same_in_training = True
     g: Tensor
 
     def __init__(self, *, mode: Mode = "reparametrize") -> None:

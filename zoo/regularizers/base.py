@@ -12,6 +12,9 @@ class Regularizer(nn.Module, ABC):
     What it draws at random comes from PyTorch's generator on the CPU, whatever the device, so that a resumed training
     draws what an uninterrupted one draws. Nothing may be changed in place. The graph is a `Graph`.
 
+    A class may say `same_in_training` where the network's output stays what it is in evaluation, as with a penalty; see
+    `zoo.training.declared`.
+
     per_block: whether `thin` is called for each block anew, rather than once for each forward pass.
     """
 

@@ -19,6 +19,8 @@ class Orthogonality(Regularizer):
     Source: Bansal, Chen & Wang, NeurIPS 2018 (arXiv 1810.09102), soft orthogonality, where s is 1.
     """
 
+    same_in_training = True
+
     def __init__(self, *, weight: Positive = 1e-4, scale: Positive = 1.0) -> None:
         super().__init__()
         self.weight = weight

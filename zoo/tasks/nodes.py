@@ -91,8 +91,9 @@ class NodeClassification(Task):
 
     @property
     def whole(self) -> tuple[Graph, Tensor] | None:
-        """The graph and its features, unless they are sampled."""
-        return (self.graph, self.features) if isinstance(self.sampler, FullGraph) else None
+        """The graph and its features, unless steps are samples or scores are computed layer by layer."""
+        full = type(self.sampler) is FullGraph and self.layerwise is None
+        return (self.graph, self.features) if full else None
 
     @property
     def choices(self) -> list[tuple[str, str, str]]:

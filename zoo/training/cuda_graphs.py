@@ -23,20 +23,27 @@ class CudaGraphs:
     part is run again, and what it returns may be written over by the next replay of any part.
 
     asked: auto records where it can be done, never does not, always refuses to train where it cannot be done. why_not:
-    why steps cannot be recorded; None where nothing is known to speak against it. said: what became of it, for the
-    record; None on other devices than a GPU.
+    tells why steps cannot be recorded, None where all that they are made of declares that they can; asked at once, and
+    again before a recording. said: what became of it, for the record; None on other devices than a GPU.
     Raises: TrainingError for `always` where it cannot be done.
     """
 
     def __init__(
-        self, asked: Asked, device: torch.device, optimizer: torch.optim.Optimizer, why_not: str | None = None
+        self,
+        asked: Asked,
+        device: torch.device,
+        optimizer: torch.optim.Optimizer,
+        why_not: Callable[[], str | None],
     ) -> None:
         if device.type != "cuda":
-            why_not = f"the device is {device.type}"
+            reason = f"the device is {device.type}"
         elif not hasattr(torch.Generator, "graphsafe_set_state"):
-            why_not = f"PyTorch {torch.__version__} cannot undo a recording that breaks off"
+            reason = f"PyTorch {torch.__version__} cannot undo a recording that breaks off"
+        else:
+            reason = why_not()
         self.asked: Asked = asked
         self._optimizer = optimizer
+        self._why_not = why_not
         self._taken = 0
         self._recorded: list[_Recorded] = []
         self._evaluation: _Recorded | None = None
@@ -45,10 +52,12 @@ class CudaGraphs:
         self.said: str | None = None
         if device.type == "cuda":
             unsettled = f"no step came after {_WARM_UP} that were alike"
-            self.said = "not asked for" if asked == "never" else why_not or unsettled
-        if asked == "never" or why_not:
-            if asked == "always":
-                self._give_up(why_not or "")
+            self.said = "not asked for" if asked == "never" else unsettled
+        if asked == "never":
+            return
+        if reason:
+            if asked == "always" or device.type == "cuda":
+                self._give_up(reason)
             return
         self._stream = torch.cuda.Stream(device)
         self._rates = [torch.tensor(float(group["lr"]), device=device) for group in optimizer.param_groups]
@@ -56,8 +65,8 @@ class CudaGraphs:
     def parts(self, *parts: Part, settled: bool) -> list[Part]:
         """The parts of a step, to be called one after the other, each with what the one before it returned.
 
-        settled: whether this step does in Python just what the next ones do. As they are given, or, from some settled
-        step on, replays of them.
+        settled: whether nobody listens to this step, so that it does in Python just what the next ones do. As they are
+        given, or, from some settled step on, replays of them.
         """
         if self._stream is None:
             return list(parts)
@@ -85,6 +94,9 @@ class CudaGraphs:
         self._recorded, self._evaluation, self._taken = [], None, 0
 
     def _record(self, parts: tuple[Part, ...]) -> None:
+        if reason := self._why_not():
+            self._give_up(reason)
+            return
         found: list[_Recorded] = []
         pool = torch.cuda.graph_pool_handle()  # parts hand memory on to one another
         try:

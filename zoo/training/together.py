@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from zoo.training.cuda_graphs import CudaGraphs
+from zoo.training.declared import unrecordable
 from zoo.training.members import Bests, Members, Said
 from zoo.training.outcome import Outcome, Status
 from zoo.training.reuse import ReusedForward
@@ -42,10 +43,17 @@ class Together:
         whole = self.common.task.whole
         assert whole is not None
         self.whole = whole
-        self.reused = ReusedForward(members, self.common.task, alone=True)
+        self.reused = ReusedForward(members.network, self.common.task, alone=True)
         self.waiting = False  # whether a validation is due that the next forward pass will tell
         self.losses, self.lr = torch.zeros(0), math.nan  # of the last step
         self.graphs = CudaGraphs(self.common.graphs.asked, self.common.device, optimizer)
+        self.losses = torch.zeros(0)
+        self.graphs = CudaGraphs(
+            self.common.graphs.asked,
+            self.common.device,
+            optimizer,
+            lambda: unrecordable(members.network, self.common.task, optimizer),
+        )
 
     def fit(self) -> list[Outcome]:
         """Train all to their ends; the networks then carry their best weights."""
@@ -58,7 +66,7 @@ class Together:
                 self.trainers[first].step = step
             if self.running and (step % common.every == 0 or step == common.total):
                 # As in the trainer: what the next step's forward pass says anyway is not asked for now.
-                self.waiting = bool(self.reused.agreed) and step < common.total
+                self.waiting = step < common.total and self.reused.possible
                 if not self.waiting:
                     self._validate()
             if not self.waiting:
@@ -70,9 +78,7 @@ class Together:
 
     def _step(self) -> None:
         """One step of all; those for whom it was not finite, or who have no patience left, leave without it."""
-        forward, backward, update = self.graphs.parts(
-            self._forward, self._backward, self._update, settled=self.reused.agreed is not None
-        )
+        forward, backward, update = self.graphs.parts(self._forward, self._backward, self._update, settled=True)
         losses, outputs = said = forward()
         spent: list[int] = []
         if self.waiting:
@@ -94,17 +100,16 @@ class Together:
             self.lr = self.optimizer.param_groups[0]["lr"]
             self.scheduler.step()
 
-    def _forward(self) -> tuple[Tensor, Tensor | None]:
-        """The losses, [members], and what the networks returned where that can tell a validation."""
+    def _forward(self) -> tuple[Tensor, Tensor]:
+        """The losses, [members], and what the networks returned."""
         self.members.train()
         self.optimizer.zero_grad(set_to_none=True)
         with self.common.precision():
-            with self.reused.training():
-                outputs = self.members(*self.whole)
+            outputs = self.members(*self.whole)
             losses = self._losses(outputs)
-        return losses, self.reused.outputs
+        return losses, outputs.detach()
 
-    def _backward(self, said: tuple[Tensor, Tensor | None]) -> Tensor:
+    def _backward(self, said: tuple[Tensor, Tensor]) -> Tensor:
         """The norms of all gradients of each member, [members]."""
         said[0].sum().backward()
         return self.members.gradient_norms()
@@ -145,10 +150,7 @@ class Together:
 
     def _evaluated(self) -> Tensor:
         said = self.graphs.evaluation(self._evaluate)
-        if said is not None:
-            return said
-        with self.reused.evaluation():
-            return self._evaluate()
+        return self._evaluate() if said is None else said
 
     def _evaluate(self) -> Tensor:
         return self.members.eval()(*self.whole)

@@ -22,6 +22,7 @@ from zoo.tasks.base import Batch, Part, Task
 from zoo.training.best import Best
 from zoo.training.clip import clipped_norm
 from zoo.training.cuda_graphs import Asked, CudaGraphs
+from zoo.training.declared import unrecordable
 from zoo.training.finite import FiniteSteps
 from zoo.training.loss import TrainingLoss, training_loss
 from zoo.training.members import Said
@@ -94,7 +95,7 @@ class Trainer:
         self.loss = self.team.parallel(TrainingLoss(network, task))
         self.steps = FiniteSteps(optimizer, device)
         self.saves = self.team.tell(saver is not None)
-        self.graphs = CudaGraphs(cuda_graphs, device, optimizer, self._why_not_recorded())
+        self.graphs = CudaGraphs(cuda_graphs, device, optimizer, self._why_not_recorded)
         self.reused = ReusedForward(network, task, alone=self.team.size == 1)
         self.waiting = False  # whether a validation is due that the next forward pass will tell
         self.last_loss, self.last_lr = torch.zeros(()), math.nan  # of the last step
@@ -118,7 +119,7 @@ class Trainer:
                 self.step += 1
                 if self.step % self.every == 0 or self.step == self.total:
                     # What the next step's forward pass says anyway is not asked for now.
-                    self.waiting = bool(self.reused.agreed) and self.step < self.total
+                    self.waiting = self.step < self.total and self.reused.possible
                     if not self.waiting:
                         self._validate()
                 if self.saves:
@@ -200,6 +201,9 @@ class Trainer:
             self.reused.load_state_dict(state["reused"], self.device)
             self.waiting = bool(state["waiting"])
         elif state["waiting"]:  # whether passes agree is to be tried anew on another device
+        self.last_loss = state["loss"]
+        self.waiting = bool(state["waiting"]) and self.reused.possible
+        if state["waiting"] and not self.waiting:
             self._validate()
         set_random_state(state["random"][self.team.rank])
 
@@ -229,8 +233,8 @@ class Trainer:
     def _train_on(self, batch: Batch) -> Status | None:
         """One optimiser step, or why there was none: a loss or a gradient that is not finite, no patience left."""
         with self.plan.tap(self.step + 1) as tap:
-            settled = not tap.listens and self.reused.agreed is not None
-            forward, update = self.graphs.parts(partial(self._forward, batch), self._update, settled=settled)
+            parts = partial(self._forward, batch), self._update
+            forward, update = self.graphs.parts(*parts, settled=not tap.listens)
             said = forward()
             if self.waiting:
                 self.waiting = False
@@ -292,8 +296,7 @@ class Trainer:
     def _validate(self, outputs: Tensor | None = None) -> None:
         """Score the network as it stands; outputs: what it returns, where that is known."""
         if outputs is None:
-            with self.reused.evaluation():
-                (val,) = self._scored("val")
+            (val,) = self._scored("val")
         else:
             with self.precision():
                 val = self.task.scores(Said(outputs))("val")
@@ -341,9 +344,9 @@ class Trainer:
         """What speaks against steps that a GPU repeats by itself."""
         if self.team.size > 1:
             return "several processes train together"
-        if self.task.whole is None:
-            return "not all steps are of the same batch"
-        return None if self.steps.looks_after else "the optimiser waits until the host has looked at the loss"
+        if not self.steps.looks_after:
+            return "the optimiser waits until the host has looked at the loss"
+        return unrecordable(self.network, self.task, self.optimizer)
 
     def located(self, batch: Batch) -> NonFinite:
         """Where non-finite values begin, in the share of the first process that finds any in its own."""

@@ -19,7 +19,7 @@ def sgd():
 
 def test_other_devices_take_their_steps_one_by_one():
     """On a CPU the parts of a step are what was given, and nothing is said of it."""
-    graphs = CudaGraphs("auto", torch.device("cpu"), sgd())
+    graphs = CudaGraphs("auto", torch.device("cpu"), sgd(), lambda: None)
     assert graphs.parts(len, repr, settled=True) == [len, repr]
     assert graphs.evaluation(lambda: torch.zeros(1)) is None and graphs.said is None
 
@@ -27,7 +27,17 @@ def test_other_devices_take_their_steps_one_by_one():
 def test_always_is_an_error_where_it_cannot_be():
     """Who insists is told why it cannot be done, and what can."""
     with pytest.raises(TrainingError, match=r"the device is cpu.*execution\.cuda_graphs=auto"):
-        CudaGraphs("always", torch.device("cpu"), sgd())
+        CudaGraphs("always", torch.device("cpu"), sgd(), lambda: None)
+
+
+def test_what_does_not_declare_it_is_stepped():
+    """The reason goes into the record; who insists is refused. Nothing of a GPU is asked for."""
+    graphs = CudaGraphs("auto", torch.device("cuda"), sgd(), lambda: "Late (regularizers.0) does not declare it")
+    assert graphs.said == "steps cannot be recorded: Late (regularizers.0) does not declare it"
+    assert graphs.parts(len, repr, settled=True) == [len, repr]
+    assert CudaGraphs("never", torch.device("cuda"), sgd(), lambda: "no").said == "not asked for"
+    with pytest.raises(TrainingError, match=r"always, but steps cannot be recorded: Late"):
+        CudaGraphs("always", torch.device("cuda"), sgd(), lambda: "Late")
 
 
 @CUDA
