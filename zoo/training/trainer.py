@@ -197,11 +197,6 @@ class Trainer:
         if self.steering:
             self.steering.load_state_dict(state["steering"])
         self.last_loss, self.last_lr = state["loss"], state["lr"]
-        if state["device"] == self.device.type:
-            self.reused.load_state_dict(state["reused"], self.device)
-            self.waiting = bool(state["waiting"])
-        elif state["waiting"]:  # whether passes agree is to be tried anew on another device
-        self.last_loss = state["loss"]
         self.waiting = bool(state["waiting"]) and self.reused.possible
         if state["waiting"] and not self.waiting:
             self._validate()
