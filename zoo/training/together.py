@@ -46,8 +46,6 @@ class Together:
         self.reused = ReusedForward(members.network, self.common.task, alone=True)
         self.waiting = False  # whether a validation is due that the next forward pass will tell
         self.losses, self.lr = torch.zeros(0), math.nan  # of the last step
-        self.graphs = CudaGraphs(self.common.graphs.asked, self.common.device, optimizer)
-        self.losses = torch.zeros(0)
         self.graphs = CudaGraphs(
             self.common.graphs.asked,
             self.common.device,

@@ -160,8 +160,6 @@ class Trainer:
             "waiting": self.waiting,
             "loss": self.last_loss,
             "lr": self.last_lr,
-            "reused": self.reused.state_dict(),
-            "device": self.device.type,
             "steering": self.steering.state_dict() if self.steering else {},
             "random": self.team.gather(random_state()),
         }
