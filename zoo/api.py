@@ -33,6 +33,7 @@ from zoo.runs.run import Run
 from zoo.runs.split_id import which_split
 from zoo.training.device import Choice
 from zoo.training.outcome import Outcome
+from zoo.training.seed import checked_seed
 from zoo.training.shortage import enough_memory
 from zoo.training.stop import Interrupted, Terminated
 from zoo.training.team import Team
@@ -76,6 +77,7 @@ def train(
     """
     began = time.perf_counter()
     threads = torch.get_num_threads()
+    seed = checked_seed(seed)
     with Team.of_environment() as team:
         resolved = resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins)
         path = folder.place(Path(runs), resolved, identity_of(resolved), seed)
@@ -190,6 +192,7 @@ def probe(
     Networks are built as they are asked for; every recipe is checked before the first one.
     Raises: as for `train`.
     """
+    seed = checked_seed(seed)
     resolved = resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins)
     chosen = normalizers or (None,)
     variants = [_varied(resolved, depth, normalizer) for normalizer in chosen for depth in depths or (None,)]

@@ -1,7 +1,7 @@
 """From a recipe to live objects: the only place where registry names become things."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -9,10 +9,11 @@ import torch
 
 from registry import TABLES
 from zoo.datasets.base import Data
+from zoo.datasets.content import digest_of
 from zoo.datasets.prepare import prepare
 from zoo.datasets.splits import check_any_split
 from zoo.datasets.store import Store
-from zoo.errors import BuildError
+from zoo.errors import BuildError, TrainingError
 from zoo.graphs.graph import Graph
 from zoo.initializers.base import Initializer
 from zoo.initializers.default import Default
@@ -37,7 +38,7 @@ from zoo.training import loss
 from zoo.training.allocator import give_back
 from zoo.training.device import Choice, choose_device, choose_threads
 from zoo.training.schedule import Schedule
-from zoo.training.seed import seed_everything
+from zoo.training.seed import checked_seed, seed_everything
 from zoo.training.shortage import enough_memory
 from zoo.training.team import Team
 from zoo.training.trainer import Trainer
@@ -48,8 +49,9 @@ from zoo.training.watcher import Saver, Watcher
 class Built:
     """Everything that a recipe describes, made for one seed and ready to train.
 
-    `data` and `split` are of the kind that the task takes. `initial` is what `evidence_probes` read before the first
-    step; `choices` are the automatic ones, with reasons. `c`: the bound that was calibrated, if one was.
+    `data` and `split` are of the kind that the task takes; the facts of each have the digest of its content, of the
+    data as they were before they were prepared. `initial` is what `evidence_probes` read before the first step;
+    `choices` are the automatic ones, with reasons. `c`: the bound that was calibrated, if one was.
     """
 
     recipe: Recipe
@@ -89,7 +91,13 @@ class Built:
             evidence=evidence_probes() if self.team.leads else (),
             team=self.team,
             cuda_graphs=self.recipe.execution.cuda_graphs,
+            material=self.material,
         )
+
+    @property
+    def material(self) -> dict[str, str]:
+        """The digests of what is trained on: data and split."""
+        return {"data set": self.data.facts["digest"], "split": self.split.facts["digest"]}
 
 
 def build(recipe: Recipe, seed: int = 0, team: Team | None = None) -> Built:
@@ -99,15 +107,18 @@ def build(recipe: Recipe, seed: int = 0, team: Team | None = None) -> Built:
     team: the processes that will train together, all of which build; each gets its share of the batches.
     Raises: DataError, BuildError, TrainingError, RegistryError.
     """
+    seed = checked_seed(seed)
     with enough_memory(f"building {recipe.name}", recipe):
         return _build(recipe, seed, team or Team())
 
 
 def _build(recipe: Recipe, seed: int, team: Team) -> Built:
     device, device_choice = choose_device(recipe.execution.device, team.place, team.here)
-    data = team.in_turn(partial(load_data, recipe))
+    data = team.in_turn(partial(load_data, recipe, seed))
     split = factory(recipe.split, "splits")(data, seed)
     check_any_split(data, split)  # which may be a plug-in's
+    split = replace(split, facts={**split.facts, "digest": digest_of(split)})
+    _check_same(team, {f"data set {data.name}": data.facts["digest"], f"split {split.name}": split.facts["digest"]})
     setting = Setting(seed=seed, kernel=recipe.execution.kernel, rank=team.rank, processes=team.size)
     task: Task = factory(recipe.task, "tasks")(data, split, setting).to(device)
     threads, threads_choice = choose_threads(recipe.execution.threads, team.tell(task.nodes_per_step), team.here)
@@ -165,10 +176,27 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
     )
 
 
-def load_data(recipe: Recipe) -> Data:
-    """The recipe's data set, prepared as it says."""
+def load_data(recipe: Recipe, seed: int = 0) -> Data:
+    """The recipe's data set, prepared as it says; what it draws at random follows from the seed.
+
+    `facts["digest"]` is of what the data set returned.
+    """
+    seed_everything(seed)
     data = factory(recipe.dataset, "datasets")(Store())
-    return prepare(data, **recipe.prepare.model_dump())
+    prepared = prepare(data, **recipe.prepare.model_dump())
+    return replace(prepared, facts={**prepared.facts, "digest": digest_of(data)})
+
+
+def _check_same(team: Team, digests: Mapping[str, str]) -> None:
+    """Refuse processes that would train together on different data. Raises: TrainingError in all of them."""
+    for what, of_each in ((what, team.gather(digest)) for what, digest in digests.items()):
+        if len(set(of_each)) > 1:
+            other = next(rank for rank, digest in enumerate(of_each) if digest != of_each[0])
+            raise TrainingError(
+                f"{what} — process {other} has another than process 0 — expected the same in each — what draws at "
+                "random takes its numbers from torch, numpy or random, which are seeded before, or has a seed of its "
+                "own; what reads files finds the same ones on every machine"
+            )
 
 
 def factory(component: Component, table: str) -> partial[Any]:

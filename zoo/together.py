@@ -23,6 +23,7 @@ from zoo.training.declared import one_pass
 from zoo.training.device import Choice
 from zoo.training.members import Members
 from zoo.training.schedule import Schedule
+from zoo.training.seed import checked_seed
 from zoo.training.shortage import enough_memory
 from zoo.training.team import Team
 from zoo.training.together import Together
@@ -61,7 +62,8 @@ def train_together(
     """
     began, threads = time.perf_counter(), torch.get_num_threads()
     resolved = resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins)
-    wanted = [(each, seed) for each in _of_grid(resolved, grid or {}) for seed in seeds or resolved.seeds]
+    numbers = list(map(checked_seed, seeds or resolved.seeds))
+    wanted = [(each, seed) for each in _of_grid(resolved, grid or {}) for seed in numbers]
     places = {folder.place(Path(runs), each, identity_of(each), seed): (each, seed) for each, seed in wanted}
     left = {path: member for path, member in places.items() if again or not folder.is_finished(path)}
     try:

@@ -2,12 +2,14 @@
 
 import json
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 import zoo
+from registry import datasets
 from zoo.errors import RecipeError, RunError, TrainingError
 from zoo.graphs.graph import Graph
 from zoo.recipe import where
@@ -279,6 +281,50 @@ def test_without_resume_an_unfinished_run_is_moved_aside(tmp_path):
     run = zoo.train("smoke/mlp", runs=tmp_path)
     assert len(run.metrics) == 5
     assert (run.path.parent / "seed-0.unfinished-1" / "metrics.jsonl").is_file()
+
+
+OWN = """
+import torch
+from pathlib import Path
+from registry import datasets
+from zoo.datasets.base import NodeData
+
+@datasets.register("own")
+def own(store):
+    y = torch.tensor([int(word) for word in Path(__file__).with_name("labels.txt").read_text().split()])
+    src = torch.arange(40)
+    return NodeData("own", src, (src + 1) % 40, torch.eye(40), y, 2)
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A plug-in whose data set is read from labels.txt beside it, and what trains on it in little time."""
+    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "labels.txt").write_text("0 1 " * 20)
+    changes = {"dataset": "own", "split": "random", "training.duration": 4, "training.save": 1, "probes": "none"}
+    yield partial(zoo.train, "smoke/mlp", changes, plugins=[tmp_path / "own.py"], runs=tmp_path / "runs")
+    datasets.unregister("own")
+
+
+def test_a_run_is_not_resumed_on_other_data(own, tmp_path):
+    """What was changed between a state and its resumption is named; the data of before are resumed on."""
+
+    class Watcher:
+        def measured(self, row):
+            if row["step"] == 2:
+                raise Unplugged
+
+        def probed(self, row):
+            pass
+
+    with pytest.raises(Unplugged):
+        own(watch=lambda built: Watcher())
+    (tmp_path / "labels.txt").write_text("1 0 0 1 " * 10)
+    with pytest.raises(TrainingError, match=r"resume — the data set has changed .* train without --resume"):
+        own(resume=True)
+    (tmp_path / "labels.txt").write_text("0 1 " * 20)
+    assert own(resume=True).status == "finished"
 
 
 def test_states_that_cannot_be_read_are_refused(tmp_path):

@@ -1,18 +1,21 @@
 """From recipes to objects: options reach their places, data sets swap, mistakes are named."""
 
 import json
+import random
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import zoo
-from registry import convs, normalizers
-from zoo.builder import Built, factory
+from registry import convs, datasets, normalizers
+from zoo.builder import Built, _check_same, factory
+from zoo.datasets.base import Masks, NodeData
 from zoo.datasets.store import Store
-from zoo.errors import BuildError, DataMissing
+from zoo.errors import BuildError, DataMissing, TrainingError
 from zoo.graphs.buffers import Buffers
 from zoo.layers.conv import Conv
 from zoo.layers.gat import GATConv, GATv2Conv
@@ -21,6 +24,7 @@ from zoo.normalizers.frobenius import Frobenius
 from zoo.normalizers.pair import PairNorm
 from zoo.normalizers.standard import LayerNorm
 from zoo.recipe.schema import Component
+from zoo.training.team import Team
 
 SMALL = {"execution.device": "cpu", "dataset.nodes": 60}
 
@@ -45,7 +49,7 @@ ABSENT = ["pubmed", "wisconsin", "roman-empire", "amazon-ratings", "questions", 
 @pytest.fixture
 def table() -> Iterator[None]:
     """Names registered in a test are gone after it."""
-    before = {table: set(table.registered()) for table in (convs, normalizers)}
+    before = {table: set(table.registered()) for table in (convs, datasets, normalizers)}
     yield
     for registered, names in before.items():
         for name in set(registered.registered()) - names:
@@ -290,3 +294,51 @@ def test_a_reversible_run_is_opened_again(tmp_path):
     network = zoo.load(run)
     assert all(float(c.max()) < 0.9 for _, c in network.bounds())
     assert not any(buffers._rings for buffers in Buffers._all)  # what training took is given back
+
+
+@pytest.fixture
+def drawn(table):
+    """A data set that draws its features and masks from every source of chance, without a seed of its own."""
+
+    @datasets.register("drawn")
+    def drawn(store: Store) -> NodeData:
+        places = torch.randperm(40)
+        masks = torch.zeros(3, 40, dtype=torch.bool)
+        masks[0, places[:20]] = masks[1, places[20:30]] = masks[2, places[30:]] = True
+        noise = [[random.random(), float(np.random.rand())] for _ in range(40)]  # noqa: NPY002 - the global generator
+        ring = torch.arange(40)
+        split = Masks(masks[:1], masks[1:2], masks[2:])
+        return NodeData("drawn", ring, ring.roll(1), torch.tensor(noise), ring % 2, 2, masks={"public": split})
+
+    return {"dataset": "drawn", "split": "public", "execution.device": "cpu"}
+
+
+def test_what_a_data_set_draws_follows_from_the_seed(drawn):
+    """Data are loaded after everything is seeded: the same seed gives the same, whatever was drawn before."""
+    first = zoo.build("smoke/mlp", drawn, seed=1)
+    torch.rand(7), random.random(), np.random.rand()  # noqa: NPY002 - as above
+    again, other = (zoo.build("smoke/mlp", drawn, seed=seed) for seed in (1, 2))
+    assert torch.equal(first.data.features, again.data.features)
+    assert torch.equal(first.split.test, again.split.test)
+    assert first.material == again.material
+    assert not torch.equal(first.split.test, other.split.test)
+    assert all(first.material[what] != other.material[what] for what in first.material)
+
+
+def test_the_digest_is_of_the_data_as_they_were():
+    """How data are prepared is the recipe's, and no other data."""
+    built = [zoo.build("smoke/gcn", {**SMALL, "prepare.features": scaled}) for scaled in ("none", "standardize")]
+    assert not torch.equal(built[0].data.features, built[1].data.features)
+    assert built[0].data.facts["digest"] == built[1].data.facts["digest"]
+
+
+def test_processes_with_other_data_do_not_train_together():
+    """Digests that differ are refused in each process, naming what and where."""
+
+    class Three(Team):
+        def gather(self, value):
+            return [value, value, "blake2b:other"]
+
+    _check_same(Team(), {"data set drawn": "blake2b:one"})
+    with pytest.raises(TrainingError, match="data set drawn — process 2 has another than process 0"):
+        _check_same(Three(size=3), {"data set drawn": "blake2b:one"})

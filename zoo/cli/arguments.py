@@ -66,6 +66,7 @@ def _refuse_spaces(words: list[str]) -> None:
 
 
 SEEDS = 100_000  # of one command
+LARGEST = 2**31 - 1  # as in a recipe
 
 
 def parse_seeds(written: str) -> list[int]:
@@ -76,6 +77,8 @@ def parse_seeds(written: str) -> list[int]:
         if not match:
             raise typer.BadParameter(f"{written!r} is not a list of seeds — expected e.g. 0..4, 3 or 0,2,7..9")
         first, last = int(match[1]), int(match[2] or match[1])
+        if last > LARGEST:
+            raise typer.BadParameter(f"{last} is no seed — expected 0 to {LARGEST}")
         if last < first:
             raise typer.BadParameter(f"{part!r} counts down — expected {last}..{first}")
         if len(seeds) + last - first >= SEEDS:

@@ -16,13 +16,15 @@ from zoo.datasets.digest import accepted, git_blob, sha256
 from zoo.datasets.download import download
 from zoo.datasets.network import DownloadError
 from zoo.datasets.turn import in_turn
-from zoo.errors import DataBroken, DataMissing
+from zoo.errors import DataBroken, DataError, DataMissing
 from zoo.paths import expanded
 from zoo.untrusted.text import inert
 
 DATA = "ZOO_DATA"
 CACHE = "ZOO_CACHE"
 OFFLINE = "ZOO_OFFLINE"
+_YES = ("1", "true", "yes", "on")
+_NO = ("", "0", "false", "no", "off")
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class Store:
     """Finds the source files of data sets.
 
     Looked for, in this order: the folders named in the environment variable ZOO_DATA (never written to), the cache
-    folder (ZOO_CACHE, or the user's cache folder of this system), the network. ZOO_OFFLINE=1 forbids the network.
+    folder (ZOO_CACHE, or the user's cache folder of this system), the network.
+    ZOO_OFFLINE=1 (or true, yes, on) forbids the network.
 
     folders, cache, offline: given here, they take the place of the environment variables.
     timeout: seconds that a silent server is waited for.
@@ -95,7 +98,7 @@ class Store:
         self.folders = tuple(named if folders is None else folders)
         own_cache = os.environ.get(CACHE)
         self.cache = cache or (expanded(own_cache) if own_cache else Path(user_cache_dir("gnn-zoo")))
-        self.offline = os.environ.get(OFFLINE, "0") not in ("", "0") if offline is None else offline
+        self.offline = is_switched_on(OFFLINE) if offline is None else offline
         self.timeout = timeout
         self._cache_why = f"cache, named by {CACHE}" if own_cache and cache is None else "cache, filled by downloads"
 
@@ -230,6 +233,17 @@ class Store:
             f"{content.place} — wrong content ({len(content.data)} bytes): digest {found} — "
             f"expected {' or '.join(content.file.digests)} — truncated or changed: {remedy}"
         )
+
+
+def is_switched_on(variable: str) -> bool:
+    """Whether an environment variable that is a switch says yes. Raises: DataError for a word that is no answer."""
+    word = os.environ.get(variable, "").strip().lower()
+    if word not in (*_YES, *_NO):
+        raise DataError(
+            f"environment — {variable} is {inert(word)!r} — expected one of {', '.join(_YES)} for yes, or "
+            f"{', '.join(filter(None, _NO))} or nothing for no"
+        )
+    return word in _YES
 
 
 def _indent(lines: Iterable[str]) -> list[str]:

@@ -14,7 +14,7 @@ from zoo.out_of_memory import shortage_of
 from zoo.untrusted.zips import check_stored
 
 STATE, PREVIOUS, BROKEN = "state.pt", "state.previous.pt", "state.broken.pt"
-FORMAT = 2  # of what a trainer's state holds: 2 has validations that are put off, and how far the records had come
+FORMAT = 3  # of what a trainer's state holds: 3 has the digests of the data and the split that it is trained on
 _SAID = 200  # characters of another library's message
 
 

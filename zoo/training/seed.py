@@ -1,11 +1,27 @@
 """One seed for every source of chance."""
 
+import operator
 import random
+from typing import SupportsIndex
 
 import numpy as np
 import torch
 
 from zoo.dgl_backend import dgl
+from zoo.errors import TrainingError
+
+SEEDS = 2**31  # DGL takes no larger ones, NumPy none below 0
+
+
+def checked_seed(seed: SupportsIndex) -> int:
+    """The seed as Python's int, whichever package's whole number it was. Raises: TrainingError if it is no seed."""
+    try:
+        number = -1 if isinstance(seed, bool) else operator.index(seed)
+    except TypeError:
+        number = -1
+    if not 0 <= number < SEEDS:
+        raise TrainingError(f"seed {seed!r} — is none — expected a whole number, 0 to {SEEDS - 1}")
+    return number
 
 
 def seed_everything(seed: int) -> None:

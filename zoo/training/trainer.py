@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -49,6 +49,8 @@ class Trainer:
     plan: which probes are read at which step. controller: moves the normalisers' bounds by what its own probes read.
     evidence: probes that are read once more after the last step.
 
+    material: digests by name of what is trained on (data, split); from a state of another nothing is resumed.
+
     team: the processes that train together, each with a trainer of its own. A step is taken on the mean of their
     gradients. The leader scores and reads the probes, on its share of a batch, and the others hear of what decides.
     Watchers, saver, plan and evidence are the leader's alone.
@@ -70,6 +72,7 @@ class Trainer:
         evidence: Sequence[Probe] = (),
         team: Team | None = None,
         cuda_graphs: Asked = "auto",
+        material: Mapping[str, str] | None = None,
     ) -> None:
         self.team = team or Team()
         per_epoch = task.steps_per_epoch
@@ -80,6 +83,7 @@ class Trainer:
         self.total = training.duration.steps(per_epoch)
         self.every = training.evaluate.steps(per_epoch, self.total)
         self.patience = training.patience.steps(per_epoch, self.total) if training.patience else self.total
+        self.material = dict(material or {})
         self.saving = Saving(training, per_epoch, self.total)
         self.steering, self.evidence = controller, evidence
         scheduled = list(plan.scheduled) if plan else []
@@ -153,6 +157,7 @@ class Trainer:
         return {
             "step": self.step,
             "seconds": self.seconds,
+            "material": self.material,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
@@ -186,6 +191,12 @@ class Trainer:
                 f"resume — the state was saved by a team of {len(state['random'])}, and {self.team.size} train now — "
                 "expected as many processes as before — the same torchrun --nproc_per_node, or train without --resume"
             )
+        for what, digest in self.material.items():
+            if state["material"][what] != digest:
+                raise TrainingError(
+                    f"resume — the {what} has changed since the state was saved — expected the one that the run began "
+                    "with, as other nodes would be trained on and tested — train without --resume"
+                )
         self.step, self.seconds = state["step"], state["seconds"]
         self.began = time.perf_counter() - self.seconds
         self.network.load_state_dict(state["network"])

@@ -5,7 +5,7 @@ import pytest
 
 from zoo.datasets.digest import git_blob, sha256
 from zoo.datasets.store import SourceFile, Store
-from zoo.errors import DataBroken, DataMissing
+from zoo.errors import DataBroken, DataError, DataMissing
 
 
 def put(folder: Path, path: str, content: bytes) -> Path:
@@ -42,6 +42,28 @@ def test_the_environment_names_the_folders(tmp_path, monkeypatch):
     ]
     assert "ZOO_DATA" in store.locations()[0].why
     assert "ZOO_CACHE" in store.locations()[2].why
+
+
+@pytest.mark.parametrize("word", ["", "0", "false", "False", "NO", "off", " off "])
+def test_words_for_no_do_not_switch_downloads_off(monkeypatch, word):
+    """ZOO_OFFLINE is a switch, which the usual words for no leave off."""
+    monkeypatch.setenv("ZOO_OFFLINE", word)
+    assert not Store().offline
+
+
+@pytest.mark.parametrize("word", ["1", "true", "True", "YES", "on"])
+def test_words_for_yes_switch_downloads_off(monkeypatch, word):
+    """The usual words for yes do."""
+    monkeypatch.setenv("ZOO_OFFLINE", word)
+    assert Store().offline
+
+
+@pytest.mark.parametrize("word", ["2", "flase", "n"])
+def test_other_words_are_no_answer(monkeypatch, word):
+    """A word that is neither is refused with all that are, and not taken for yes."""
+    monkeypatch.setenv("ZOO_OFFLINE", word)
+    with pytest.raises(DataError, match=r"ZOO_OFFLINE.*1, true, yes, on for yes, or 0, false, no, off or nothing"):
+        Store()
 
 
 def test_without_environment_the_users_cache_is_used(tmp_path, monkeypatch):

@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import torch
 
 from zoo.dgl_backend import dgl
-from zoo.training.seed import seed_everything
+from zoo.errors import ZooError
+from zoo.training.seed import checked_seed, seed_everything
 
 
 def draw() -> tuple:
@@ -47,3 +49,23 @@ def test_dgls_draws_are_those_of_one_thread_in_every_process():
         for threads in ("1", "2", "2", "2", "2")
     }
     assert len(drawn) == 1
+
+
+@pytest.mark.parametrize("seed", [3, np.int64(3), np.uint8(3), np.array(3), torch.tensor(3)])
+def test_whole_numbers_of_any_package_are_seeds(seed):
+    """The seed is Python's int then, which a record can be written with."""
+    assert checked_seed(seed) == 3
+    assert type(checked_seed(seed)) is int
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, 2**64, True, 1.0, "3", None, np.float64(3), np.int64(-1)])
+def test_what_is_no_seed_is_refused_with_the_range(seed):
+    """Out of the range that all sources of chance take, or no whole number: an error with both ends of it."""
+    with pytest.raises(ZooError, match="expected a whole number, 0 to 2147483647"):
+        checked_seed(seed)
+
+
+def test_the_ends_of_the_range_seed_everything():
+    """0 and the largest seed are taken by Python, NumPy, PyTorch and DGL."""
+    for seed in (0, 2**31 - 1):
+        seed_everything(checked_seed(seed))
