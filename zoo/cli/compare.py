@@ -1,14 +1,20 @@
-"""`zoo compare`: finished runs and studies in one table."""
+"""`zoo compare`: finished runs and studies in a table for each ground."""
 
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zoo.cli.arguments import AllowPlugins, Plugins
 from zoo.cli.study import Format, Interval, Quick, Runs, Values
 from zoo.paths import expanded
+
+if TYPE_CHECKING:
+    from zoo.studies.cells import Cell
+    from zoo.studies.statistics import Interval as Kind
+    from zoo.studies.table import Table
 
 What = Annotated[
     list[str], typer.Argument(metavar="RUN|STUDY", help="run folders, folders above some, or studies by name")
@@ -30,7 +36,8 @@ def compare(
 ) -> None:
     """Compare finished runs: mean ± sd over seeds, intervals, and paired differences to a baseline.
 
-    Runs of one recipe and identity are one row. Figures of different metrics, splits or selections are not mixed.
+    Runs of one recipe and identity are one row. Each data set, split and metric has a table of its own; figures that
+    were selected in different ways are not mixed.
 
     Examples:
         zoo compare runs/hello runs/hello-without --baseline hello-without
@@ -45,8 +52,7 @@ def compare(
     from zoo.studies.compare import cells_of_runs
     from zoo.studies.plan import Plan
     from zoo.studies.read import read
-    from zoo.studies.report import baseline_named, cells, joined
-    from zoo.studies.table import long_table
+    from zoo.studies.report import baseline_named, by_ground, cells, joined
 
     kind = interval_of(interval)
     named = list(dict.fromkeys(what))
@@ -72,4 +78,18 @@ def compare(
         to_do = f"zoo study run {quote(studies[0])}{' --quick' if quick else ''}"
         raise RunError(f"compare {' '.join(named)} — no run below {runs} is finished — expected some: {to_do}")
     base = baseline_named(found, baseline) if baseline else None
-    print_table(long_table(found, baseline=base, interval=kind, values=values), form)
+    for cells_on_it in by_ground(found):
+        print_table(_table(cells_on_it, base, kind, values), form)
+
+
+def _table(found: "list[Cell]", baseline: dict[str, str] | None, interval: "Kind", values: bool) -> "Table":
+    """The table of the cells on one ground, compared with the baseline if it is among them."""
+    from zoo.studies.comparison import is_baseline
+    from zoo.studies.table import long_table
+
+    here = baseline if baseline and any(is_baseline(cell, baseline) for cell in found) else None
+    made = long_table(found, baseline=here, interval=interval, values=values)
+    if baseline is None or here:
+        return made
+    wanted = ", ".join(f"{axis}={label}" for axis, label in baseline.items())
+    return replace(made, notes=(*made.notes, f"No differences: no run here is {wanted}."))

@@ -70,6 +70,11 @@ class Cell:
         return ", ".join(f"{axis}={label}" for axis, label in self.axes.items()) or "the only cell"
 
     @property
+    def range(self) -> tuple[float | None, float | None]:
+        """The least and the greatest value that a figure can have, None where there is none."""
+        return self.ground.range if self.ground else (None, None)
+
+    @property
     def tests(self) -> tuple[float, ...]:
         """The finite test figures."""
         return tuple(score.test for score in self.scores if is_figure(score.test))

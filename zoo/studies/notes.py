@@ -1,9 +1,12 @@
 """What stands below a table: what its figures are, on what ground, over how many runs, and what is not in them."""
 
+import math
 from collections.abc import Mapping, Sequence
 
+from scipy import stats
+
 from zoo.studies.cells import Cell, is_figure
-from zoo.studies.comparison import Comparison
+from zoo.studies.comparison import Comparison, NotCompared
 from zoo.studies.figures import count, numbers, percent, several
 from zoo.studies.statistics import RESAMPLES, Interval
 
@@ -36,7 +39,9 @@ def on_runs(cells: Sequence[Cell]) -> list[str]:
         which = [f"seed{_s(len({score.seed for score in scores}))} {numbers(score.seed for score in scores)}"]
         which += [f"split{_s(len(fixed))} {numbers(fixed)}"] if fixed else []
         each = count(counts[0], "run") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} runs"
-        said.append(f"Mean ± sample standard deviation over n = {each} ({', '.join(which)}).")
+        alone = "; one run has no spread" if counts[0] < 2 <= counts[-1] else ""
+        of = f"Mean ± sample standard deviation over n = {each}" if counts[-1] > 1 else "Each figure is of one run"
+        said.append(f"{of} ({', '.join(which)}){alone}.")
     said += [f"{cell}: {len(cell.tests)} of {cell.runs}; {cell.shortfall}." for cell in cells if cell.shortfall]
     diverged = [score for score in scores if is_figure(score.test) and score.status == "non-finite"]
     if diverged:
@@ -47,17 +52,40 @@ def on_runs(cells: Sequence[Cell]) -> list[str]:
     return said
 
 
-def on_interval(interval: Interval, confidence: float) -> str:
-    """Which interval, at which confidence."""
+def on_interval(cells: Sequence[Cell], interval: Interval, confidence: float) -> list[str]:
+    """Which interval, at which confidence, cut to what, and what one over two runs is worth."""
+    counts = [len(cell.tests) for cell in cells]
+    if all(count < 2 for count in counts):
+        return []
     how = "Student's t" if interval == "t" else f"the BCa bootstrap ({RESAMPLES:,} resamples, fixed seed)"
-    return f"Intervals of the mean: {percent(confidence)}, by {how}."
+    ends = {end for cell in cells for end in cell.range if end is not None}
+    cut = ", cut to the range of the metric" if ends and interval == "t" else ""
+    said = [f"Intervals of the mean: {percent(confidence)}, by {how}{cut}."]
+    if 2 in counts:
+        factor = stats.t.ppf((1 + confidence) / 2, 1) / math.sqrt(2)
+        said.append(
+            f"n = 2: two runs say little of the spread, and the interval is ± {factor:.1f} sample standard deviations "
+            "before it is cut."
+            if interval == "t"
+            else "n = 2: two runs say little of the spread, and resamples of them no more."
+        )
+    return said
 
 
-def on_comparisons(baseline: Mapping[str, str], comparisons: Sequence[Comparison | None]) -> list[str]:
-    """Against what, over which pairs, with which correction, and why a p is not there."""
-    made = [item for item in comparisons if item]
+def on_comparisons(
+    baseline: Mapping[str, str], cells: Sequence[Cell], comparisons: Sequence[Comparison | NotCompared]
+) -> list[str]:
+    """Against what, over which pairs, with which correction, and why a difference or a p is not there."""
+    made = [item for item in comparisons if isinstance(item, Comparison)]
     against = ", ".join(f"{axis}={label}" for axis, label in baseline.items())
     said = [f"Δ: mean difference to {against}, all else equal, over runs paired by split and seed."]
+    without: dict[str, list[str]] = {}
+    for cell, item in zip(cells, comparisons, strict=True):
+        if isinstance(item, NotCompared) and item.reason:
+            without.setdefault(item.reason, []).append(str(cell))
+    said += [f"No Δ for {'; '.join(named)}: {reason}." for reason, named in without.items()]
+    if not made:
+        return said
     tests = {
         "t": ([item.paired.t_p for item in made], [item.paired.t_reason for item in made]),
         "Wilcoxon": ([item.paired.wilcoxon_p for item in made], [item.paired.wilcoxon_reason for item in made]),

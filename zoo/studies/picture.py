@@ -83,7 +83,7 @@ def _sweep(found: Sequence[Cell], axis: str, title: str) -> Any:
     for (panel, others), points in lines.items():
         points.sort(key=lambda point: point[0])
         level = not any(is_number(cell.axes[axis]) for _, cell in points)
-        figures = [summarise(cell.tests) for _, cell in points]
+        figures = [summarise(cell.tests, range=cell.range) for _, cell in points]
         drawn.append(
             Line(
                 label=others,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from zoo.studies.cells import Cell, Score, is_figure
-from zoo.studies.comparison import Comparison
+from zoo.studies.comparison import Comparison, NotCompared
 from zoo.studies.statistics import Interval, summarise
 
 Value = str | int | float | bool | None
@@ -16,12 +16,13 @@ _CELL = (
 _DELTA = (
     *("delta.baseline", "delta.mean", "delta.sd", "delta.low", "delta.high", "delta.pairs", "delta.left_out"),
     *("delta.p_t", "delta.p_t_holm", "delta.p_wilcoxon", "delta.p_wilcoxon_holm"),
+    "delta.reason",
 )
 
 
 def records(
     cells: Sequence[Cell],
-    comparisons: Sequence[Comparison | None] | None = None,
+    comparisons: Sequence[Comparison | NotCompared] | None = None,
     *,
     interval: Interval = "t",
     confidence: float = 0.95,
@@ -57,7 +58,7 @@ def records(
 
 def _figures(cell: Cell, interval: Interval, confidence: float) -> tuple[Value, ...]:
     ground, tests = cell.ground, cell.tests
-    test = summarise(tests, interval=interval, confidence=confidence)
+    test = summarise(tests, interval=interval, confidence=confidence, range=cell.range)
     return (
         *(
             (ground.task, ground.dataset, ground.split, ground.metric, ground.higher_is_better, ground.selection)
@@ -69,11 +70,12 @@ def _figures(cell: Cell, interval: Interval, confidence: float) -> tuple[Value, 
     )
 
 
-def _difference(comparison: Comparison | None) -> tuple[Value, ...]:
-    if comparison is None:
-        return (None,) * len(_DELTA)
+def _difference(comparison: Comparison | NotCompared) -> tuple[Value, ...]:
+    if isinstance(comparison, NotCompared):
+        return *(None,) * (len(_DELTA) - 1), comparison.reason or None
     delta = comparison.paired
     return (
         *(str(comparison.baseline), delta.mean, delta.sd, delta.low, delta.high, delta.n, comparison.left_out),
         *(delta.t_p, comparison.t_holm, delta.wilcoxon_p, comparison.wilcoxon_holm),
+        None,
     )

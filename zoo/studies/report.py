@@ -9,6 +9,7 @@ from zoo.runs.run import Run
 from zoo.studies.cells import Cell, Ground, Score
 from zoo.studies.compare import SELECTION, ground_of
 from zoo.studies.grid import label
+from zoo.studies.labels import ABSENT
 from zoo.studies.plan import Arm, Plan
 from zoo.studies.predictors import predictor_table, predictors
 from zoo.studies.schema import Study
@@ -34,9 +35,24 @@ def joined(sources: Sequence[tuple[str, Sequence[Cell]]]) -> list[Cell]:
     axes = dict.fromkeys(axis for _, found in sources for cell in found for axis in cell.axes)
     several = len(sources) > 1
     return [
-        replace(cell, axes={**({"from": name} if several else {}), **{axis: cell.axes.get(axis, "–") for axis in axes}})
+        replace(
+            cell, axes={**({"from": name} if several else {}), **{axis: cell.axes.get(axis, ABSENT) for axis in axes}}
+        )
         for name, found in sources
         for cell in found
+    ]
+
+
+def by_ground(found: Sequence[Cell]) -> list[list[Cell]]:
+    """Cells for a table each: those of one task, data set, family of splits and metric, on the axes that they have."""
+    groups: dict[Ground, list[Cell]] = {}
+    for cell in found:
+        assert cell.ground is not None
+        groups.setdefault(replace(cell.ground, selection=""), []).append(cell)
+    return [
+        [replace(cell, axes={axis: cell.axes[axis] for axis in cell.axes if axis in axes}) for cell in members]
+        for members in groups.values()
+        for axes in [{axis for cell in members for axis, label in cell.axes.items() if label != ABSENT}]
     ]
 
 

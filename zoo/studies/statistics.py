@@ -17,6 +17,8 @@ from scipy import stats
 from zoo.studies.cells import Cell, is_figure
 
 Interval = Literal["t", "bootstrap"]
+Range = tuple[float | None, float | None]  # the least and the greatest value that a figure can have; None: no such
+ANY: Range = (None, None)
 RESAMPLES = 10_000
 SEED = 0  # of the resamples: the same figures give the same interval
 EXACT = 8  # up to so many pairs, all n! orders are gone through
@@ -74,12 +76,15 @@ class Correlation:
     reason: str = ""
 
 
-def summarise(values: Sequence[float], *, interval: Interval = "t", confidence: float = 0.95) -> Summary:
+def summarise(
+    values: Sequence[float], *, interval: Interval = "t", confidence: float = 0.95, range: Range = ANY
+) -> Summary:
     """Mean, spread and interval of finite values.
 
     interval: t: mean ± t_{(1+confidence)/2, n−1} · sd/√n. bootstrap: BCa over 10,000 resamples with a fixed seed
     (Efron, "Better Bootstrap Confidence Intervals", JASA 82, 1987). One value has no spread, none has no mean; where
-    all are equal, the interval is that point.
+    all are equal, the interval is that point. range: of the figures; an interval that reaches beyond is cut to it,
+    which takes nothing from its confidence, as no mean lies there.
     Raises: ValueError for a value that is not finite.
     """
     data = np.asarray(values, dtype=float)
@@ -98,7 +103,16 @@ def summarise(values: Sequence[float], *, interval: Interval = "t", confidence: 
         low, high = mean - margin, mean + margin
     else:
         low, high = _bca((data,), np.mean, confidence)
-    return Summary(mean, sd, len(data), low, high)
+    return Summary(mean, sd, len(data), *_cut(low, high, range))
+
+
+def _cut(low: float | None, high: float | None, range: Range) -> tuple[float | None, float | None]:
+    least, greatest = range
+    if low is not None and least is not None:
+        low = max(low, least)
+    if high is not None and greatest is not None:
+        high = min(high, greatest)
+    return low, high
 
 
 def pairs(cell: Cell, baseline: Cell) -> Pairs:
@@ -115,19 +129,25 @@ def pairs(cell: Cell, baseline: Cell) -> Pairs:
 
 
 def paired(
-    values_a: Sequence[float], values_b: Sequence[float], *, interval: Interval = "t", confidence: float = 0.95
+    values_a: Sequence[float],
+    values_b: Sequence[float],
+    *,
+    interval: Interval = "t",
+    confidence: float = 0.95,
+    range: Range = ANY,
 ) -> Paired:
     """How a differs from b over pairs: mean of a − b with its interval, paired t test, Wilcoxon's signed-rank test.
 
     Both tests are two-sided. The signed-rank test drops differences of 0, gives equal ones their mean rank and is exact
     for every n, ties included: its null distribution is counted over all 2^n signs of the ranks (Wilcoxon, Biometrics
     Bulletin 1, 1945). Where even the clearest outcome could not get below 1 − confidence, it has no p, but a reason.
+    range: of the differences, as of `summarise`.
     Raises: ValueError for different lengths.
     """
     a, b = np.asarray(values_a, dtype=float), np.asarray(values_b, dtype=float)
     if a.shape != b.shape:
         raise ValueError(f"paired — {len(a)} and {len(b)} values — expected as many of one as of the other")
-    summary = summarise(list(a - b), interval=interval, confidence=confidence)
+    summary = summarise(list(a - b), interval=interval, confidence=confidence, range=range)
     differences = _differences(a, b)
     t_p, t_reason = _t_test(summary, differences)
     wilcoxon_p, wilcoxon_reason = _signed_rank(differences, 1 - confidence)

@@ -8,7 +8,7 @@ from registry.errors import did_you_mean
 from zoo.errors import RunError
 from zoo.studies import figures, notes
 from zoo.studies.cells import Cell, is_figure
-from zoo.studies.comparison import Comparison, compare, is_baseline
+from zoo.studies.comparison import Comparison, NotCompared, compare, is_baseline
 from zoo.studies.grounds import check_column, check_one_place, check_side_by_side
 from zoo.studies.records import Value, records
 from zoo.studies.statistics import Interval, summarise
@@ -63,7 +63,7 @@ def long_table(
         head += [f"Δ test, {share} interval", "pairs", "p (t, Holm)", "p (Wilcoxon, Holm)"]
     rows = []
     for index, cell in enumerate(cells):
-        test = summarise(cell.tests, interval=interval, confidence=confidence)
+        test = summarise(cell.tests, interval=interval, confidence=confidence, range=cell.range)
         row = [
             *(cell.axes.get(axis, "") for axis in axes),
             figures.spread(test.mean, test.sd, digits),
@@ -84,8 +84,8 @@ def long_table(
         notes=(
             *notes.on_figures(cells),
             *notes.on_runs(cells),
-            notes.on_interval(interval, confidence),
-            *(notes.on_comparisons(baseline, comparisons) if baseline and comparisons is not None else ()),
+            *notes.on_interval(cells, interval, confidence),
+            *(notes.on_comparisons(baseline, cells, comparisons) if baseline and comparisons is not None else ()),
         ),
         fields=names,
         records=numbers,
@@ -148,8 +148,8 @@ def grid_table(
     )
 
 
-def _compared(comparison: Comparison | None, is_base: bool, digits: int) -> list[str]:
-    if comparison is None:
+def _compared(comparison: Comparison | NotCompared, is_base: bool, digits: int) -> list[str]:
+    if isinstance(comparison, NotCompared):
         return ["baseline" if is_base else figures.NONE, *([figures.NONE] * 3)]
     delta = comparison.paired
     left = f" ({comparison.left_out} left out)" if comparison.left_out else ""

@@ -56,7 +56,7 @@ def test_runs_are_grouped_and_compared(runs, zoo_here):
 
 
 def test_studies_and_runs_stand_in_one_table(runs, studied, zoo_here):
-    """An axis says which is from where; a study may be named with others, and its runs are looked for in --runs."""
+    """On one ground; an axis says which is from where; a study's runs are looked for in --runs."""
     first = studied("first", vary={"model.depth": [5, 6]})
     second = studied("second", vary={"model.width": [8]})
     done = zoo_here("compare", first, second, "runs/smoke/gcn", "--format", "csv")
@@ -69,6 +69,38 @@ def test_studies_and_runs_stand_in_one_table(runs, studied, zoo_here):
     ]
     (only, _) = rows(zoo_here("compare", first, "--runs", "runs", "--format", "csv").out)
     assert "from" not in only
+
+
+def test_each_ground_has_a_table_of_its_own(runs, tmp_path, result, zoo_here):
+    """Data sets never stand in one table; a baseline counts where it is, and where it is not that is said."""
+    for change in ({}, {"model.depth": 6}):
+        recipe = load("smoke/res-gcn", {"dataset.nodes": 250, **change})
+        for seed in (0, 1):
+            result(place(tmp_path / "runs", recipe, api.identity_of(recipe), seed), recipe, seed, test=0.5)
+    done = zoo_here("compare", "runs", "--baseline", "smoke/gcn", "--format", "markdown")
+    assert done.code == 0, done.err
+    first, second = done.out.split("**test accuracy on block-model**")[1:]
+    if "smoke/gcn" not in first:
+        first, second = second, first
+    assert "| smoke/gcn     |" in first and "No differences" not in first
+    assert "model.depth" in second and "| smoke/gcn" not in second
+    assert "No differences: no run here is recipe=smoke/gcn." in second
+    csvs = zoo_here("compare", "runs", "--format", "csv").out.split("\n\n")
+    assert len([part for part in csvs if part.strip()]) == 2
+
+
+@pytest.mark.parametrize("normalizer", ["none", "normalizer=none"])
+def test_runs_with_and_without_an_option_pair(normalizer, tmp_path, result, zoo_here):
+    """`none` has no c: every bound is compared with it, and every difference is there."""
+    for change in ("none", {"name": "frobenius", "c": 0.5}, {"name": "frobenius", "c": 1.0}):
+        recipe = load("smoke/res-gcn", {"normalizer": change})
+        for seed in range(3):
+            test = 0.5 + 0.1 * seed + (change != "none") * 0.2
+            result(place(tmp_path / "runs", recipe, api.identity_of(recipe), seed), recipe, seed, test=test)
+    done = zoo_here("compare", "runs", "--baseline", normalizer, "--format", "csv")
+    found = {row["normalizer"]: row["delta.mean"] for row in rows(done.out)}
+    assert set(found) == {"none", "frobenius c=0.5", "frobenius c=1.0"}
+    assert [float(found[name]) for name in sorted(found)[:2]] == pytest.approx([0.2, 0.2])
 
 
 def test_tuned_and_untuned_are_not_mixed(studied, zoo_here):

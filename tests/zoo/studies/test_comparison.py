@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from zoo.errors import RunError
-from zoo.studies.comparison import compare, is_baseline
+from zoo.studies.comparison import Comparison, NotCompared, compare, is_baseline
 from zoo.studies.statistics import paired
 
 
@@ -16,9 +16,9 @@ def test_the_baseline_is_equal_but_for_its_axes(cell):
         for depth in (2, 4)
     ]
     found = compare(cells, {"norm": "n0"})
-    assert found[:2] == [None, None]
+    assert found[:2] == [NotCompared(), NotCompared()]
     for index, item in enumerate(found[2:], start=2):
-        assert item is not None
+        assert isinstance(item, Comparison)
         assert item.baseline is cells[index % 2]
         assert item.paired == paired(cells[index].tests, item.baseline.tests)
         assert item.left_out == 0
@@ -32,7 +32,7 @@ def test_holm_counts_the_comparisons_of_the_table_for_each_test(cell):
     cells = [cell(base, m="base"), cell(better, m="a"), cell([value + 0.001 for value in better], m="b")]
     cells.append(cell([0.55, 0.58, 0.6], m="c"))
     _, a, b, c = compare(cells, {"m": "base"})
-    assert a and b and c
+    assert isinstance(a, Comparison) and isinstance(b, Comparison) and isinstance(c, Comparison)
     assert a.wilcoxon_holm == b.wilcoxon_holm == 2 * 2 / 2**7
     assert (c.wilcoxon_holm, c.left_out, c.paired.n) == (None, 4, 3)
     ps = sorted(item.paired.t_p or 0 for item in (a, b, c))
@@ -41,11 +41,24 @@ def test_holm_counts_the_comparisons_of_the_table_for_each_test(cell):
 
 
 def test_a_cell_without_a_counterpart_is_not_compared(cell):
-    """Nor is one where a side has no finished run."""
+    """Nor is one where a side has no finished run, or none with a seed of the other; each with its reason."""
     cells = [cell(m="base", depth="2"), cell(m="a", depth="4"), cell(m="a", depth="2"), cell([], m="base", depth="8")]
-    cells.append(cell(m="a", depth="8"))
+    cells += [cell(m="a", depth="8"), cell([None, 0.5], m="base", depth="9"), cell([0.5], m="a", depth="9")]
     found = compare(cells, {"m": "base"})
-    assert [item is not None for item in found] == [False, False, True, False, False]
+    assert [item.reason if isinstance(item, NotCompared) else None for item in found] == [
+        *("", "there is no m=base, depth=4", None, "", "no run of m=base, depth=8 is finished"),
+        *("", "no split and seed in common with m=base, depth=9"),
+    ]
+
+
+def test_a_difference_lies_within_the_range_of_the_metric(cell):
+    """Two accuracies differ by 1 at the most, and so does each end of an interval; errors have no such bound."""
+    for high, end in ((1.0, 1.0), (None, 0.35 + 12.706204736432095 * 0.15)):
+        on = {"range": (0.0, high)}
+        cells = [cell([0.1, 0.2], m="base", on=on), cell([0.3, 0.7], m="a", on=on)]
+        _, found = compare(cells, {"m": "base"})
+        assert isinstance(found, Comparison)
+        assert found.paired.high == pytest.approx(end)
 
 
 def test_a_baseline_on_other_ground_is_refused(cell):
@@ -79,6 +92,6 @@ def test_less_of_an_error_is_a_negative_difference(cell):
     on = {"metric": "rmse", "higher_is_better": False, "task": "graphs"}
     tests, base = [1.0, 1.1, 1.3], [1.4, 1.3, 1.6]
     found = compare([cell(tests, norm="x", on=on), cell(base, norm="none", on=on)], {"norm": "none"})
-    assert found[0] is not None and found[1] is None
+    assert isinstance(found[0], Comparison) and found[1] == NotCompared()
     assert found[0].paired.mean == pytest.approx(-0.3)
     assert found[0].paired.t_p == pytest.approx(stats.ttest_rel(tests, base).pvalue)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zoo.studies.comparison import compare
+from zoo.studies.comparison import Comparison, compare
 from zoo.studies.records import records
 
 
@@ -44,15 +44,17 @@ def test_runs_of_several_splits(cell):
 
 
 def test_comparisons_stand_beside_them(cell):
-    """Both p values raw and adjusted; empty for the baseline."""
+    """Both p values raw and adjusted; empty for the baseline, and with its reason where there is no counterpart."""
     cells = [cell([0.1, 0.2, 0.4], m="base"), cell([0.2, 0.4, 0.5], m="x"), cell([0.3, 0.35, 0.5], m="y")]
     comparisons = compare(cells, {"m": "base"})
     base, x, _ = rows_of(cells, comparisons)
-    assert [value for name, value in base.items() if name.startswith("delta.")] == [None] * 11
-    assert comparisons[1]
+    assert [value for name, value in base.items() if name.startswith("delta.")] == [None] * 12
+    assert isinstance(comparisons[1], Comparison)
     assert (x["delta.baseline"], x["delta.pairs"], x["delta.left_out"]) == ("m=base", 3, 0)
     assert (x["delta.mean"], x["delta.p_t"]) == (comparisons[1].paired.mean, comparisons[1].paired.t_p)
     assert (x["delta.p_t_holm"], x["delta.p_wilcoxon"]) == (comparisons[1].t_holm, None)
+    alone = [cell(m="base", depth="2"), cell(m="x", depth="4")]
+    assert rows_of(alone, compare(alone, {"m": "base"}))[1]["delta.reason"] == "there is no m=base, depth=4"
 
 
 def test_a_cell_without_a_run(cell):

@@ -55,7 +55,7 @@ def test_figures_are_those_of_the_result_files(filled):
     tests = {depth: np.array([row["test"] for row in figures_of(plan, depth).values()]) for depth in (2, 3)}
     for row, (depth, values) in zip(table.rows, tests.items(), strict=True):
         mean, sd = values.sum() / 3, math.sqrt(((values - values.mean()) ** 2).sum() / 2)
-        ends = mean - T3 * sd / math.sqrt(3), mean + T3 * sd / math.sqrt(3)
+        ends = max(0.0, mean - T3 * sd / math.sqrt(3)), min(1.0, mean + T3 * sd / math.sqrt(3))
         val = np.mean([row["val"] for row in figures_of(plan, depth).values()])
         assert row[:3] == (str(depth), f"{mean:.3f} ± {sd:.3f}", "3")
         assert row[3].replace("−", "-") == f"[{ends[0]:.3f}, {ends[1]:.3f}]"
@@ -63,7 +63,7 @@ def test_figures_are_those_of_the_result_files(filled):
     differences = tests[3] - tests[2]
     assert table.rows[1][5].replace("−", "-").startswith(f"{differences.mean():+.3f} [")
     margin = T3 * differences.std(ddof=1) / math.sqrt(3)
-    assert f"{differences.mean() + margin:+.3f}]" in table.rows[1][5].replace("−", "-")
+    assert f"{min(1.0, differences.mean() + margin):+.3f}]" in table.rows[1][5].replace("−", "-")
     assert table.rows[0][5] == "baseline"
 
 

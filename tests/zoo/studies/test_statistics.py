@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from zoo.studies.cells import Cell, Score
@@ -48,6 +50,18 @@ def test_the_interval_by_hand():
     assert (found.mean, found.sd) == (2.0, 1.0)
     assert found.low == pytest.approx(2 - 4.302653 / math.sqrt(3), abs=1e-6)
     assert found.high == pytest.approx(2 + 4.302653 / math.sqrt(3), abs=1e-6)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=9))
+def test_an_interval_stays_within_the_range_of_the_figures(values):
+    """Cut where Student's t reaches beyond, the same elsewhere; so is that of differences."""
+    free, cut = summarise(values), summarise(values, range=(0.0, 1.0))
+    assert free.low is not None and free.high is not None
+    assert (cut.low, cut.high) == (max(0.0, free.low), min(1.0, free.high))
+    assert (cut.mean, cut.sd) == (free.mean, free.sd)
+    assert summarise(values, range=(0.0, None)).high == free.high
+    apart = paired(values, [1 - value for value in values], range=(-1.0, 1.0))
+    assert apart.low is not None and apart.high is not None and -1 <= apart.low <= apart.high <= 1
 
 
 def test_what_few_values_do_not_allow():
