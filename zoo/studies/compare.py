@@ -16,6 +16,7 @@ from zoo.runs.find import find
 from zoo.runs.run import Run
 from zoo.runs.split_id import SplitId, split_id
 from zoo.studies.cells import Cell, Ground, Score
+from zoo.studies.figures import is_number
 from zoo.studies.labels import ABSENT, Fields, labels
 
 SELECTION = "test at best validation"
@@ -42,7 +43,7 @@ class _Read:
 
 
 def cells_of_runs(paths: Sequence[str | Path]) -> list[Cell]:
-    """Group finished runs into cells: those on one ground together, in the order in which they are found.
+    """Group finished runs into cells: those on one ground together, in the order of their labels.
 
     paths: run folders, or folders above some; runs that were moved aside are passed over unless named themselves. Runs
     of one recipe name and identity are one cell; so are those that differ in the number of their split alone. Cells on
@@ -58,8 +59,20 @@ def cells_of_runs(paths: Sequence[str | Path]) -> list[Cell]:
         groups = [group for members in by_name.values() for group in _groups(members)]
         first = [group[0] for group in groups]
         places = labels([run.name for run in first], [run.fields for run in first], [run.identity for run in first])
-        cells += [_cell(axes, group) for axes, group in zip(places, groups, strict=True)]
+        cells += _sorted([_cell(axes, group) for axes, group in zip(places, groups, strict=True)])
     return cells
+
+
+def _sorted(cells: Sequence[Cell]) -> list[Cell]:
+    """Cells by their labels, axis after axis: numbers as they grow, other labels in the order in which they came."""
+    by_axis = {axis: list(dict.fromkeys(cell.axes[axis] for cell in cells)) for axis in cells[0].axes}
+    numeric = {axis: all(map(is_number, found)) for axis, found in by_axis.items()}
+    return sorted(
+        cells,
+        key=lambda cell: [
+            float(label) if numeric[axis] else by_axis[axis].index(label) for axis, label in cell.axes.items()
+        ],
+    )
 
 
 def ground_of(run: Run, selection: str = SELECTION) -> Ground:

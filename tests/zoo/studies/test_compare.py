@@ -126,6 +126,16 @@ def test_recipes_of_several_names(finished):
     ]
 
 
+def test_cells_come_in_the_order_of_their_labels(finished):
+    """Numbers as they grow, names as they are found, whatever the folders are called."""
+    paths = [
+        finished({"model.depth": depth, "normalizer": name}) for name in ("none", "layer") for depth in (16, 4, 64)
+    ]
+    assert [(axes["model.depth"], axes["normalizer"]) for axes in axes_of(paths)] == [
+        *[("4", "none"), ("4", "layer"), ("16", "none"), ("16", "layer"), ("64", "none"), ("64", "layer")],
+    ]
+
+
 def test_lists_of_components(finished):
     """Several normalisers are named together, with their options by place where not all have them."""
     paths = [
