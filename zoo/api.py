@@ -23,9 +23,11 @@ from zoo.layers.residual import NoSkip
 from zoo.probes.diagnosis import Diagnosis, Setting, diagnose
 from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
+from zoo.recipe.consent import Plugins
 from zoo.recipe.load import Overrides
 from zoo.recipe.load import load as _load_recipe
 from zoo.recipe.schema import Component, Recipe
+from zoo.recipe.several import several
 from zoo.runs import folder, states
 from zoo.runs.claim import claim, refuse_if_claimed
 from zoo.runs.folder import RunFolder
@@ -49,7 +51,7 @@ def train(
     seed: int = 0,
     runs: str | Path = RUNS,
     device: str | None = None,
-    plugins: Sequence[str | Path] = (),
+    plugins: Plugins = (),
     allow_plugins: bool = False,
     again: bool = False,
     resume: bool = False,
@@ -105,7 +107,7 @@ def build(
     *,
     seed: int = 0,
     device: str | None = None,
-    plugins: Sequence[str | Path] = (),
+    plugins: Plugins = (),
     allow_plugins: bool = False,
 ) -> Built:
     """Make everything that a recipe describes, without training it: data, graph, network, task, optimizer.
@@ -176,11 +178,11 @@ def probe(
     recipe: str | Path | Recipe,
     overrides: Overrides = (),
     *,
-    depths: Sequence[int] = (),
-    normalizers: Sequence[str] = (),
+    depths: Sequence[int] | int = (),
+    normalizers: Sequence[str] | str = (),
     seed: int = 0,
     device: str | None = None,
-    plugins: Sequence[str | Path] = (),
+    plugins: Plugins = (),
     allow_plugins: bool = False,
 ) -> Iterator[Probed]:
     """Read the gradients of a recipe's network at initialisation, for each depth and normaliser; nothing is trained.
@@ -194,20 +196,20 @@ def probe(
     """
     seed = checked_seed(seed)
     resolved = resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins)
-    chosen = normalizers or (None,)
-    variants = [_varied(resolved, depth, normalizer) for normalizer in chosen for depth in depths or (None,)]
+    chosen, numbers = several(normalizers) or [None], several(depths) or [None]
+    variants = [_varied(resolved, depth, normalizer) for normalizer in chosen for depth in numbers]
     return (_probed(variant, seed) for variant in variants)
 
 
 def probe_run(
     run: str | Path | Run,
-    probes: str = "deep",
+    probes: str | Sequence[str] = "deep",
     *,
     device: str = "cpu",
-    plugins: Sequence[str | Path] = (),
+    plugins: Plugins = (),
     allow_plugins: bool = False,
 ) -> Reading:
-    """Read a finished run's network, with the weights that validated best, by a set of probes or a single one.
+    """Read a finished run's network, with the weights that validated best, by sets of probes or single ones.
 
     One forward and one backward pass over the training part; the run folder is only read. plugins, allow_plugins: as
     for `load`. Raises: RunError, RecipeError, RegistryError, DataError.
@@ -215,14 +217,11 @@ def probe_run(
     finished = run if isinstance(run, Run) else Run(run)
     built = reopen(finished, device, plugins, allow_plugins=allow_plugins)
     with enough_memory(f"probing {finished.path}", built.recipe, built.network, built.task, trains=False):
-        return snapshot(
-            built.network, probes_of(Component(name=probes)), partial(training_loss, built.network, built.task)
-        )
+        chosen = [probe for name in several(probes) for probe in probes_of(Component(name=name))]
+        return snapshot(built.network, chosen, partial(training_loss, built.network, built.task))
 
 
-def load(
-    run: str | Path | Run, *, device: str = "cpu", plugins: Sequence[str | Path] = (), allow_plugins: bool = False
-) -> Network:
+def load(run: str | Path | Run, *, device: str = "cpu", plugins: Plugins = (), allow_plugins: bool = False) -> Network:
     """The trained network of a run folder, with the weights that validated best, in evaluation mode.
 
     allow_plugins: run the copies of plug-ins that the folder has; of one that is the same as a file among `plugins`
@@ -234,9 +233,7 @@ def load(
     return reopen(finished, device, plugins, allow_plugins=allow_plugins).network.eval()
 
 
-def reopen(
-    finished: Run, device: str = "cpu", plugins: Sequence[str | Path] = (), *, allow_plugins: bool = False
-) -> Built:
+def reopen(finished: Run, device: str = "cpu", plugins: Plugins = (), *, allow_plugins: bool = False) -> Built:
     """A finished run's objects (data, task, network …), its network with the weights that validated best.
 
     Raises: as `load`.
@@ -264,11 +261,12 @@ def reopen(
 
 
 def _varied(recipe: Recipe, depth: int | None, normalizer: str | None) -> Recipe:
-    changes = [] if depth is None else [f"model.depth={depth}"]
+    if depth is not None:
+        recipe = _load_recipe(recipe, {"model.depth": depth})
     if normalizer is not None:
         name, _, c = normalizer.partition(":")
-        changes += [f"normalizer={name}", *([f"normalizer.c={c}"] if c else [])]
-    return _load_recipe(recipe, changes)
+        recipe = _load_recipe(recipe, [f"normalizer={name}", *([f"normalizer.c={c}"] if c else [])])
+    return recipe.noting(())
 
 
 def _probed(recipe: Recipe, seed: int) -> Probed:
@@ -297,7 +295,7 @@ def resolve(
     recipe: str | Path | Recipe,
     overrides: Overrides,
     device: str | None,
-    plugins: Sequence[str | Path],
+    plugins: Plugins,
     *,
     allow_plugins: bool = False,
 ) -> Recipe:
@@ -316,6 +314,7 @@ def environment_of(built: Built) -> dict[str, Any]:
         "platform": platform.platform(),
         "threads": torch.get_num_threads(),
         "processes": built.team.size,
+        "resets": list(built.recipe.resets),
         "choices": [{"what": choice.what, "chosen": choice.chosen, "why": choice.why} for choice in built.choices],
         "data": built.data.facts,
         "split": {"name": split.name, **split.facts, **which_split(split, built.recipe.split).plain()},

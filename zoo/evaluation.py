@@ -1,7 +1,6 @@
 """A finished run scored again from its weights, with what its network says of each example."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from zoo.api import reopen
 from zoo.errors import RunError
 from zoo.paths import expanded
+from zoo.recipe.consent import Plugins
 from zoo.runs.predictions import Form, write_predictions
 from zoo.runs.run import Run
 from zoo.tasks.base import Part
@@ -70,7 +70,7 @@ def evaluate(
     split: str = "test",
     *,
     device: str = "cpu",
-    plugins: Sequence[str | Path] = (),
+    plugins: Plugins = (),
     allow_plugins: bool = False,
 ) -> Evaluation:
     """Score a finished run's network, with the weights that validated best, on one part of its data.

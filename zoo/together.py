@@ -13,8 +13,10 @@ import torch
 from zoo.api import RUNS, environment_of, identity_of, resolve, result_of
 from zoo.builder import Built, build, factory
 from zoo.errors import Problem, RecipeError, TrainingError
+from zoo.recipe.consent import Plugins
 from zoo.recipe.load import Overrides, load
 from zoo.recipe.schema import Component, Recipe
+from zoo.recipe.several import several
 from zoo.runs import folder
 from zoo.runs.claim import claim, refuse_if_claimed
 from zoo.runs.folder import RunFolder
@@ -37,11 +39,11 @@ def train_together(
     recipe: str | Path | Recipe,
     overrides: Overrides = (),
     *,
-    seeds: Sequence[int] = (),
+    seeds: Sequence[int] | int = (),
     grid: Mapping[str, Sequence[Any]] | None = None,
     runs: str | Path = RUNS,
     device: str | None = None,
-    plugins: Sequence[str | Path] = (),
+    plugins: Plugins = (),
     allow_plugins: bool = False,
     again: bool = False,
     watch: Callable[[Built], Watcher] | None = None,
@@ -62,7 +64,7 @@ def train_together(
     """
     began, threads = time.perf_counter(), torch.get_num_threads()
     resolved = resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins)
-    numbers = list(map(checked_seed, seeds or resolved.seeds))
+    numbers = list(map(checked_seed, several(seeds) or resolved.seeds))
     wanted = [(each, seed) for each in _of_grid(resolved, grid or {}) for seed in numbers]
     places = {folder.place(Path(runs), each, identity_of(each), seed): (each, seed) for each, seed in wanted}
     left = {path: member for path, member in places.items() if again or not folder.is_finished(path)}
@@ -89,7 +91,9 @@ def _of_grid(recipe: Recipe, grid: Mapping[str, Sequence[Any]]) -> list[Recipe]:
         )
     if not grid:
         return [recipe]
-    return [load(recipe, dict(zip(grid, values, strict=True))) for values in itertools.product(*grid.values())]
+    return [
+        load(recipe, dict(zip(grid, values, strict=True))) for values in itertools.product(*map(several, grid.values()))
+    ]
 
 
 def _train(

@@ -411,3 +411,13 @@ def test_a_loaded_network_says_of_links_and_new_graphs_what_it_learned(tmp_path)
             graph = Graph.from_edges(ends[0], ends[1], len(x[nodes]), sizes=torch.tensor([len(x[nodes])]))
             alone = network(graph, x[nodes])
             torch.testing.assert_close(together[row], alone[0], rtol=1e-5, atol=1e-5)
+
+
+def test_one_of_what_may_be_several_needs_no_list(tmp_path):
+    """A depth, a normaliser and an override by themselves are one each; a depth in quotes is no number."""
+    (found,) = zoo.probe("smoke/res-gcn", "model.width=8", depths=3, normalizers="none")
+    assert (found.depth, found.normalizer) == (3, "none")
+    with pytest.raises(RecipeError, match=r"model\.depth — '3' is not valid"):
+        zoo.probe("smoke/res-gcn", depths="3")
+    run = zoo.train("smoke/res-gcn", "training.duration=2", runs=tmp_path)
+    assert {*zoo.probe_run(run, ["quick", "dirichlet"])} > {*zoo.probe_run(run, "quick")}

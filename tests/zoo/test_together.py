@@ -116,3 +116,9 @@ def test_a_run_that_another_process_finishes_meanwhile(tmp_path, monkeypatch):
     found = zoo.train_together("smoke/res-gcn", ["probes=none"], seeds=[0, 1], runs=tmp_path)
     assert [run.seed for run in found] == [0, 1] and calls == [0, 1, 1]
     assert sorted(path.name for path in found[0].path.parent.glob("seed-*")) == ["seed-0", "seed-1"]
+
+
+def test_one_seed_and_one_value_need_no_list(tmp_path):
+    """A scalar is a list of one, in the grid as well."""
+    (run,) = zoo.train_together("smoke/res-gcn", TINY, seeds=1, grid={"normalizer.c": 0.5}, runs=tmp_path)
+    assert (run.seed, run.normalizers[0]["c"]) == (1, 0.5)

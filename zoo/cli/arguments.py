@@ -2,14 +2,20 @@
 
 import os
 import re
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zoo.errors import Problem, RecipeError
 from zoo.paths import expanded
 from zoo.recipe.where import YAML
+from zoo.untrusted.text import inert
+
+if TYPE_CHECKING:
+    from zoo.recipe.schema import Recipe
 
 Words = Annotated[
     list[str], typer.Argument(metavar="RECIPE|a.b=c|~a.b", help="recipes by name or path, then changes to them")
@@ -22,6 +28,12 @@ AllowPlugins = Annotated[
     bool, typer.Option("--allow-plugins", help="run the Python files too that a recipe, study or run names by itself")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON on standard output, and nothing else there")]
+
+
+def say_resets(recipes: "Iterable[Recipe]") -> None:
+    """On standard error, once each: what the changes set back that nobody asked for."""
+    for said in dict.fromkeys(said for recipe in recipes for said in recipe.resets):
+        print(inert(f"note: {said}"), file=sys.stderr)
 
 
 _PLURAL = {"recipe": "recipes", "study": "studies"}

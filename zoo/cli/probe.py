@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, split_words
+from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, say_resets, split_words
 from zoo.paths import expanded
 from zoo.untrusted.text import inert
 
@@ -70,6 +70,7 @@ def probe(
     from zoo.untrusted.display import plain
 
     asked = [load(name, overrides, plugin or [], allow_plugins=allow_plugins) for name in names]
+    say_resets(asked)
     console = Console(stderr=True)
     rows: list[tuple[str, Probed]] = []
     with console.status("", spinner="dots") as status:

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, split_words
+from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, say_resets, split_words
 
 
 def show(words: Words, plugin: Plugins = None, allow_plugins: AllowPlugins = False, as_json: AsJson = False) -> None:
@@ -49,6 +49,7 @@ def _show_recipe(name: str, overrides: list[str], plugins: list[Path], allow_plu
     from zoo.recipe.read import read
 
     resolved = load(name, overrides, plugins, allow_plugins=allow_plugins)
+    say_resets([resolved])
     values = resolved.plain()
     measured = None if overrides else read(name)[1].get("measured")
     if as_json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, parse_seeds, split_words
+from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, parse_seeds, say_resets, split_words
 from zoo.paths import expanded
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def train(
         asked = [
             load(name, overrides, plugins, allow_plugins=allow_plugins) for name in recipes
         ]  # every mistake before the first run
+        if team.leads:
+            say_resets(asked)
         with Progress(enabled=team.leads and not (quiet or as_json)) as progress:
             for resolved in asked:
                 seeds_of_it = chosen if chosen is not None else resolved.seeds

@@ -1,6 +1,6 @@
 """`zoo validate`: is a recipe right, without running it."""
 
-from zoo.cli.arguments import AllowPlugins, Plugins, Words, split_words
+from zoo.cli.arguments import AllowPlugins, Plugins, Words, say_resets, split_words
 
 
 def validate(words: Words, plugin: Plugins = None, allow_plugins: AllowPlugins = False) -> None:
@@ -17,6 +17,7 @@ def validate(words: Words, plugin: Plugins = None, allow_plugins: AllowPlugins =
         except RecipeError as error:
             errors.append(error)
         else:
+            say_resets([resolved])
             print(f"{resolved.name}: right")
     if len(errors) == 1:
         raise errors[0]

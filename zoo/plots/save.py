@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from zoo.atomic import replacing
 from zoo.disk import said_of
 from zoo.errors import RunError
+from zoo.recipe.several import several
 
 # What a format would say about when and by which version it was drawn, and is told not to.
 _SILENT = {
@@ -25,7 +26,7 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
     Raises: RunError if the folder cannot be made or written to.
     """
     files = []
-    for name in formats:
+    for name in several(formats):
         file = stem.with_name(f"{stem.name}.{name}")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

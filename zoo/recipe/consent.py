@@ -6,14 +6,17 @@ from pathlib import Path
 
 from zoo.errors import Problem, RecipeError
 from zoo.paths import placed
+from zoo.recipe.several import several
 from zoo.untrusted.text import inert
+
+Plugins = Sequence[str | Path] | str | Path
 
 EXPECTED = "--allow-plugins (allow_plugins=True) once you have read them, or --plugin FILE for each"
 
 
 def consented(
     named: Iterable[str | Path],
-    given: Sequence[str | Path],
+    given: Plugins,
     *,
     known: Iterable[str | Path] = (),
     allow: bool,
@@ -27,7 +30,7 @@ def consented(
     its stead. known: those that were consented to before. allow: consent to whatever the recipe names.
     Raises: RecipeError that names the files which nobody allowed.
     """
-    files = list(dict.fromkeys(_placed(file) for file in given))
+    files = list(dict.fromkeys(_placed(file) for file in several(given)))
     digests = {digest for file in files if (digest := _digest(file))}
     others = [file for file in dict.fromkeys(map(_placed, named)) if file not in files]
     others = [file for file in others if _digest(file) not in digests]

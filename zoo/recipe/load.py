@@ -10,24 +10,26 @@ from registry import load_plugin
 from zoo.errors import Problem, RecipeError
 from zoo.recipe import merge, text
 from zoo.recipe.check import check
-from zoo.recipe.consent import consented
+from zoo.recipe.consent import Plugins, consented
 from zoo.recipe.read import read
 from zoo.recipe.schema import Recipe
+from zoo.recipe.several import several
 
-Overrides = Mapping[str, Any] | Sequence[str]
+Overrides = Mapping[str, Any] | Sequence[str] | str
 
 
 def load(
     recipe: str | Path | Recipe,
     overrides: Overrides = (),
-    plugins: Sequence[str | Path] = (),
+    plugins: Plugins = (),
     *,
     allow_plugins: bool = False,
 ) -> Recipe:
     """Read, extend, override, check.
 
     recipe: a shipped recipe's name, the path of a YAML file, or a `Recipe`. overrides: `["model.depth=128", "~clip"]`
-    or `{"model.depth": 128}`. plugins: files to run first, before those that the recipe names.
+    or `{"model.depth": 128}`; their order does not count, and what they set back besides is the recipe's `resets`.
+    plugins: files to run first, before those that the recipe names. Of both, one may stand for a list of one.
     allow_plugins: run the plug-ins that the recipe, or an override, names. Otherwise only those are run that are among
     `plugins`, or that a `Recipe` has already, and any other is an error.
     Raises: RecipeError with every problem; RegistryError if a plug-in fails.
@@ -40,14 +42,16 @@ def load(
         name, tree = read(recipe)
     if overrides:
         tree = merge.without(tree, merge.OWN)
-    _check_depth(name, overrides)
     if isinstance(overrides, Mapping):
-        typed: list[str] = []
-        for path, value in overrides.items():
-            tree = merge.put(tree, path, value.item() if isinstance(value, np.generic) else value)
+        overrides = {
+            path: value.item() if isinstance(value, np.generic) else value for path, value in overrides.items()
+        }
     else:
-        typed = list(overrides)
-    tree, problems = merge.apply(tree, typed)
+        overrides = several(overrides)
+    _check_depth(name, overrides)
+    changes, misread = merge.changes(overrides)
+    before, (tree, problems) = tree, merge.apply(tree, changes)
+    plugins = several(plugins)
     named = tree.get("plugins") or []
     files = consented(
         map(str, named if isinstance(named, list) else [named]),
@@ -60,10 +64,12 @@ def load(
         load_plugin(file)
     if files:
         tree["plugins"] = [str(file) for file in files]
-    return check(name, tree, problems)
+    checked = check(name, tree, [*misread, *problems])
+    earlier = recipe.resets if isinstance(recipe, Recipe) else ()
+    return checked.noting([*earlier, *merge.resets(before, changes, checked.plain())])
 
 
-def _check_depth(name: str, overrides: Overrides) -> None:
+def _check_depth(name: str, overrides: Mapping[str, Any] | Sequence[str]) -> None:
     """Refuse a path with more dots than a recipe has floors, which would be followed one call inside the other."""
     paths = [path.partition("=")[0] for path in overrides]
     if deep := [path for path in paths if path.count(".") > text.DEPTH or len(path) > text.BYTES]:

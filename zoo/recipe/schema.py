@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     StrictFloat,
     StrictInt,
     WithJsonSchema,
@@ -192,6 +193,18 @@ class Recipe(Section):
     probes: tuple[Probing, ...] = (Probing(component=Component(name="quick")),)
     execution: Execution = Execution()
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)] = (0,)
+
+    _resets: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def resets(self) -> tuple[str, ...]:
+        """What the changes that it was loaded with set back though nobody asked for it, a sentence for each change."""
+        return self._resets
+
+    def noting(self, resets: Iterable[str]) -> "Recipe":
+        """The recipe, with what was set back on the way to it."""
+        self._resets = tuple(resets)
+        return self
 
     def plain(self) -> dict[str, Any]:
         """The recipe as plain values that read back to itself."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo.errors import RunError
 from zoo.paths import expanded
+from zoo.recipe.several import several
 from zoo.runs import folder
 
 _ASIDE = re.compile(r"\.(previous|unfinished|failed)-\d+$")
@@ -19,7 +20,7 @@ def find(paths: Sequence[str | Path], verb: str) -> Iterator[Path]:
     verb: who asks, for the message. Raises: RunError if there is no finished run in or below one of the paths.
     """
     seen: set[Path] = set()
-    for given in map(expanded, paths):
+    for given in map(expanded, several(paths)):
         if folder.is_finished(given):
             below = [given]
         else:

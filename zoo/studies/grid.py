@@ -57,7 +57,7 @@ def variants(study: Study, *, allow_plugins: bool = False) -> list[Variant]:
         for path, values in space.items():
             if isinstance(values, tuple) and len(set(map(label, values))) < len(values):
                 problems.append(Problem(f"tune.space.{path}", "two values look the same — expected each once"))
-        before = {path: value for path, value in study.change.items() if path not in changes}
+        before = {path: value for path, value in study.change.items() if not _is_replaced(path, changes)}
         try:
             changed = {**before, **outermost_first(changes)}
             found.append(Variant(axes, load(base, changed, study.plugins, allow_plugins=allow_plugins), space))
@@ -77,6 +77,11 @@ def variants(study: Study, *, allow_plugins: bool = False) -> list[Variant]:
 def _few(cells: list[str]) -> list[str]:
     """Cells to name in a message; of many with the same problem the first stands for all."""
     return cells if len(cells) <= _NAMED else [f"{cells[0]} and {len(cells) - 1} more cells"]
+
+
+def _is_replaced(path: str, changes: Changes) -> bool:
+    """Whether a cell sets what the study's `change` does, or all that it is a part of: a cell's word comes last."""
+    return any(f"{path}.".startswith(f"{other}.") for other in changes)
 
 
 def outermost_first(changes: Changes) -> Changes:

@@ -1,6 +1,6 @@
 """From a name or a path to a checked `Study`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from shlex import quote
@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from registry.errors import did_you_mean
 from zoo.errors import Problem, RecipeError
 from zoo.recipe import merge, text, where
-from zoo.recipe.consent import consented
+from zoo.recipe.consent import Plugins, consented
 from zoo.recipe.kind import is_recipe
+from zoo.recipe.several import several
 from zoo.recipe.shown import shown
 from zoo.studies.grid import label
 from zoo.studies.schema import LIST, MAPPING, Range, Report, Study, Tuning
@@ -28,7 +29,7 @@ def read(
     *,
     quick: bool = False,
     changes: dict[str, Any] | None = None,
-    plugins: Sequence[str | Path] = (),
+    plugins: Plugins = (),
     allow_plugins: bool = False,
 ) -> Study:
     """Read and check a study.
@@ -56,7 +57,7 @@ def read(
         files = consented(map(Path, tree["plugins"]), plugins, allow=allow_plugins, recipe=str(study), what="study")
         tree["plugins"] = list(map(str, files))
     elif plugins and tree.get("plugins") is None:
-        tree["plugins"] = list(map(str, plugins))
+        tree["plugins"] = list(map(str, several(plugins)))
     return _checked(str(study), tree, problems)
 
 

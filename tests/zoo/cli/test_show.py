@@ -26,3 +26,12 @@ def test_an_unknown_name_suggests_the_nearest(zoo):
     done = zoo("show", "frobenuis")
     assert done.returncode == 2
     assert "did you mean 'frobenius'" in done.stderr
+
+
+def test_what_a_change_sets_back_is_said(zoo_here):
+    """On standard error, in a line; standard output is the recipe alone, whatever the order of the changes."""
+    done = zoo_here("show", "hello", "model=res-gat", "--json")
+    assert json.loads(done.out)["model"]["depth"] == 2
+    assert done.err == "note: model=res-gat resets model.depth 64 → 2\n"
+    done = zoo_here("show", "hello", "model.depth=4", "model=res-gat", "--json")
+    assert (json.loads(done.out)["model"]["depth"], done.err) == (4, "")

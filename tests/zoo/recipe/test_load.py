@@ -7,6 +7,8 @@ from registry import PluginError
 from zoo.errors import RecipeError
 from zoo.recipe.load import load
 
+DEEP = "model={name: gat} resets model.depth 64 → 2"
+
 
 def test_a_shipped_recipe_loads_by_name():
     """A name from the list becomes a checked recipe of that name."""
@@ -113,3 +115,32 @@ def test_numbers_of_numpy_are_numbers():
     assert load("hello", given).identity() == load("hello", typed).identity()
     with pytest.raises(RecipeError, match=r"model\.depth — True is not valid"):
         load("hello", {"model.depth": np.bool_(True)})
+
+
+def test_one_change_and_one_plugin_need_no_list(tmp_path):
+    """A text is one of them, not its letters."""
+    (tmp_path / "mine.py").write_text(
+        "from registry import schedules\n@schedules.register('alone')\nclass Mine:\n    '''Mine.'''\n"
+    )
+    assert load("hello", "model.depth=3").identity() == load("hello", ["model.depth=3"]).identity()
+    for plugins in (str(tmp_path / "mine.py"), tmp_path / "mine.py"):
+        assert load("hello", plugins=plugins).plugins == (str(tmp_path / "mine.py"),)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["model=res-gat"], ["model=res-gat resets model.depth 64 → 2"]),
+        (["model=res-gat", "model.depth=4"], []),
+        (["model.depth=4"], []),
+        (["normalizer=none"], []),  # whose c is gone with it
+        (["training={duration: 5}"], ["training={duration: 5} resets training.patience 100 epochs → null"]),
+        (["optimizer=sgd", "model={name: gat}"], ["optimizer=sgd resets optimizer.lr 0.005 → 0.1", DEEP]),
+    ],
+)
+def test_what_a_change_sets_back_is_told(typed, said, tmp_path):
+    """Options that were written, that the new component has too, and that nobody asked to be changed."""
+    (tmp_path / "mine.yaml").write_text("extends: hello\ntraining: {patience: 100 epochs}\n")
+    recipe = load(tmp_path / "mine.yaml", typed)
+    assert sorted(recipe.resets) == sorted(said)
+    assert load(recipe, {"execution.device": "cpu"}).resets == recipe.resets

@@ -1,12 +1,21 @@
 """Laying recipes over each other."""
 
 import copy
+import itertools
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.recipe import merge
+
+
+def applied(tree, words):
+    """The tree with what is typed, and all that is wrong with it."""
+    made, misread = merge.changes(words)
+    changed, problems = merge.apply(tree, made)
+    return changed, [*misread, *problems]
+
 
 PARENT = {
     "dataset": "cora",
@@ -36,7 +45,7 @@ def test_options_without_a_name_refine_a_bare_name():
 def test_overrides_reach_into_mappings_names_and_lists():
     """Dotted paths go into mappings, turn bare names into components, and index lists."""
     tree = {**PARENT, "normalizer": ["layer", {"name": "frobenius", "c": 0.5}]}
-    changed, problems = merge.apply(
+    changed, problems = applied(
         tree, ["model.depth=128", "dataset.name=citeseer", "normalizer.1.c=1e-1", "training.clip=1.0"]
     )
     assert not problems
@@ -48,7 +57,7 @@ def test_overrides_reach_into_mappings_names_and_lists():
 
 def test_removal_takes_a_key_away():
     """`~a.b` removes, and removing what is not there is a problem that names it."""
-    changed, problems = merge.apply(PARENT, ["~normalizer", "~model.width", "~modle.depth"])
+    changed, problems = applied(PARENT, ["~normalizer", "~model.width", "~modle.depth"])
     assert "normalizer" not in changed
     assert "width" not in changed["model"]
     assert [str(problem) for problem in problems] == [
@@ -58,9 +67,36 @@ def test_removal_takes_a_key_away():
 
 def test_an_override_that_is_no_yaml_is_a_problem():
     """A value that cannot be read is reported with its path, and the rest is still applied."""
-    changed, problems = merge.apply(PARENT, ["seeds=[1, 2", "model.depth=3"])
+    changed, problems = applied(PARENT, ["seeds=[1, 2", "model.depth=3"])
     assert changed["model"]["depth"] == 3
     assert problems[0].path == "seeds"
+
+
+def test_changes_mean_the_same_in_any_order():
+    """A bare name, an option of it, what is taken away, and paths into lists: all 120 orders of five make one tree."""
+    tree = {**PARENT, "normalizer": ["layer", {"name": "frobenius", "c": 0.5}], "training": {"clip": 1.0}}
+    typed = ["model.depth=4", "model=gat", "~training.clip", "normalizer.0.c=2", "normalizer=[frobenius]"]
+    found = [applied(tree, order) for order in itertools.permutations(typed)]
+    assert found == [found[0]] * 120
+    assert found[0] == (
+        {
+            **PARENT,
+            "model": {"name": "gat", "depth": 4},
+            "normalizer": [{"name": "frobenius", "c": 2}],
+            "training": {},
+        },
+        [],
+    )
+    mapped = {"model.depth": 4, "normalizer.0.c": 2, "model": "gat", "normalizer": ["frobenius"]}
+    assert applied(tree, mapped)[0] == {**found[0][0], "training": {"clip": 1.0}}
+
+
+def test_spaces_beside_the_sign_are_nothing():
+    """In a list of Python's, where no shell takes the words apart; a word without a sign is a problem."""
+    assert applied(PARENT, ["model.depth = 8"])[0]["model"]["depth"] == 8
+    assert [str(problem) for problem in applied(PARENT, ["model.depth"])[1]] == [
+        "model.depth — no change — expected a.b=c, or ~a.b"
+    ]
 
 
 TREES = st.recursive(
@@ -119,6 +155,6 @@ def test_what_is_put_is_found_there_and_nothing_else_is_touched(tree, path, valu
 @given(st.dictionaries(st.text("ab01", max_size=2), TREES, max_size=3), st.lists(st.text(max_size=12), max_size=3))
 def test_any_words_are_applied_or_are_problems(tree, words):
     """Whatever is typed: a new tree and problems with their places, and never anything raised."""
-    changed, problems = merge.apply(tree, words)
+    changed, problems = applied(tree, words)
     assert isinstance(changed, dict)
     assert all(" — " in str(problem) or problem.text for problem in problems)
