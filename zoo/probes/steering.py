@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from zoo.errors import BuildError
 from zoo.layers.network import Network
 from zoo.probes.base import Probe
 from zoo.probes.constraint import block_means
@@ -28,10 +29,12 @@ class Controller(ABC):
     Registered in the table `controllers`, and chosen where c stands: `normalizer: {name: frobenius, c: mine}`. Before
     training c is calibrated so that μ(G_1)/μ(G_L) is at most `high` (see `zoo.probes.calibration`).
 
-    low, high: the band for that ratio. every: how often the controller is asked.
+    low, high: the band for that ratio. every: how often the controller is asked. Raises: BuildError if it is none.
     """
 
     def __init__(self, *, low: Positive = 0.9, high: Positive = 1.1, every: Duration = EVERY) -> None:
+        if not low < high:
+            raise BuildError(f"normalizer.c — low {low} and high {high} are no band — expected low below high")
         self.low, self.high, self.every = low, high, every
 
     def probes(self) -> Sequence[Probe]:

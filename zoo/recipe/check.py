@@ -174,6 +174,9 @@ def _probes(raw: Any, problems: list[Problem]) -> tuple[Probing | None, ...]:
         }
         for name in fields:
             written.pop(name, None)
+        start, stop = schedule.get("start"), schedule.get("stop")
+        if start and stop and start.unit == stop.unit and start.amount > stop.amount:
+            problems.append(Problem(f"{path}.stop", f"{stop} is before start, {start} — expected start before stop"))
         checked = component(written, "probes", path, problems)
         if checked is not None and not any(value is None for value in schedule.values()):
             found.append(Probing(component=checked, **schedule))

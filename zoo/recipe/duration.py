@@ -43,6 +43,8 @@ def _parse(value: Any) -> Length:
     if not match or not 0 < float(match[1]) <= LONGEST:
         raise ValueError("expected a duration above 0 such as '10 epochs', '200 steps' or '5%', below 10¹² of them")
     word = match[2] or "epochs"
+    if word == "%" and float(match[1]) > 100:
+        raise ValueError("expected at most 100%, the whole of the training")
     unit: Unit = "%" if word == "%" else "steps" if word.startswith("step") else "epochs"
     return Length(float(match[1]), unit)
 

@@ -68,6 +68,12 @@ class Calibration(Section):
     high: Positive = Field(default=1.5, description="upper end of the band")
     passes: Few = Field(default=1, description="backward passes averaged per trial, each with fresh dropout masks")
 
+    @model_validator(mode="after")
+    def _ordered(self) -> "Calibration":
+        if not self.low < self.high:
+            raise ValueError(f"expected low below high, got {self.low} and {self.high}")
+        return self
+
 
 class Probing(Section):
     """A probe or a set of probes, and when it is read."""
@@ -96,7 +102,8 @@ class Training(Section):
 
     duration: WholeDuration = Field(default=Length(400, "epochs"), description="the whole training")
     patience: Duration | None = Field(
-        default=None, description="stop when validation has not improved for so long; null: train to the end"
+        default=None,
+        description="stop when validation has not improved for so long, and was measured again; null: train to the end",
     )
     evaluate: Duration = Field(default=Length(1, "epochs"), description="how often validation is measured")
     save: Duration | None = Field(

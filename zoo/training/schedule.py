@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 
+from zoo.errors import BuildError
 from zoo.recipe.duration import Duration
 from zoo.recipe.fields import Fraction, Share
 
@@ -32,7 +33,7 @@ class Linear(Schedule):
 
     def __init__(self, total: int, steps_per_epoch: int, *, warmup: Duration | None = None, final: Share = 0.0) -> None:
         super().__init__(total, steps_per_epoch)
-        self.warmup = _steps(warmup, self)
+        self.warmup = _warmup(warmup, self)
         self.final = final
 
     def __call__(self, step: int) -> float:
@@ -47,7 +48,7 @@ class Cosine(Schedule):
 
     def __init__(self, total: int, steps_per_epoch: int, *, warmup: Duration | None = None, final: Share = 0.0) -> None:
         super().__init__(total, steps_per_epoch)
-        self.warmup = _steps(warmup, self)
+        self.warmup = _warmup(warmup, self)
         self.final = final
 
     def __call__(self, step: int) -> float:
@@ -71,6 +72,15 @@ class Step(Schedule):
 
 def _steps(duration: Duration | None, schedule: Schedule) -> int:
     return 0 if duration is None else duration.steps(schedule.steps_per_epoch, schedule.total)
+
+
+def _warmup(duration: Duration | None, schedule: Schedule) -> int:
+    """Raises: BuildError where the rate would never be what the recipe says."""
+    steps = _steps(duration, schedule)
+    if steps >= schedule.total:
+        said = f"{duration} are all of the training of {schedule.total} steps, which never has the optimizer's rate"
+        raise BuildError(f"schedule.warmup — {said} — expected a shorter warm-up, such as 5%, or a longer training")
+    return steps
 
 
 def _progress(step: int, warmup: int, total: int) -> float:

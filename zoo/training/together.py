@@ -128,7 +128,7 @@ class Together:
     def _spent(self) -> list[int]:
         """Whose validation has not improved for too long."""
         trainers = [(first, self.trainers[first]) for first in self.running]
-        return [first for first, trainer in trainers if trainer.step - trainer.best.step >= trainer.patience]
+        return [first for first, trainer in trainers if trainer.is_spent()]
 
     @torch.no_grad()
     def _validate(self, outputs: Tensor | None = None) -> None:

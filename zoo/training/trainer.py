@@ -111,7 +111,7 @@ class Trainer:
         self.began = time.perf_counter() - self.seconds
         self.saving.begin(self.step)
         # A state may have been saved, for a signal, when there was nothing left to do.
-        status: Status = "stopped early" if self._is_spent() else "finished"
+        status: Status = "stopped early" if self.is_spent() else "finished"
         non_finite: NonFinite | None = None
         with self.stop:
             for batch in self._batches():
@@ -128,7 +128,7 @@ class Trainer:
                         self._validate()
                 if self.saves:
                     self._save_if_due()
-                if self._is_spent():
+                if self.is_spent():
                     status = "stopped early"
                     break
         return self.outcome(status, non_finite)
@@ -228,7 +228,7 @@ class Trainer:
             self.stop.leave(f"the state after step {self.step} of {self.total} is saved")
 
     def _batches(self) -> Iterator[Batch]:
-        while self.step < self.total and not self._is_spent():
+        while self.step < self.total and not self.is_spent():
             for batch in self.task.batches(*divmod(self.step, self.task.steps_per_epoch)):
                 yield batch
                 if self.step >= self.total:
@@ -243,7 +243,7 @@ class Trainer:
             if self.waiting:
                 self.waiting = False
                 self._validate(said[1])
-                if self._is_spent():
+                if self.is_spent():
                     return "stopped early"
             loss, finite = update(said)
             self.last_loss = loss.clone()  # the next replay writes over it
@@ -270,9 +270,13 @@ class Trainer:
         self.network.project()
         return loss, finite
 
-    def _is_spent(self) -> bool:
-        """Whether validation has not improved for too long, as far as it is known."""
-        return not self.waiting and self.step - self.best.step >= self.patience
+    def is_spent(self) -> bool:
+        """Whether validation has not improved for too long, as far as it is known.
+
+        A patience shorter than the time between validations lasts until the next one, which could have been better.
+        """
+        validated = self.step - self.step % self.every
+        return not self.waiting and validated > self.best.step and self.step - self.best.step >= self.patience
 
     def _final_reading(self) -> Reading | None:
         """The evidence of how the network stands after its last step, before the best weights are put back."""

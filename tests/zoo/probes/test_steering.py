@@ -189,3 +189,9 @@ def test_a_bound_that_is_moved_for_ever_stays_a_number(factor):
     ((_, c),) = network.bounds()
     assert c.isfinite().all() and (c > 0).all()
     torch.testing.assert_close(c, torch.full_like(c, SMALLEST if factor < 1 else LARGEST))
+
+
+def test_a_band_is_between_two_numbers():
+    """A controller with its ends the wrong way round would move c without end."""
+    with pytest.raises(BuildError, match=r"low 3.* high 1.* expected low below high"):
+        Band(low=3.0, high=1.0)

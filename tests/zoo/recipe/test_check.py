@@ -348,3 +348,19 @@ def test_a_number_is_a_number_and_a_boolean_a_boolean(path, wrong):
         assert f"{wrong if not isinstance(wrong, list) else wrong[0]!r} is not valid" in found[0]
     finally:
         models.unregister("plugged-numbers")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("calibration", {"low": 2.0, "high": 1.0}, "expected low below high, got 2.0 and 1.0"),
+        ("calibration", {"low": 1.5}, "expected low below high"),
+        ("probes", {"name": "quick", "start": "10 epochs", "stop": "5 epochs"}, "stop — 5 epochs is before start"),
+        ("training.evaluate", "150%", "expected at most 100%"),
+        ("training.patience", "101%", "expected at most 100%"),
+        ("seeds", [], "seeds — [] is not valid"),
+    ],
+)
+def test_settings_that_make_no_sense_together_are_refused(path, value, said):
+    """Before anything is built, with the place."""
+    assert said in problems_of(put(GOOD, path, value))[0]

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from zoo.errors import BuildError
 from zoo.recipe.duration import Length
 from zoo.training.schedule import Constant, Cosine, Linear, Step
 
@@ -31,3 +32,12 @@ def test_step_multiplies_at_each_interval():
     """Two epochs of five steps make one interval."""
     schedule = Step(100, 5, every=Length(2, "epochs"), factor=0.5)
     assert [schedule(step) for step in (0, 9, 10, 19, 20)] == [1, 1, 0.5, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("schedule", [Cosine, Linear])
+@pytest.mark.parametrize("warmup", [Length(30, "epochs"), Length(100, "%"), Length(20, "steps")])
+def test_a_warm_up_without_end_is_refused(schedule, warmup):
+    """The rate of the optimizer would never be reached; one step before the end it is."""
+    with pytest.raises(BuildError, match=r"schedule\.warmup — .* are all of the training of 20 steps"):
+        schedule(20, 1, warmup=warmup)
+    assert max(map(schedule(20, 1, warmup=Length(19, "steps")), range(20))) == 1

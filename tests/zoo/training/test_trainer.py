@@ -167,6 +167,26 @@ def test_patience_stops_and_says_so():
 
 
 @pytest.mark.parametrize(
+    ("patience", "scores", "epochs", "best"),
+    [
+        (5, [0.1, *[0.05] * 9], 20, 10),  # a validation that could have been better, and was not
+        (5, [0.1, 0.2, *[0.05] * 9], 30, 20),
+        (15, [0.1, *[0.05] * 9], 25, 10),  # as long as it says, where one lies within it
+        (200, [0.1, *[0.05] * 9], 100, 10),
+    ],
+)
+def test_patience_waits_for_a_validation(patience, scores, epochs, best):
+    """Validated every ten epochs; nothing is given up before the first validation, nor between two."""
+    scripted = Regression(scores=scores)
+    trainer, listener = trainer_for(
+        scripted, duration="100 epochs", patience=f"{patience} epochs", evaluate="10 epochs"
+    )
+    outcome = trainer.fit()
+    assert (outcome.epochs, outcome.best_epoch, outcome.val) == (epochs, best, max(scores))
+    assert [row["step"] for row in listener.rows] == list(range(10, epochs + 1, 10))
+
+
+@pytest.mark.parametrize(
     ("duration", "evaluate", "steps"),
     [("3 epochs", "1 epoch", [4, 8, 12]), ("10 steps", "4 steps", [4, 8, 10]), ("2 epochs", "50%", [4, 8])],
 )
