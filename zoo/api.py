@@ -1,23 +1,22 @@
 """The zoo from Python: `train`, `build` and `load`, the same verbs that the command line has."""
 
-import hashlib
-import platform
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_model
 
-from zoo import __version__
 from zoo.builder import Built, probes_of, training_loss
 from zoo.builder import build as _build
+from zoo.environment import environment_of
 from zoo.errors import RunError, TrainingError
+from zoo.identity import OtherData, identity_of, is_current, is_of, recorded_data
 from zoo.layers.network import Network
 from zoo.layers.residual import NoSkip
 from zoo.probes.diagnosis import Diagnosis, Setting, diagnose
@@ -32,7 +31,6 @@ from zoo.runs import folder, states
 from zoo.runs.claim import claim, refuse_if_claimed
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
-from zoo.runs.split_id import which_split
 from zoo.training.device import Choice
 from zoo.training.outcome import Outcome
 from zoo.training.seed import checked_seed
@@ -83,7 +81,7 @@ def train(
     with Team.of_environment() as team:
         resolved = resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins)
         path = folder.place(Path(runs), resolved, identity_of(resolved), seed)
-        if team.tell(folder.is_finished(path) and not again):
+        if team.tell(team.leads and not again and is_current(path, resolved, seed)):
             if team.leads:
                 states.forget(path)  # left there if the process was killed at its very end
             return Run(path)
@@ -125,7 +123,7 @@ def _lead(
         claim(path),
         enough_memory(f"training {built.recipe.name}", built.recipe, built.network, built.task, saves=True),
     ):
-        if built.team.tell(folder.is_finished(path) and not again):  # by a process that held the folder until now
+        if built.team.tell(not again and is_of(path, built.data)):  # by a process that held the folder until now
             return
         with closing(RunFolder(path, resume=resume)) as record:
             record.describe(built.recipe, environment_of(built))
@@ -247,6 +245,13 @@ def reopen(finished: Run, device: str = "cpu", plugins: Plugins = (), *, allow_p
     if moved:  # c was found in the run, and is among the weights: nothing is to be calibrated, or inverted before
         recipe = _load_recipe(recipe, {**changes, "training.memory": "full"})
     built = _build(recipe, finished.seed)
+    if recorded_data(finished.path).get("digest", built.data.facts["digest"]) != built.data.facts["digest"]:
+        warnings.warn(
+            f"run folder {finished.path} — its data set has changed since it was trained — expected the data of then — "
+            "figures of now are of other data",
+            OtherData,
+            stacklevel=3,
+        )
     file = finished.weights
     try:
         with enough_memory(f"loading {file}", recipe, built.network, built.task, trains=False):
@@ -285,12 +290,6 @@ def _probed(recipe: Recipe, seed: int) -> Probed:
     )
 
 
-def identity_of(recipe: Recipe) -> str:
-    """The identity of a recipe with this version of the zoo and the code of its plug-ins; see `Recipe.identity`."""
-    digests = [hashlib.sha256(Path(plugin).read_bytes()).hexdigest() for plugin in recipe.plugins]
-    return recipe.identity([f"zoo {__version__}", *digests])
-
-
 def resolve(
     recipe: str | Path | Recipe,
     overrides: Overrides,
@@ -302,23 +301,6 @@ def resolve(
     """The recipe that is asked for, checked."""
     resolved = _load_recipe(recipe, overrides, plugins, allow_plugins=allow_plugins)
     return _load_recipe(resolved, {"execution.device": device}) if device else resolved
-
-
-def environment_of(built: Built) -> dict[str, Any]:
-    """What a run's record says of where and with what it was computed."""
-    split = built.split
-    return {
-        "zoo": __version__,
-        "versions": {name: _version(name) for name in ("torch", "dgl", "numpy", "scipy", "ogb")},
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "threads": torch.get_num_threads(),
-        "processes": built.team.size,
-        "resets": list(built.recipe.resets),
-        "choices": [{"what": choice.what, "chosen": choice.chosen, "why": choice.why} for choice in built.choices],
-        "data": built.data.facts,
-        "split": {"name": split.name, **split.facts, **which_split(split, built.recipe.split).plain()},
-    }
 
 
 def result_of(built: Built, identity: str, outcome: Outcome, seconds: float) -> dict[str, Any]:
@@ -381,10 +363,3 @@ def setting_of(built: Built) -> Setting:
         bounded=bool(network.bounds()),
         reads_all_blocks=network.readout.collects,
     )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

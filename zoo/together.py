@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 
-from zoo.api import RUNS, environment_of, identity_of, resolve, result_of
+from zoo.api import RUNS, resolve, result_of
 from zoo.builder import Built, build, factory
+from zoo.environment import environment_of
 from zoo.errors import Problem, RecipeError, TrainingError
+from zoo.identity import identity_of, is_current, is_of
 from zoo.recipe.consent import Plugins
 from zoo.recipe.load import Overrides, load
 from zoo.recipe.schema import Component, Recipe
@@ -67,7 +69,7 @@ def train_together(
     numbers = list(map(checked_seed, several(seeds) or resolved.seeds))
     wanted = [(each, seed) for each in _of_grid(resolved, grid or {}) for seed in numbers]
     places = {folder.place(Path(runs), each, identity_of(each), seed): (each, seed) for each, seed in wanted}
-    left = {path: member for path, member in places.items() if again or not folder.is_finished(path)}
+    left = {path: member for path, member in places.items() if again or not is_current(path, *member)}
     try:
         while left:
             _refuse([each for each, _ in left.values()])
@@ -76,7 +78,7 @@ def train_together(
             built = [build(each, seed) for each, seed in left.values()]
             if _train(list(left), _noted(built), again=again, watch=watch, began=began):
                 break
-            left = {path: member for path, member in left.items() if not folder.is_finished(path)}
+            left = {path: member for path, member in left.items() if not is_current(path, *member)}
     finally:
         torch.set_num_threads(threads)
     return [Run(path) for path in places]
@@ -112,7 +114,7 @@ def _train(
     with ExitStack() as held:
         for path in paths:
             held.enter_context(claim(path))
-        if not again and any(map(folder.is_finished, paths)):
+        if not again and any(is_of(path, each.data) for path, each in zip(paths, built, strict=True)):
             return False
         records: list[RunFolder] = []
         for path, each in zip(paths, built, strict=True):

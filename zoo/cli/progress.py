@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from zoo.errors import RunError
 from zoo.untrusted.text import inert
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Progress:
             self._bars.remove_task(task)
         if self.enabled:
             trained = (run.result["recipe"], run.seed) in self._trained
-            how = run.status if trained else f"{run.status} earlier, shown from its folder; --again trains anew"
+            how = run.status if trained else _earlier(run)
             self._say(f"{run.result['recipe']} seed {run.seed}: {how} → {run.path}")
             if run.result["non_finite"]:
                 self._say(f"  {run.result['non_finite']['said']}", style="bold")
@@ -83,6 +84,16 @@ class Progress:
     def _say(self, line: str, style: str | None = None) -> None:
         """One line, as it is: a path may hold what the console would take for markup."""
         self.console.print(inert(line), style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def _earlier(run: "Run") -> str:
+    """How a run ended that was not trained now, and whether other code would be used now."""
+    try:
+        other = run.other_code
+    except RunError:  # a record that cannot be read says nothing of it
+        other = "code that cannot be told"
+    by = f", by {other}" if other else ""
+    return f"{run.status} earlier{by}, shown from its folder; --again trains anew"
 
 
 class _Bar:

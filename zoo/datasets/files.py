@@ -41,6 +41,9 @@ REPOSITORIES = {
 }
 
 
+_NO_FILE = SourceFile("")
+
+
 @cache
 def _table() -> Mapping[str, tuple[SourceFile, ...]]:
     # sha256 is that of the file as commonly redistributed, git the blob id in the source repository: for the files of
@@ -56,6 +59,11 @@ def _table() -> Mapping[str, tuple[SourceFile, ...]]:
     return table
 
 
+@cache
+def _by_path() -> Mapping[str, SourceFile]:
+    return {file.path: file for files in _table().values() for file in files}
+
+
 def _rows(table: str) -> Iterator[dict[str, str]]:
     yield from csv.DictReader(files("zoo.datasets").joinpath(table).read_text(encoding="utf-8").splitlines())
 
@@ -67,6 +75,16 @@ def _digests(row: Mapping[str, str]) -> tuple[str, ...]:
 def source_files(name: str) -> tuple[SourceFile, ...]:
     """The files of a data set (`cora`), or of an optional part of it (`cora/geom-gcn`)."""
     return _table()[name]
+
+
+def known_content(path: str, digest: str) -> bool:
+    """Whether a file of this path and digest is one that a data set consists of."""
+    return digest in _by_path().get(path, _NO_FILE).digests
+
+
+def superseded_content(path: str, digest: str) -> str | None:
+    """What is wrong with a file of this path and digest, if it was distributed by mistake."""
+    return _by_path().get(path, _NO_FILE).superseded.get(digest)
 
 
 def source_facts(repository: str, contents: Mapping[str, Content], *, edges: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from zoo.paths import expanded
 from zoo.recipe import text
 from zoo.runs import folder
 from zoo.runs.claim import holder
+from zoo.runs.code import other_code
 from zoo.runs.find import finished_below
 from zoo.runs.record import check_result, check_row, parse_json
 
@@ -65,6 +66,11 @@ class Run:
     def environment(self) -> dict[str, Any]:
         """All of environment.json."""
         return self._json(folder.ENVIRONMENT)
+
+    @property
+    def other_code(self) -> str | None:
+        """Which other code of the zoo computed it, in words; None if the code that runs now did."""
+        return other_code(self.environment)
 
     @cached_property
     def metrics(self) -> "pd.DataFrame":
