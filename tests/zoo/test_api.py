@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 from functools import partial
 
 import numpy as np
@@ -12,7 +13,9 @@ import zoo
 from registry import datasets
 from zoo.errors import RecipeError, RunError, TrainingError
 from zoo.graphs.graph import Graph
+from zoo.identity import OtherData
 from zoo.recipe import where
+from zoo.runs.run import Run
 from zoo.runs.states import Unreadable
 
 SMOKE = [name for name in where.names() if name.startswith("smoke/")]
@@ -325,6 +328,47 @@ def test_a_run_is_not_resumed_on_other_data(own, tmp_path):
         own(resume=True)
     (tmp_path / "labels.txt").write_text("0 1 " * 20)
     assert own(resume=True).status == "finished"
+
+
+def test_a_run_of_other_data_is_not_finished(own, tmp_path):
+    """Data that changed are trained on, with a word, and the older run is kept; the same data are shown."""
+    first = own()
+    assert own().path == first.path
+    assert not list(first.path.parent.glob("*previous*"))
+    (tmp_path / "labels.txt").write_text("1 0 0 1 " * 10)
+    with pytest.warns(OtherData, match="not counted as finished: its data set has changed since"):
+        again = own()
+    assert again.path == first.path
+    before = Run(first.path.parent / "seed-0.previous-1")
+    assert before.environment["data"]["digest"] != again.environment["data"]["digest"]
+    assert own().result["test"] == again.result["test"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        own()
+
+
+def test_runs_of_before_digests_count_where_the_zoo_knows_the_data(own, tmp_path):
+    """Without a digest in the record a shipped data set is what it was; of the user's own that cannot be told."""
+
+    def forget(run):
+        record = {**run.environment, "data": {**run.environment["data"]}}
+        del record["data"]["digest"]
+        (run.path / "environment.json").write_text(json.dumps(record))
+        return (run.path / "result.json").stat().st_mtime_ns
+
+    stamp = forget(zoo.train("smoke/mlp", runs=tmp_path))
+    assert (zoo.train("smoke/mlp", runs=tmp_path).path / "result.json").stat().st_mtime_ns == stamp
+    forget(own())
+    with pytest.warns(OtherData, match="before runs noted what their data held"):
+        own()
+
+
+def test_an_evaluation_on_other_data_says_so(own, tmp_path):
+    """A run is opened on the data of now, which may not be those that it was trained on."""
+    run = own()
+    (tmp_path / "labels.txt").write_text("1 0 0 1 " * 10)
+    with pytest.warns(OtherData, match="its data set has changed since it was trained"):
+        zoo.evaluate(run, plugins=[tmp_path / "own.py"])
 
 
 def test_states_that_cannot_be_read_are_refused(tmp_path):

@@ -90,8 +90,8 @@ def _earlier(run: "Run") -> str:
     """How a run ended that was not trained now, and whether other code would be used now."""
     try:
         other = run.other_code
-    except RunError:  # a record that cannot be read says nothing of it
-        other = "code that cannot be told"
+    except RunError:  # its record says nothing of it
+        other = None
     by = f", by {other}" if other else ""
     return f"{run.status} earlier{by}, shown from its folder; --again trains anew"
 

@@ -59,6 +59,14 @@ def is_finished(path: Path) -> bool:
     return os.path.isfile(path / RESULT)  # noqa: PTH113 (Path.is_file raises where it may not look)
 
 
+def finished_at(path: Path) -> int | None:
+    """When the run in a folder was finished, in the file system's nanoseconds; None if it is not."""
+    try:
+        return (path / RESULT).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
 def failure_of(path: Path) -> str | None:
     """Why the run in a folder broke off; None if it is finished, or no error is known of."""
     if is_finished(path) or not (path / FAILURE).is_file():

@@ -3,12 +3,13 @@
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from registry import TABLES
 from zoo.errors import RecipeError, RunError
+from zoo.identity import recorded_data
 from zoo.recipe import text
 from zoo.recipe.flat import flat, in_words
 from zoo.runs import folder
@@ -41,6 +42,11 @@ class _Read:
     def identity(self) -> str:
         return self.run.result["identity"]
 
+    @property
+    def content(self) -> str:
+        """The beginning of the digest of the data that it was trained on."""
+        return str(recorded_data(self.run.path).get("digest", ABSENT)).removeprefix("blake2b:")[:8]
+
 
 def cells_of_runs(paths: Sequence[str | Path]) -> list[Cell]:
     """Group finished runs into cells: those on one ground together, in the order of their labels.
@@ -51,8 +57,7 @@ def cells_of_runs(paths: Sequence[str | Path]) -> list[Cell]:
     Raises: RunError if there is no finished run, one cannot be read, or the same run is found twice.
     """
     by_ground: dict[Ground, dict[str, list[_Read]]] = {}
-    for path in find(paths, "compare"):
-        run = _read(Run(path))
+    for run in _by_content([_read(Run(path)) for path in find(paths, "compare")]):
         by_ground.setdefault(run.ground, {}).setdefault(run.name, []).append(run)
     cells: list[Cell] = []
     for by_name in by_ground.values():
@@ -61,6 +66,20 @@ def cells_of_runs(paths: Sequence[str | Path]) -> list[Cell]:
         places = labels([run.name for run in first], [run.fields for run in first], [run.identity for run in first])
         cells += _sorted([_cell(axes, group) for axes, group in zip(places, groups, strict=True)])
     return cells
+
+
+def _by_content(runs: Sequence[_Read]) -> list[_Read]:
+    """The runs, on grounds of their own where the same recipe and seed was trained on a data set that has changed."""
+    contents: dict[tuple[str, int], set[str]] = {}
+    for run in runs:
+        contents.setdefault((run.identity, run.run.seed), set()).add(run.content)
+    changed = {identity for (identity, _), found in contents.items() if len(found) > 1}
+    return [
+        replace(run, ground=replace(run.ground, dataset=f"{run.ground.dataset}, content {run.content}"))
+        if run.identity in changed
+        else run
+        for run in runs
+    ]
 
 
 def _sorted(cells: Sequence[Cell]) -> list[Cell]:

@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 from zoo.errors import RunError
+from zoo.identity import recorded_data
 from zoo.runs import folder
 from zoo.runs.claim import claim
 from zoo.untrusted.zips import check_members
@@ -26,12 +27,10 @@ def pack(path: Path) -> bytes:
 def unpack(parcel: bytes, path: Path) -> None:
     """Make the run folder that was packed, all of it at once: nobody sees half of it.
 
-    A finished run that is there already is left as it is; anything else is moved aside.
+    A finished run of the same data that is there already is left as it is; anything else is moved aside.
     Raises: RunBusy while another process trains that run; RunError if the folder cannot be made.
     """
     with claim(path):
-        if folder.is_finished(path):
-            return
         draft = path.with_name(f".{path.name}.arriving")
         try:
             if draft.exists():  # left by a process that died here
@@ -40,6 +39,9 @@ def unpack(parcel: bytes, path: Path) -> None:
             with zipfile.ZipFile(BytesIO(parcel)) as archive:
                 check_members(archive.infolist(), most=_MEMBERS)
                 archive.extractall(draft)
+            if folder.is_finished(path) and recorded_data(path).get("digest") == recorded_data(draft).get("digest"):
+                shutil.rmtree(draft)
+                return
             folder.move_aside(path)
             draft.rename(path)
         except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:

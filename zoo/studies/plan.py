@@ -7,8 +7,8 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from zoo import api
 from zoo.errors import RecipeError
+from zoo.identity import Digests, identity_of, is_current
 from zoo.recipe.load import load
 from zoo.recipe.schema import Recipe
 from zoo.runs import folder
@@ -23,18 +23,22 @@ State = Literal["finished", "failed", "running", "waiting"]
 
 @dataclass(frozen=True)
 class Planned:
-    """One run of a study. path: its folder, where it is or will be; title: its place in the study, in words."""
+    """One run of a study. path: its folder, where it is or will be; title: its place in the study, in words.
+
+    outdated: the time of a result that is there, and is of other data than the recipe's data set holds now.
+    """
 
     title: str
     recipe: Recipe
     seed: int
     split: int | None
     path: Path
+    outdated: int | None = None
 
     @property
     def finished(self) -> bool:
         """Whether it has its result."""
-        return folder.is_finished(self.path)
+        return folder.is_finished(self.path) and folder.finished_at(self.path) != self.outdated
 
     @property
     def failure(self) -> str | None:
@@ -166,6 +170,7 @@ class Plan:
         self.study = study
         self.root = Path(runs)
         self._elsewhere = _finished_below(self.root)
+        self._digests: Digests = {}
         self._known: dict[tuple[str, int], Planned] = {}
         self._retrying = False
         self._tried: set[Path] = set()
@@ -207,12 +212,15 @@ class Plan:
 
     def planned(self, recipe: Recipe, seed: int, split: int | None, title: str) -> Planned:
         """The run of a recipe with a seed: one for all recipes of equal identity, in this plan or trained before."""
-        key = api.identity_of(recipe), seed
+        key = identity_of(recipe), seed
         known = self._known.get(key)
         if known is None:
             own = folder.place(self.root, recipe, *key)
             path = own if folder.is_finished(own) else self._elsewhere.get(key, own)
-            known = self._known[key] = Planned(title, recipe, seed, split, path)
+            outdated = None
+            if folder.is_finished(path) and not is_current(path, recipe, seed, self._digests):
+                path, outdated = own, folder.finished_at(own)
+            known = self._known[key] = Planned(title, recipe, seed, split, path, outdated)
         said = f"{title or known.recipe.name}, seed {seed}" + ("" if split is None else f", split {split}")
         return replace(known, title=said, split=split)
 

@@ -22,10 +22,11 @@ def no_terminal(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def run(path: Path, **result: Any) -> Any:
+def run(path: Path, other_code: str | None = None, **result: Any) -> Any:
     """What `Progress` asks of a run."""
     values = {"recipe": "smoke/res-gcn", "non_finite": None, **result}
-    return SimpleNamespace(result=values, seed=3, status=result.get("status", "finished"), path=path)
+    status = result.get("status", "finished")
+    return SimpleNamespace(result=values, seed=3, status=status, path=path, other_code=other_code)
 
 
 def table() -> Table:
@@ -84,6 +85,13 @@ def test_a_run_that_was_there_already_is_told_from_a_new_one(capsys, tmp_path):
     capsys.readouterr()
     progress.ended(run(tmp_path))
     assert "finished earlier, shown from its folder; --again trains anew" in capsys.readouterr().err
+
+
+def test_an_earlier_run_of_other_code_is_called_so(capsys, tmp_path):
+    """The commit of a run that another version computed is in the line; it is not trained anew by itself."""
+    Progress(enabled=True).ended(run(tmp_path, "other code, commit fedcba9876"))
+    said = "finished earlier, by other code, commit fedcba9876, shown from its folder; --again trains anew"
+    assert said in capsys.readouterr().err
 
 
 def test_the_first_bad_block_is_said(capsys, tmp_path):

@@ -67,6 +67,17 @@ def test_trained_runs_are_compared(tmp_path):
     assert deep.ground.dataset == "karate"  # a data set without options is its name
 
 
+def test_a_data_set_that_changed_is_another_ground(finished, tmp_path):
+    """A recipe and seed trained on two contents of its data set are two cells, and never one table."""
+    for root in ("a", "b"):
+        finished(root=root, environment={"data": {"digest": f"blake2b:{root * 10}"}})
+    cells = cells_of_runs([tmp_path / "a", tmp_path / "b"])
+    assert len(cells) == 2
+    assert {cell.ground.dataset.partition(", content ")[2] for cell in cells} == {"a" * 8, "b" * 8}
+    (alone,) = cells_of_runs([tmp_path / "a"])
+    assert "content" not in alone.ground.dataset
+
+
 def test_folders_and_folders_above_them(finished, tmp_path):
     """Named themselves or found below, each once, seeds in the order of their numbers."""
     paths = [finished(seed=seed) for seed in (10, 2)]

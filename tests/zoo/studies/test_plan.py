@@ -1,10 +1,12 @@
 """What a study has still to train, told from the folders alone."""
 
 import json
+import os
 
 import pytest
 
 from zoo import api
+from zoo.identity import OtherData
 from zoo.recipe.load import load
 from zoo.runs import folder
 from zoo.runs.claim import claim
@@ -42,6 +44,21 @@ def test_runs_come_arm_by_arm_split_by_split(tmp_path):
         recipe = load("smoke/res-gcn", {"model.depth": run.recipe.model.options["depth"], "split.seed": run.split})
         assert run.path == folder.place(tmp_path, recipe, api.identity_of(recipe), run.seed)
     assert len({run.path for run in runs}) == 8
+
+
+def test_a_run_of_other_data_is_still_to_be_trained(tmp_path, finish, monkeypatch):
+    """Its result counts for nothing until another is there; for each data set and seed the data are loaded once."""
+    for run in Plan(study(), tmp_path).runs():
+        finish(run)
+        record = {"data": {"digest": "blake2b:old", "files": {"own/table": "sha256:0"}}}
+        (run.path / "environment.json").write_text(json.dumps(record))
+    with pytest.warns(OtherData, match="its data set has changed since"):
+        plan = Plan(study(), tmp_path)
+    assert [run.state for run in plan.runs()] == ["waiting", "waiting"]
+    one, other = plan.runs()
+    monkeypatch.setattr("zoo.identity.load_data", lambda *_: pytest.fail("the data were loaded again"))
+    os.utime(one.path / folder.RESULT, ns=(1, 1))  # as if it had just been trained
+    assert [run.finished for run in (one, other)] == [True, False]
 
 
 def test_without_numbers_each_seed_has_its_own_split(tmp_path):
