@@ -5,26 +5,23 @@ sources; in their order stands everything that is [entries, heads]. values: [sou
 and those that are not there have no rows. first, last, part: see `zoo.compiled.engine.over_rows`.
 """
 
-import math
-
 import numpy as np
 
-from zoo.compiled.engine import Array, compiled, inlined
+from zoo.compiled.engine import Array, compiled, compiled_as_written, inlined
 
 
 @compiled
-def _below(logits: Array, begin: int, end: int, shift: Array, i: int, known: bool) -> None:
-    """Subtract shift[i] from the logits of row i; unless it is known, set it to the largest of each head first."""
-    if not known:
-        for h in range(shift.shape[1]):
-            shift[i, h] = -np.inf
-        for t in range(begin, end):
-            for h in range(shift.shape[1]):
-                if logits[t, h] > shift[i, h]:  # where NaN stands it is passed over here, and kept below
-                    shift[i, h] = logits[t, h]
+def _below(logits: Array, begin: int, end: int, largest: Array) -> None:
+    """Subtract from the logits of a row the largest of each head, which is left in `largest`."""
+    for h in range(len(largest)):
+        largest[h] = -np.inf
     for t in range(begin, end):
-        for h in range(shift.shape[1]):
-            logits[t, h] -= shift[i, h]
+        for h in range(len(largest)):
+            if logits[t, h] > largest[h]:  # where NaN stands it is passed over here, and kept below
+                largest[h] = logits[t, h]
+    for t in range(begin, end):
+        for h in range(len(largest)):
+            logits[t, h] -= largest[h]
 
 
 @inlined
@@ -44,7 +41,7 @@ def _weigh(offsets: Array, columns: Array, entries: Array, weights: Array, x: Ar
         for h in range(heads):
             weight_one, weight_two = weights[at_one, h], weights[at_two, h]
             for k in range(d):
-                totals[h, k] += weight_one * x[one, h, k] + weight_two * x[two, h, k]
+                totals[h, k] = totals[h, k] + weight_one * x[one, h, k] + weight_two * x[two, h, k]
         t += 2
     if t < end:
         one, at_one = columns[t], entries[t] if entries.shape[0] else t
@@ -71,24 +68,22 @@ def static_logits(
     scores: Array,
     numbers: Array,
     logits: Array,
-    shift: Array,
-    known: bool,
     first: int,
     last: int,
     part: int,
 ) -> None:
-    """Set logits to leaky(scores[j, 0] + scores[i, 1]) − shift[i], see `_below`; scores: [sources, 2, heads].
+    """Set logits to leaky(scores[j, 0] + scores[i, 1]) less the row's largest; scores: [sources, 2, heads].
 
     numbers: the leaky ReLU's slope.
     """
-    slope = numbers[0]
+    slope, largest = numbers[0], np.empty(logits.shape[1], logits.dtype)
     for i in range(first, last):
         for t in range(offsets[i], offsets[i + 1]):
             j = columns[t]
             for h in range(logits.shape[1]):
                 sum_ = scores[j, 0, h] + scores[i, 1, h]
                 logits[t, h] = sum_ if sum_ > 0 else slope * sum_
-        _below(logits, offsets[i], offsets[i + 1], shift, i, known)
+        _below(logits, offsets[i], offsets[i + 1], largest)
 
 
 @compiled
@@ -100,17 +95,15 @@ def dynamic_logits(
     attention: Array,
     numbers: Array,
     logits: Array,
-    shift: Array,
-    known: bool,
     first: int,
     last: int,
     part: int,
 ) -> None:
-    """Set logits to Σ_k attention[·, k] leaky(values[j, ·, k] + targets[i, ·, k]) − shift[i], see `_below`.
+    """Set logits to Σ_k attention[·, k] leaky(values[j, ·, k] + targets[i, ·, k]) less the row's largest.
 
     targets: [rows, heads, d]. attention: [heads, d]. numbers: the leaky ReLU's slope.
     """
-    slope = numbers[0]
+    slope, largest = numbers[0], np.empty(logits.shape[1], logits.dtype)
     for i in range(first, last):
         for t in range(offsets[i], offsets[i + 1]):
             j = columns[t]
@@ -120,10 +113,10 @@ def dynamic_logits(
                     sum_ = values[j, h, k] + targets[i, h, k]
                     total += attention[h, k] * (sum_ if sum_ > 0 else slope * sum_)
                 logits[t, h] = total
-        _below(logits, offsets[i], offsets[i + 1], shift, i, known)
+        _below(logits, offsets[i], offsets[i + 1], largest)
 
 
-@compiled
+@compiled_as_written
 def attention_forward(
     offsets: Array,
     columns: Array,
@@ -134,24 +127,25 @@ def attention_forward(
     bias: Array,
     skip: Array,
     numbers: Array,
-    shift: Array,
     y: Array,
     mask: Array,
     first: int,
     last: int,
     part: int,
 ) -> None:
-    """Set y to share·act(z) + skip_share·skip, mask to z > 0, and add the logarithm of the softmax's divisor to shift.
+    """Set y to share·act(z) + skip_share·skip, and mask to z > 0.
 
     z = Σ_j p_ij m_ij values[j] + bias, with p the powers, exp(logits), divided by their sum in the row, and m the
     dropout: scale where keep, bool [entries, heads], else 0. act(z) is z where z > 0, else slope·z. bias: [width],
-    with width = heads·d; skip, y: [rows, width]; mask: bool, of that shape. shift: [rows, heads]. numbers: slope,
-    share, skip_share, scale.
+    with width = heads·d; skip, y: [rows, width]; mask: bool, of that shape. numbers: slope, share, skip_share, scale.
+
+    Compiled as it is written, so that PyTorch's sparse products, where they round every term, give the same bits: in
+    deep networks without a normaliser attention tells differences of one bit apart.
     """
     slope, share, skip_share, scale = numbers
     heads, d = values.shape[1], values.shape[2]
     totals, divisors = np.empty((heads, d), values.dtype), np.empty(heads, values.dtype)
-    total, one = totals.reshape(-1), values.dtype.type(1)
+    total = totals.reshape(-1)
     for i in range(first, last):
         begin, end = offsets[i], offsets[i + 1]
         for h in range(heads):
@@ -159,14 +153,11 @@ def attention_forward(
         for t in range(begin, end):
             for h in range(heads):
                 divisors[h] += powers[t, h]
+        for t in range(begin, end):
+            for h in range(heads):
+                powers[t, h] /= divisors[h]
         _drop(begin, end, keep, scale, powers)
         _weigh(offsets, columns, in_place, powers, values, i, totals)
-        if begin < end:
-            for h in range(heads):
-                factor = one / divisors[h]
-                shift[i, h] += math.log(divisors[h])
-                for k in range(d):
-                    totals[h, k] *= factor
         if bias.shape[0]:
             for k in range(total.shape[0]):
                 total[k] += bias[k]
@@ -193,28 +184,49 @@ def _softmax_backward(
     scale: float,
     weights: Array,
     dlogits: Array,
-    means: Array,
+    sums: Array,
+    near: Array,
     i: int,
 ) -> None:
     """In row i set dlogits to the gradient at the logits, from dz at the sum, and weights to those after dropout.
 
-    weights: the softmax. means: [heads], written to.
+    weights: exp(logits). sums: [4, heads] and near: [heads], written to.
+
+    A logit's gradient is p_j (m_j dz·v_j − Σ_l p_l m_l dz·v_l), m being the dropout. The values are taken relative to
+    those of a neighbour of the largest logit: where neighbours are nearly alike, the rounding of what they have in
+    common would be larger than the difference. Without dropout, which drops of this, too, it cancels.
     """
     begin, end, nought = offsets[i], offsets[i + 1], values.dtype.type(0)
-    for h in range(means.shape[0]):
-        means[h] = 0
+    divisors, common, means, kept = sums
+    for h in range(values.shape[1]):
+        divisors[h] = common[h] = means[h] = kept[h] = 0
+        near[h] = columns[begin] if begin < end else 0
+    for t in range(begin, end):
+        for h in range(values.shape[1]):
+            divisors[h] += weights[t, h]
+            if weights[t, h] == 1:
+                near[h] = columns[t]
     for t in range(begin, end):
         j = columns[t]
         for h in range(values.shape[1]):
+            weights[t, h] /= divisors[h]
             total = nought
             for k in range(values.shape[2]):
-                total += dz[i, h, k] * values[j, h, k]
+                total += dz[i, h, k] * (values[j, h, k] - values[near[h], h, k])
             if keep.shape[0]:
                 total *= scale if keep[t, h] else nought
+                kept[h] += weights[t, h] * (scale if keep[t, h] else nought)
             dlogits[t, h] = total
             means[h] += weights[t, h] * total
+    if keep.shape[0] and begin < end:
+        for h in range(values.shape[1]):
+            for k in range(values.shape[2]):
+                common[h] += dz[i, h, k] * values[near[h], h, k]
+        for t in range(begin, end):
+            for h in range(values.shape[1]):
+                dlogits[t, h] += common[h] * ((scale if keep[t, h] else nought) - kept[h])
     for t in range(begin, end):
-        for h in range(means.shape[0]):
+        for h in range(values.shape[1]):
             dlogits[t, h] = weights[t, h] * (dlogits[t, h] - means[h])
     _drop(begin, end, keep, scale, weights)
 
@@ -237,17 +249,17 @@ def static_backward_rows(
 ) -> None:
     """Set dlogits to the gradient at scores[j, 0] + scores[i, 1], dtargets to its sum in each row: [rows, heads].
 
-    dz: [rows, heads, d]. weights: the softmax, then those after dropout. numbers: the leaky ReLU's slope, and scale.
+    dz: [rows, heads, d]. weights: exp(logits), then the softmax after dropout. numbers: the slope, and scale.
     """
     slope, one = numbers[0], values.dtype.type(1)
-    means = np.empty(values.shape[1], values.dtype)
+    sums, near = np.empty((4, values.shape[1]), values.dtype), np.empty(values.shape[1], np.intp)
     for i in range(first, last):
-        _softmax_backward(offsets, columns, values, dz, keep, numbers[1], weights, dlogits, means, i)
-        for h in range(means.shape[0]):
+        _softmax_backward(offsets, columns, values, dz, keep, numbers[1], weights, dlogits, sums, near, i)
+        for h in range(sums.shape[1]):
             dtargets[i, h] = 0
         for t in range(offsets[i], offsets[i + 1]):
             j = columns[t]
-            for h in range(means.shape[0]):
+            for h in range(sums.shape[1]):
                 dlogits[t, h] *= one if scores[j, 0, h] + scores[i, 1, h] > 0 else slope
                 dtargets[i, h] += dlogits[t, h]
 
@@ -326,12 +338,13 @@ def dynamic_backward_rows(
     """
     slope = numbers[0]
     heads, d = values.shape[1], values.shape[2]
-    means, slants = np.empty(heads, values.dtype), np.empty((heads, d), values.dtype)
+    sums, near = np.empty((4, heads), values.dtype), np.empty(heads, np.intp)
+    slants = np.empty((heads, d), values.dtype)
     for h in range(heads):
         for k in range(d):
             dattention[part, h, k] = 0
     for i in range(first, last):
-        _softmax_backward(offsets, columns, values, dz, keep, numbers[1], weights, dlogits, means, i)
+        _softmax_backward(offsets, columns, values, dz, keep, numbers[1], weights, dlogits, sums, near, i)
         for h in range(heads):
             for k in range(d):
                 slants[h, k] = 0

@@ -69,9 +69,9 @@ class Attention(NamedTuple):
 def attention_block(graph: Any, x: Tensor, attention: Attention, skip: Tensor | None, epilogue: Epilogue) -> Tensor:
     """share·act(z) + skip_share·skip; x: [sources, in], skip and the result: [nodes, out].
 
-    One operator, which saves x, one mask and a number per node and head, where the graph's kernel fuses it; else, and
-    for what that does not cover (half precision, function transforms, samples, scores of other kinds, features that are
-    zero nearly everywhere), the same step by step. Dropout draws the same numbers in both.
+    One operator, which saves x and one mask, where the graph's kernel fuses it; else, and for what that does not cover
+    (half precision, function transforms, samples, scores of other kinds, features that are zero nearly everywhere), the
+    same step by step. Dropout draws the same numbers in both.
     """
     loops = _loops(graph, x, attention, skip)
     if loops is None:
@@ -117,14 +117,13 @@ def _step_by_step(
     """Attention without the bias, [nodes, heads, d]; keep, bool [entries, heads], is drawn where it is None."""
     values = per_head(x, attention.weight)
     scores = attention.scores.of(graph, x, attention.weight, values, attention.first, attention.second)
-    weights = graph.edge_softmax(scores)
-    if keep is None:
-        weights = functional.dropout(weights, attention.dropout)
-    else:
-        by_edge = torch.empty_like(keep)
-        by_edge[graph.structure.incoming.edges.long()] = keep
-        weights = weights * by_edge * scale
-    return graph.attend(values, weights)
+    factors = None
+    if keep is not None:
+        factors = torch.empty_like(scores)
+        factors[graph.structure.incoming.edges.long()] = keep.to(scores.dtype) * scale
+    elif attention.dropout:
+        factors = functional.dropout(torch.ones_like(scores), attention.dropout)
+    return graph.softmax_sum(values, scores, factors)
 
 
 def _merged(z: Tensor, attention: Attention) -> Tensor:
@@ -174,9 +173,9 @@ class _Attention(Function):
         """Compute the result."""
         loops = plan.loops(plan.graph, x, weight, first, second, plan.scores.slope)
         through = x if plan.skip_is_x else skip
-        y, mask, shift = loops.forward(bias, through, plan.epilogue, plan.keep, plan.scale, plan.record)
+        y, mask = loops.forward(bias, through, plan.epilogue, plan.keep, plan.scale, plan.record)
         if plan.record:
-            ctx.save_for_backward(x, weight, first, second, bias, mask, shift)
+            ctx.save_for_backward(x, weight, first, second, bias, mask)
             ctx.plan = plan
         return y
 
@@ -191,12 +190,12 @@ class _Attention(Function):
 
 def _first_order(ctx: Any, dy: Tensor) -> list[Tensor | None]:
     """∂/∂x, ∂/∂weight, ∂/∂first, ∂/∂second, ∂/∂bias by the kernel's loops."""
-    x, weight, first, second, _, mask, shift = ctx.saved_tensors
+    x, weight, first, second, _, mask = ctx.saved_tensors
     plan: _Plan = ctx.plan
     kernel = plan.graph._kernel
     dz, dbias = kernel.epilogue_backward(dy, mask, plan.epilogue)
     loops = plan.loops(plan.graph, x, weight, first, second, plan.scores.slope)
-    dvalues, dfirst, dsecond, dtargets = loops.backward(dz, shift, plan.keep, plan.scale)
+    dvalues, dfirst, dsecond, dtargets = loops.backward(dz, plan.keep, plan.scale)
     joined, dx = joined_heads(weight), None
     if ctx.needs_input_grad[0]:
         through = dy if plan.skip_is_x else None

@@ -30,12 +30,12 @@ class AttentionLoops(ABC):
         self.values = torch.mm(x, joined_heads(weight), out=h).view(len(x), self.heads, self.d)
 
     @abstractmethod
-    def logits(self, out: Tensor, shift: Tensor, known: bool) -> None:
-        """Set `out` to the scores less shift, which is the largest of each row and head, to be set, or known."""
+    def logits(self, out: Tensor) -> None:
+        """Set `out` to the scores, from each row's and head's of which the largest has been subtracted."""
 
     @abstractmethod
     def backward(
-        self, dz: Tensor, shift: Tensor, keep: Tensor | None, scale: float
+        self, dz: Tensor, keep: Tensor | None, scale: float
     ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """∂/∂ the values [sources, heads·d], the first and the second of the parameters, and of x W_t [nodes, heads·d].
 
@@ -50,32 +50,34 @@ class AttentionLoops(ABC):
         keep: Tensor | None,
         scale: float,
         record: bool,
-    ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """share·act(z) + skip_share·skip; to `record`, where z > 0; per row and head what logits are shifted by."""
+    ) -> tuple[Tensor, Tensor | None]:
+        """share·act(z) + skip_share·skip; to `record`, where z > 0."""
         shape, dtype = torch.Size((self.nodes, self.heads * self.d)), self.x.dtype
         take = self.kernel.buffers.take
-        y, shift = take(shape, dtype), take(torch.Size((self.nodes, self.heads)), dtype)
+        y = take(shape, dtype)
         mask = take(shape, torch.bool) if record and epilogue.slope != 1 else None
-        powers = self._softmax(shift, known=False)
         self._over_rows(
             compiled.attention_forward,
             self.values,
-            powers,
+            self._powers(),
             array(keep, torch.bool),
             array(None, torch.int32, dimensions=1),
             array(bias, dtype, dimensions=1),
             array(skip, dtype),
             numbers(dtype, *epilogue, scale),
-            shift,
             y,
             array(mask, torch.bool),
         )
-        return y, mask, shift
+        return y, mask
 
-    def _softmax(self, shift: Tensor, known: bool) -> Tensor:
-        """exp(logits), [entries, heads]: where the shift is known, the softmax."""
+    def _powers(self) -> Tensor:
+        """exp(logits), [entries, heads].
+
+        Both passes find the largest of each row and divide by the sum: the logarithm of the softmax's divisor, kept
+        in one number together with the largest, would be rounded away where scores are large.
+        """
         powers = self._entries("weights")
-        self.logits(powers, shift, known)
+        self.logits(powers)
         return powers.exp_()
 
     def _entries(self, name: str) -> Tensor:
@@ -93,11 +95,11 @@ class AttentionLoops(ABC):
         shares = parts(self.kernel.structure.rows(reverse).count, self.heads * self.d)
         return self.x.new_empty(shares, self.heads, self.d)
 
-    def _prepare(self, dz: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """By heads dz, the softmax, and room for the gradients at the logits and at the values."""
+    def _prepare(self, dz: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """By heads dz, exp(logits), and room for the gradients at the logits and at the values."""
         dvalues = self.kernel.scratch("dh", (len(self.x), self.heads * self.d), dz.dtype)
         by_head = dz.view(-1, self.heads, self.d)
-        return by_head, self._softmax(shift, known=True), self._entries("dlogits"), dvalues.view_as(self.values)
+        return by_head, self._powers(), self._entries("dlogits"), dvalues.view_as(self.values)
 
 
 class StaticLoops(AttentionLoops):
@@ -107,16 +109,16 @@ class StaticLoops(AttentionLoops):
         super().__init__(*arguments)
         self.scores = node_scores(self.x, self.weight, self.first, self.second)
 
-    def logits(self, out: Tensor, shift: Tensor, known: bool) -> None:
+    def logits(self, out: Tensor) -> None:
         """The sum of two scores per edge, through the leaky ReLU."""
         slope = numbers(out.dtype, self.slope)
-        self._over_rows(compiled.static_logits, self.scores, slope, out, shift, known)
+        self._over_rows(compiled.static_logits, self.scores, slope, out)
 
     def backward(
-        self, dz: Tensor, shift: Tensor, keep: Tensor | None, scale: float
+        self, dz: Tensor, keep: Tensor | None, scale: float
     ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """One pass over the in-edges, one over the out-edges."""
-        dz, weights, dlogits, dvalues = self._prepare(dz, shift)
+        dz, weights, dlogits, dvalues = self._prepare(dz)
         dtargets = self.kernel.scratch("dtargets", (self.nodes, self.heads), dz.dtype)
         dsource, dtarget = self._parts(True), self._parts(True)
         self._over_rows(
@@ -159,16 +161,16 @@ class DynamicLoops(AttentionLoops):
             torch.mm(self.x[: self.nodes], joined_heads(self.second), out=out)
             self.targets = out.view(self.nodes, self.heads, self.d)
 
-    def logits(self, out: Tensor, shift: Tensor, known: bool) -> None:
+    def logits(self, out: Tensor) -> None:
         """One dot product per edge and head."""
         slope = numbers(out.dtype, self.slope)
-        self._over_rows(compiled.dynamic_logits, self.values, self.targets, self.first, slope, out, shift, known)
+        self._over_rows(compiled.dynamic_logits, self.values, self.targets, self.first, slope, out)
 
     def backward(
-        self, dz: Tensor, shift: Tensor, keep: Tensor | None, scale: float
+        self, dz: Tensor, keep: Tensor | None, scale: float
     ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """One pass over the in-edges, one over the out-edges."""
-        dz, weights, dlogits, dvalues = self._prepare(dz, shift)
+        dz, weights, dlogits, dvalues = self._prepare(dz)
         dtargets = self.kernel.scratch("dtargets", self.targets.shape, dz.dtype)
         dattention = self._parts(False)
         slope_and_scale = numbers(dz.dtype, self.slope, scale)

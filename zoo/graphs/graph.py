@@ -13,7 +13,7 @@ from zoo.errors import BuildError
 from zoo.graphs.choice import choose_kernel, make_kernel
 from zoo.graphs.eigenvalue import second_eigenvalue
 from zoo.graphs.kernel import Kernel, KernelName, Norm, Structure, SubspaceName
-from zoo.graphs.operators import EdgeAdd, EdgeGather, EdgeSoftmax, EdgeSum, NeighbourSum, WeightedSum
+from zoo.graphs.operators import EdgeAdd, EdgeGather, EdgeSoftmax, EdgeSum, NeighbourSum, SoftmaxSum, WeightedSum
 from zoo.graphs.population import Population
 from zoo.graphs.scaling import Scaling, by_degrees, of_sample
 from zoo.graphs.segments import graph_ids, segment_max, segment_mean, segment_softmax, segment_sum
@@ -265,9 +265,20 @@ class Graph:
         it are both without bias, so that their ratio tends to that of the whole graph.
         """
         self._check("edge_softmax", scores, self.edges)
-        flat, chances = _flat(scores), self._inverse_chances[1]
-        p: Any = EdgeSoftmax.apply(flat if chances is None else flat + chances.log().to(flat)[:, None], self.structure)
+        p: Any = EdgeSoftmax.apply(self._counted(_flat(scores)), self.structure)
         return p.reshape(scores.shape).to(scores.dtype)
+
+    def softmax_sum(self, values: Tensor, scores: Tensor, factors: Tensor | None = None) -> Tensor:
+        """`attend` by the `edge_softmax` of scores [edges, heads], times factors [edges, heads] that have no gradient.
+
+        In one, the gradient is exact where neighbours are alike and large; of the two, one after the other, it is not.
+        """
+        self._check("softmax_sum", values, self.sources)
+        self._check("softmax_sum", scores, self.edges)
+        x = _computed(values)
+        factors = None if factors is None else factors.to(x.dtype)
+        y: Any = SoftmaxSum.apply(x, self._counted(scores.to(x.dtype)), factors, self._kernel)[0]  # pyright: ignore
+        return y.to(values.dtype)
 
     def attend(self, values: Tensor, weights: Tensor) -> Tensor:
         """Σ over in-edges of weight times source value.
@@ -322,6 +333,11 @@ class Graph:
     def at_destinations(self, x: Tensor) -> Tensor:
         """Features at the nodes that are destinations: x [sources, …] to [nodes, …]; on a whole graph, x itself."""
         return x[: self.nodes] if self._is_block else x
+
+    def _counted(self, scores: Tensor) -> Tensor:
+        """On a sample with the logarithm of what each edge counts; scores: [edges, heads]."""
+        chances = self._inverse_chances[1]
+        return scores if chances is None else scores + chances.log().to(scores)[:, None]
 
     @property
     def _kernel(self) -> Kernel:

@@ -206,9 +206,7 @@ class EdgeSoftmax(Function):
     def backward(ctx: Any, dp: Tensor) -> Any:
         """Compute the gradients by operators of this file."""
         (p,) = ctx.saved_tensors
-        weighted = p * dp
-        total = EdgeGather.apply(EdgeSum.apply(weighted, ctx.structure, False), ctx.structure, False)
-        return weighted - p * total, None
+        return _softmax_backward(p, dp, ctx.structure), None
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, scores: Tensor, structure: Structure) -> Any:
@@ -216,9 +214,64 @@ class EdgeSoftmax(Function):
         return _side_by_side(EdgeSoftmax, info, in_dims, (scores,), (structure,))
 
 
+class SoftmaxSum(Function):
+    """y[v] = Σ_e p_e m_e x[u] over the in-edges e = (u, v) of v, and p, the softmax of the scores, [edges, heads].
+
+    x: [sources, heads, d]. factors: m, of a dropout, [edges, heads]; None is 1. Apart from each other, the gradient at
+    p would be rounded before p's mean of it is taken off: where neighbours are nearly alike, next to nothing is left.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, scores: Tensor, factors: Tensor | None, kernel: Kernel) -> tuple[Tensor, Tensor]:
+        """Compute the result."""
+        p: Any = EdgeSoftmax.apply(scores, kernel.structure)
+        with _full_precision(x):
+            return kernel.weighted_sum(x, p if factors is None else p * factors, False), p
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Keep what the backward pass needs."""
+        ctx.set_materialize_grads(False)
+        x, _, factors, ctx.kernel = inputs
+        ctx.save_for_backward(x, factors, output[1])
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor | None, dp: Tensor | None) -> Any:
+        """Compute the gradients by operators of this file, that at the scores in double precision."""
+        x, factors, p = ctx.saved_tensors
+        dx = dscores = None
+        if dy is not None and ctx.needs_input_grad[0]:
+            dx = WeightedSum.apply(dy, p if factors is None else p * factors, ctx.kernel, True)
+        if dy is not None and ctx.needs_input_grad[1]:
+            found = EdgeDot.apply(x.double(), dy.double(), ctx.kernel)
+            found = found if factors is None else found * factors
+            dp = found if dp is None else found + dp
+        if dp is not None and ctx.needs_input_grad[1]:
+            dscores = _softmax_backward(p.double(), dp.double(), ctx.kernel.structure).to(p.dtype)
+        return dx, dscores, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, x: Tensor, scores: Tensor, factors: Tensor | None, kernel: Kernel) -> Any:
+        """Members side by side as heads."""
+        if factors is None:
+            return _side_by_side(SoftmaxSum, info, in_dims, (x, scores), (None, kernel))
+        return _side_by_side(SoftmaxSum, info, in_dims, (x, scores, factors), (kernel,))
+
+
+def _softmax_backward(p: Tensor, dp: Tensor, structure: Structure) -> Tensor:
+    """The gradient at the scores, p_e (dp_e − Σ p dp)."""
+
+    def mean(dp: Tensor) -> Tensor:
+        return EdgeGather.apply(EdgeSum.apply(p * dp, structure, False), structure, False)  # pyright: ignore
+
+    # Any constant may be taken off first: where it is their mean, no rounding of what all dp have in common is left.
+    dp = dp - mean(dp.detach()).detach()
+    return p * (dp - mean(dp))
+
+
 def _side_by_side(
     operator: Any, info: Any, in_dims: Any, tensors: tuple[Tensor, ...], arguments: tuple[Any, ...]
-) -> tuple[Tensor, int]:
+) -> tuple[Any, Any]:
     """An operator on the tensors of several members of a `torch.vmap`, as one on tensors that are so much wider.
 
     All operators act on each column, or each head, by itself, and the second dimension is that of columns or heads: a
@@ -230,8 +283,10 @@ def _side_by_side(
         lying = tensor.unsqueeze(1) if place is None else tensor.movedim(place, 1)
         lying = lying.expand(-1, members, *lying.shape[2:])
         wide.append(lying.flatten(1, 2))
-    result: Tensor = operator.apply(*wide, *arguments)
-    return result.unflatten(1, (members, -1)), 1
+    result = operator.apply(*wide, *arguments)
+    if isinstance(result, Tensor):
+        return result.unflatten(1, (members, -1)), 1
+    return tuple(part.unflatten(1, (members, -1)) for part in result), (1,) * len(result)
 
 
 def _full_precision(x: Tensor) -> AbstractContextManager[Any]:

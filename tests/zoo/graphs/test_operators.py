@@ -6,7 +6,16 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from zoo.graphs.graph import Graph
-from zoo.graphs.operators import EdgeAdd, EdgeDot, EdgeGather, EdgeSoftmax, EdgeSum, NeighbourSum, WeightedSum
+from zoo.graphs.operators import (
+    EdgeAdd,
+    EdgeDot,
+    EdgeGather,
+    EdgeSoftmax,
+    EdgeSum,
+    NeighbourSum,
+    SoftmaxSum,
+    WeightedSum,
+)
 
 NODES, MEMBERS, HEADS, WIDTH = 7, 3, 2, 4
 
@@ -23,6 +32,7 @@ def operators(graph):
     """Each operator as a function of tensors, and the shapes that it takes."""
     kernel, structure = graph._kernel, graph.structure
     scales = torch.rand(2, NODES, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) + 0.5
+    factors = torch.tensor([[0.0, 2.0], [2.0, 2.0]], dtype=torch.float64).repeat(graph.edges // 2, 1)
     rows, heads = (NODES, WIDTH), (NODES, HEADS, WIDTH)
     edges = (graph.edges, HEADS)
     return {
@@ -35,11 +45,17 @@ def operators(graph):
         "edge sum": (lambda z: EdgeSum.apply(z, structure, False), [edges]),
         "at sources": (lambda y: EdgeGather.apply(y, structure, True), [rows]),
         "softmax": (lambda s: EdgeSoftmax.apply(s, structure), [edges]),
+        "softmax sum": (lambda x, s: SoftmaxSum.apply(x, s, None, kernel)[0], [heads, edges]),
+        "dropped": (
+            lambda x, s: torch.cat([part.flatten() for part in SoftmaxSum.apply(x, s, factors, kernel)]),
+            [heads, edges],
+        ),
     }
 
 
 NAMES = [
-    *("sum", "scaled, reversed", "weighted", "weighted, reversed", "dot", "add", "edge sum", "at sources", "softmax")
+    *("sum", "scaled, reversed", "weighted", "weighted, reversed", "dot", "add", "edge sum", "at sources", "softmax"),
+    *("softmax sum", "dropped"),
 ]
 
 
