@@ -309,6 +309,7 @@ def result_of(built: Built, identity: str, outcome: Outcome, seconds: float) -> 
     bounds = built.network.bounds()
     return {
         "recipe": built.recipe.name,
+        "changes": built.recipe.changes,
         "identity": identity,
         "seed": built.seed,
         "status": outcome.status,

@@ -69,6 +69,8 @@ def _plain(found: "Evaluation", file: Path, aside: Path | None) -> dict[str, obj
         {
             "run": str(found.run.path),
             **{key: found.run.result[key] for key in ("recipe", "identity", "seed")},
+            "dataset": found.run.dataset,
+            "changes": found.run.changes,
             "part": found.part,
             "metric": found.metric,
             "by": found.by,
@@ -90,13 +92,27 @@ def _print(rows: "list[tuple[Evaluation, Path, Path | None]]") -> None:
     from zoo.untrusted.display import plain
 
     part = rows[0][0].part
-    table = Table("recipe", "seed", "metric", part, "recorded", "", "scored by", "predictions")
+    changed = any(found.run.changes for found, *_ in rows)
+    table = Table(
+        "recipe",
+        "data",
+        *(["changes"] if changed else []),
+        "seed",
+        "metric",
+        part,
+        "recorded",
+        "",
+        "scored by",
+        "predictions",
+    )
     for found, file, aside in rows:
         said = "equal" if found.agrees else Text(f"differs by {found.difference:+.3g}", style="red")
         said = "never validated" if found.agrees and found.recorded is None else said
         place = f"{file} (another was there: now {aside.name})" if aside else str(file)
         table.add_row(
             plain(found.run.result["recipe"]),
+            plain(found.run.dataset),
+            *([plain(" ".join(found.run.changes))] if changed else []),
             str(found.run.seed),
             plain(found.metric),
             "not finite" if math.isnan(found.score) else f"{found.score:.4f}",

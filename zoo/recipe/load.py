@@ -11,6 +11,7 @@ from zoo.errors import Problem, RecipeError
 from zoo.recipe import merge, text
 from zoo.recipe.check import check
 from zoo.recipe.consent import Plugins, consented
+from zoo.recipe.flat import flat
 from zoo.recipe.read import read
 from zoo.recipe.schema import Recipe
 from zoo.recipe.several import several
@@ -65,8 +66,16 @@ def load(
     if files:
         tree["plugins"] = [str(file) for file in files]
     checked = check(name, tree, [*misread, *problems])
-    earlier = recipe.resets if isinstance(recipe, Recipe) else ()
-    return checked.noting([*earlier, *merge.resets(before, changes, checked.plain())])
+    earlier, resets = (recipe.changes, recipe.resets) if isinstance(recipe, Recipe) else ((), ())
+    checked.changed([*earlier, *(said for change in changes for said in _as_typed(change))])
+    return checked.noting([*resets, *merge.resets(before, changes, checked.plain())])
+
+
+def _as_typed(change: merge.Change) -> list[str]:
+    """A change as one would type it; of a mapping, that of each value in it."""
+    if change.removes:
+        return [f"~{change.path}"]
+    return [f"{path}={value}" for path, value in flat(change.value, change.path)]
 
 
 def _check_depth(name: str, overrides: Mapping[str, Any] | Sequence[str]) -> None:

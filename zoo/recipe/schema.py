@@ -201,7 +201,22 @@ class Recipe(Section):
     execution: Execution = Execution()
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)] = (0,)
 
+    _changes: tuple[str, ...] = PrivateAttr(default=())
     _resets: tuple[str, ...] = PrivateAttr(default=())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipe) and (self.name, self.plain()) == (other.name, other.plain())
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What was changed of the recipe that has its name, as typed: `dataset=wisconsin`, the last of each path."""
+        return self._changes
+
+    def changed(self, changes: Iterable[str]) -> "Recipe":
+        """The recipe, with what was changed of it and makes another run of it."""
+        by_path = {change.partition("=")[0].removeprefix("~"): change for change in changes}
+        self._changes = tuple(change for path, change in by_path.items() if not is_below(path, NO_RESULT))
+        return self
 
     @property
     def resets(self) -> tuple[str, ...]:
@@ -256,6 +271,8 @@ class Recipe(Section):
                 yield f"{field}.{index}" if len(several) > 1 else field, table, component
 
 
+# What changes no result, and so makes no run another one.
+NO_RESULT = ("description", "measured", "plugins", "probes", "seeds", "execution", "training.save")
 # Fields that hold one component, and the table each is looked up in.
 COMPONENTS = {
     "task": "tasks",
@@ -292,6 +309,11 @@ _LATER: dict[str, Any] = {
     "model.conv.attention_norm": "none",
     "training.memory": "full",
 }
+
+
+def is_below(path: str, fields: Sequence[str]) -> bool:
+    """Whether a dotted path is one of the fields or below one."""
+    return any(path == field or path.startswith(f"{field}.") for field in fields)
 
 
 def _plain(value: Any) -> Any:

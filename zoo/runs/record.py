@@ -31,6 +31,7 @@ class _Result(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     recipe: StrictStr = ""
+    changes: list[StrictStr] = []
     identity: StrictStr = ""
     seed: _Count = 0
     status: StrictStr = ""

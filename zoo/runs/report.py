@@ -20,6 +20,8 @@ def row_of(run: Run) -> dict[str, Any]:
         "gradient_similarity": run.result["gradient_similarity"],
         "c": run.result["c"],
         "diagnosis": run.result.get("diagnosis"),
+        "dataset": run.dataset,
+        "changes": run.changes,
         "path": str(run.path),
     }
 
@@ -27,8 +29,9 @@ def row_of(run: Run) -> dict[str, Any]:
 def table_of(runs: Sequence[Run]) -> Table:
     """One row for each recipe and identity, in the order run; several seeds as mean ± sample standard deviation.
 
-    Test is measured at the best validation of each run. Runs that met a non-finite number before any validation have
-    no figure and are counted in the status column.
+    Each says its data set and, where any was changed, what was changed of the recipe. Test is measured at the best
+    validation of each run. Runs that met a non-finite number before any validation have no figure and are counted in
+    the status column.
     """
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
@@ -39,8 +42,9 @@ def table_of(runs: Sequence[Run]) -> Table:
     table = Table(
         title=plain(f"test {' or '.join(metrics)} at best validation{said}", "table.title"), title_justify="left"
     )
-    table.add_column("recipe", overflow="fold")
-    table.add_column("normalizer", overflow="fold")
+    changed = any(run.changes for run in runs)
+    for head in ("recipe", "data", *(["changes"] if changed else []), "normalizer"):
+        table.add_column(head, overflow="fold")
     if len(metrics) > 1:
         table.add_column("metric")
     for head in ("test", "val", "best epoch", "μ(G) first block", "μ(G) last block", "seconds"):
@@ -50,6 +54,8 @@ def table_of(runs: Sequence[Run]) -> Table:
         gradients = [run.result["gradient_similarity"] for run in members]
         table.add_row(
             plain(recipe),
+            plain(members[0].dataset),
+            *([plain(" ".join(members[0].changes))] if changed else []),
             plain(normalizer_of(members[0])),
             *([plain(members[0].metric)] if len(metrics) > 1 else []),
             spread([run.test for run in members]),

@@ -130,18 +130,36 @@ class Run:
         """finished, stopped early, or non-finite."""
         return self.result["status"]
 
+    @property
+    def changes(self) -> list[str]:
+        """What was changed of the recipe, as typed; none of a run from before that was recorded."""
+        return self.result.get("changes", [])
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set."""
+        return self._components("dataset")[0]["name"]
+
     @cached_property
     def normalizers(self) -> list[dict[str, Any]]:
         """The normalisers of the recipe, each with its name and options."""
-        file = self.path / folder.RECIPE
+        return self._components("normalizer")
+
+    @cached_property
+    def _recipe(self) -> dict[str, Any]:
         try:
-            written = text.read(file).get("normalizer")
+            return text.read(self.path / folder.RECIPE)
         except RecipeError as error:
             raise RunError(f"{error} — expected the recipe that the run wrote") from error
-        normalizers: list[Any] = written if isinstance(written, list) else [written]
-        if not all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in normalizers):
-            raise RunError(f"{file} — has no normalizer with a name — expected the recipe that the run wrote")
-        return normalizers
+
+    def _components(self, field: str) -> list[dict[str, Any]]:
+        """The component in a field of the recipe, or the several that it lists."""
+        written = self._recipe.get(field)
+        several: list[Any] = written if isinstance(written, list) else [written]
+        if not all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in several):
+            file = self.path / folder.RECIPE
+            raise RunError(f"{file} — has no {field} with a name — expected the recipe that the run wrote")
+        return several
 
     def _lines(self, name: str, *required: str) -> list[dict[str, Any]]:
         """The objects in a file with one a line, in the order of the steps.

@@ -12,6 +12,7 @@ from zoo.errors import RecipeError, RunError
 from zoo.identity import recorded_data
 from zoo.recipe import text
 from zoo.recipe.flat import flat, in_words
+from zoo.recipe.schema import NO_RESULT, is_below
 from zoo.runs import folder
 from zoo.runs.find import find
 from zoo.runs.run import Run
@@ -21,7 +22,6 @@ from zoo.studies.figures import is_number
 from zoo.studies.labels import ABSENT, Fields, labels
 
 SELECTION = "test at best validation"
-_UNUSED = ("description", "measured", "plugins", "probes", "seeds", "execution", "training.save")  # change no result
 _RESULT = ("recipe", "identity", "seed", "metric", "val", "test", "status")
 
 
@@ -134,8 +134,8 @@ def _read(run: Run) -> _Read:
         raise RunError(f"{run.path / folder.RESULT} — has no {', '.join(missing)} — expected what the run wrote")
     tree = _recipe(run)
     split = _split(run, tree)
-    unused = (*_UNUSED, f"split.{split.option}") if split.option else _UNUSED
-    fields = {path: value for path, value in flat(tree) if not _is_below(path, unused)}
+    unused = (*NO_RESULT, f"split.{split.option}") if split.option else NO_RESULT
+    fields = {path: value for path, value in flat(tree) if not is_below(path, unused)}
     fields["zoo"] = str(run.environment.get("zoo", ABSENT))
     fields["plugins"] = " ".join(sorted(map(_digest, run.path.glob("plugins/**/*.py"))))
     return _Read(run, fields, split.number if split.fixed else None, _ground(run, tree, SELECTION))
@@ -190,10 +190,6 @@ def _component(run: Run, tree: Mapping[str, Any], field: str) -> Mapping[str, An
             f"{run.path / folder.RECIPE} — has no {field} with a name — expected the recipe that the run wrote"
         )
     return value
-
-
-def _is_below(path: str, fields: Sequence[str]) -> bool:
-    return any(path == field or path.startswith(f"{field}.") for field in fields)
 
 
 def _digest(file: Path) -> str:

@@ -144,3 +144,14 @@ def test_what_a_change_sets_back_is_told(typed, said, tmp_path):
     recipe = load(tmp_path / "mine.yaml", typed)
     assert sorted(recipe.resets) == sorted(said)
     assert load(recipe, {"execution.device": "cpu"}).resets == recipe.resets
+
+
+def test_a_recipe_says_what_was_changed_of_it():
+    """As typed, the last of each path, also after several changes; what changes no result is no change of it."""
+    typed = load("smoke/res-gcn", ["model.depth=3", "dataset=karate", "execution.threads=1", "probes=none"])
+    assert typed.changes == ("dataset=karate", "model.depth=3")
+    given = load(typed, {"model.depth": 5, "normalizer": {"name": "frobenius", "c": 1}, "seeds": [1]})
+    assert given.changes == ("dataset=karate", "model.depth=5", "normalizer=frobenius", "normalizer.c=1")
+    assert load("smoke/res-gcn").changes == ()
+    same = load("smoke/res-gcn", ["seeds=[0]"])
+    assert load("smoke/res-gcn", ["model.depth=4", "seeds=[0]"]) == same, "how it came about makes it no other recipe"

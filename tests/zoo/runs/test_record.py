@@ -94,7 +94,8 @@ def test_what_is_no_json_is_a_value_error(text):
 def folder(tmp_path_factory) -> Path:
     """A run's folder, with what is not spoiled in it."""
     made = tmp_path_factory.mktemp("run")
-    (made / "recipe.yaml").write_text("normalizer: {name: frobenius, c: auto}\n", encoding="utf-8")
+    written = "dataset: {name: cora}\nnormalizer: {name: frobenius, c: auto}\n"
+    (made / "recipe.yaml").write_text(written, encoding="utf-8")
     (made / "result.json").write_text(json.dumps(RESULT), encoding="utf-8")
     return made
 

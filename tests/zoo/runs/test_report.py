@@ -52,6 +52,8 @@ def test_a_row_has_the_promised_keys(finished):
         "gradient_similarity",
         "c",
         "diagnosis",
+        "dataset",
+        "changes",
         "path",
     }
     assert (row["c"], row["test"], row["seed"]) == (0.25, None, 0)
@@ -71,6 +73,15 @@ def test_one_recipe_with_two_identities_is_two_rows(finished):
     """An override makes another experiment, which is never averaged with the first."""
     runs = [finished(identity=name, test=test) for name, test in (("one", 0.5), ("two", 0.7))]
     assert [row["test"] for row in cells(table_of(runs))] == ["0.500", "0.700"]
+
+
+def test_rows_name_the_data_set_and_what_was_changed(finished):
+    """A figure on other data does not stand under a recipe's name alone; no column where nothing was changed."""
+    plain, other = finished(), finished({"dataset": "karate"}, identity="1" * 12, changes=["dataset=karate", "a.b=2"])
+    rows = cells(table_of([plain, other]))
+    assert [(row["data"], row["changes"]) for row in rows] == [("block-model", ""), ("karate", "dataset=karate a.b=2")]
+    assert (row_of(other)["dataset"], row_of(other)["changes"]) == ("karate", ["dataset=karate", "a.b=2"])
+    assert "changes" not in cells(table_of([plain]))[0]
 
 
 def test_runs_that_met_a_non_finite_number_are_shown_with_the_block(finished):
