@@ -55,6 +55,7 @@ def _overview(as_json: bool) -> None:
 
 def _recipes(as_json: bool) -> None:
     from zoo.recipe.read import read
+    from zoo.studies.figures import spread
 
     rows = []
     for name in where.names():
@@ -68,9 +69,7 @@ def _recipes(as_json: bool) -> None:
     for row in rows:
         measured = row["measured"]
         figure = (
-            f"{measured['test']:.3f} ± {measured.get('sd', 0):.3f} {measured.get('metric', 'accuracy')}"
-            if measured
-            else ""
+            f"{spread(measured['test'], measured.get('sd'))} {measured.get('metric', 'accuracy')}" if measured else ""
         )
         table.add_row(*map(plain, (row["name"], figure, " ".join(row["description"].split()))))
     _print(table)

@@ -152,15 +152,32 @@ class Execution(Section):
     )
 
 
-class Measured(Section):
-    """What a shipped recipe reached when it was last run: figures with the command that gives them."""
+class Figure(Section):
+    """A mean over runs and its sample standard deviation; one run has none."""
+
+    test: StrictFloat
+    sd: NonNegative | None = None
+
+
+class Measured(Figure):
+    """What a shipped recipe reached when it was last run: figures with the command that gives them.
+
+    splits: their numbers, where they were fixed. without: the same runs with normalizer=none.
+    """
 
     metric: str = "accuracy"
-    test: StrictFloat
-    sd: NonNegative = 0.0
-    seeds: tuple[StrictInt, ...]
+    seeds: Annotated[tuple[StrictInt, ...], Field(min_length=1)]
+    splits: Annotated[tuple[StrictInt, ...], Field(min_length=1)] | None = None
     command: str
     note: str = ""
+    without: Figure | None = None
+
+    @model_validator(mode="after")
+    def _spread(self) -> "Measured":
+        alone = len(self.seeds) * len(self.splits or (None,)) == 1
+        if alone and any(figure.sd is not None for figure in (self, self.without) if figure):
+            raise ValueError("expected no sd, as one run has no spread")
+        return self
 
 
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]

@@ -120,7 +120,7 @@ def _chosen(plan: Plan) -> list[str]:
     said = []
     for arm in plan.arms if plan.study.tune else ():
         if arm.final is not None:
-            cell = ", ".join(arm.variant.axes.values())
+            cell = ", ".join(arm.variant.axes.values()) or "The only cell"
             setting = ", ".join(f"{path}={label(value)}" for path, value in arm.setting.items())
             said.append(
                 f"{cell}: {setting or 'nothing to tune'}, chosen by validation out of {len(arm.trials)} trials."
