@@ -232,7 +232,7 @@ class Check:
         words = words_of(kind, runs, self.times)
         if aside:
             ended(forked(words, self.log, lambda: kill_at(12)))
-        pid = forked(words if aside else [*words, "--resume"], self.log, lambda: kill_at(number))
+        pid = forked([*words, "--again" if aside else "--resume"], self.log, lambda: kill_at(number))
         code = ended(pid)
         if code == 0:
             return False

@@ -64,7 +64,8 @@ def train(
     runs: the folder that run folders are made in. device: auto, cpu, cuda or cuda:N. plugins: files that register
     names. allow_plugins: run those too that the recipe names by itself, which else is an error.
     A run that is already finished there is returned as it is; `again=True` moves it aside and trains anew.
-    resume: go on with an unfinished run from the state that it saved last; else it is moved aside and trained anew.
+    resume: go on with an unfinished run from the state that it saved last. With neither a run that could be resumed is
+    an error; one that saved nothing is moved aside.
     A Ctrl-C or SIGTERM while it is trained is answered when the step is done and the state saved, by `Interrupted`, a
     KeyboardInterrupt, or `Terminated`, a SystemExit (see `zoo.training.stop`); in other threads than the main one, and
     where the caller has handlers of its own, signals do what they always do.
@@ -88,6 +89,8 @@ def train(
         try:
             if team.leads:
                 refuse_if_claimed(path)  # building takes a while, and makes no folder if it fails
+                if not (resume or again):
+                    folder.refuse_interrupted(path)
             built = _build(resolved, seed, team)
             if team.leads:
                 _lead(built, path, again=again, resume=resume, watch=watch, began=began)

@@ -75,6 +75,8 @@ def train_together(
             _refuse([each for each, _ in left.values()])
             for path in left:
                 refuse_if_claimed(path)
+                if not again:
+                    folder.refuse_interrupted(path)
             built = [build(each, seed) for each, seed in left.values()]
             if _train(list(left), _noted(built), again=again, watch=watch, began=began):
                 break

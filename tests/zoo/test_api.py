@@ -270,7 +270,7 @@ def test_a_resumed_run_ends_bitwise_like_an_uninterrupted_one(name, step, tmp_pa
 
 
 def test_without_resume_an_unfinished_run_is_moved_aside(tmp_path):
-    """Nothing of the broken run is lost, and nothing of it is used."""
+    """One that saved nothing to go on from: nothing of the broken run is lost, and nothing of it is used."""
 
     class Watcher:
         def measured(self, row):
@@ -280,10 +280,46 @@ def test_without_resume_an_unfinished_run_is_moved_aside(tmp_path):
             pass
 
     with pytest.raises(Unplugged):
-        zoo.train("smoke/mlp", runs=tmp_path, watch=lambda built: Watcher())
-    run = zoo.train("smoke/mlp", runs=tmp_path)
+        zoo.train("smoke/mlp", "training.save=100%", runs=tmp_path, watch=lambda built: Watcher())
+    run = zoo.train("smoke/mlp", "training.save=100%", runs=tmp_path)
     assert len(run.metrics) == 5
     assert (run.path.parent / "seed-0.unfinished-1" / "metrics.jsonl").is_file()
+
+
+def test_a_run_that_could_be_resumed_is_not_left_without_a_word(tmp_path):
+    """The same call again says at which epoch it was broken off; what becomes of it is the caller's word."""
+
+    class Watcher:
+        def measured(self, row):
+            if row["epoch"] == 4:
+                raise Unplugged
+
+        def probed(self, row):
+            pass
+
+    changes = {"training.save": "1 epoch"}
+    with pytest.raises(Unplugged):
+        zoo.train("smoke/mlp", changes, runs=tmp_path, watch=lambda built: Watcher())
+    before = sorted(tmp_path.rglob("*"))
+    said = r"an interrupted run is there, saved after step (\d), at epoch \1 — expected --resume .*--again"
+    with pytest.raises(RunError, match=said):
+        zoo.train("smoke/mlp", changes, runs=tmp_path)
+    with pytest.raises(RunError, match=said):
+        zoo.train_together("smoke/mlp", {**changes, "probes": "none"}, seeds=0, runs=tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+    run = zoo.train("smoke/mlp", changes, runs=tmp_path, again=True)
+    assert len(run.metrics) == 5
+    assert (run.path.parent / "seed-0.unfinished-1" / "state.pt").is_file()
+
+
+def test_a_runs_own_recipe_has_its_name(tmp_path):
+    """What is trained from the recipe.yaml of a run is that run, and lies where it lay; a copy has its own name."""
+    run = zoo.train("smoke/res-gcn", ["training.duration=2"], runs=tmp_path)
+    assert zoo.train(run.path / "recipe.yaml", runs=tmp_path).path == run.path
+    changed = zoo.train(run.path / "recipe.yaml", ["training.duration=3"], runs=tmp_path)
+    assert changed.path.relative_to(tmp_path).parts[:2] == ("smoke", "res-gcn")
+    (tmp_path / "child.yaml").write_text(f"extends: {run.path / 'recipe.yaml'}\n")
+    assert zoo.build(tmp_path / "child.yaml").recipe.name == "child"
 
 
 OWN = """

@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, say_resets, split_words
+
+if TYPE_CHECKING:
+    from zoo.recipe.options import Parameter
 
 
 def show(words: Words, plugin: Plugins = None, allow_plugins: AllowPlugins = False, as_json: AsJson = False) -> None:
@@ -91,8 +94,18 @@ def _show_name(table: str, name: str, as_json: bool) -> None:
         default = (
             "required" if option.default is REQUIRED else f"{option.default!r}{' (fixed)' if option.fixed else ''}"
         )
-        kind = f"a name from {option.table}" if option.table else _type_name(option.annotation)
-        print(f"  {key}: {default}   {kind}")
+        print(f"  {key}: {default}   {_kind(option)}")
+
+
+def _kind(option: "Parameter") -> str:
+    """What an option takes, in words: `float > 0 or 'auto' or a name from controllers: adaptive`."""
+    from registry import TABLES
+
+    if option.table is None:
+        return _type_name(option.annotation)
+    if option.plain is None:
+        return f"a name from {option.table}"
+    return f"{_type_name(option.plain)} or a name from {option.table}: {', '.join(TABLES[option.table].names())}"
 
 
 def _type_name(annotation: Any) -> str:

@@ -27,7 +27,8 @@ def train(
     plugin: Plugins = None,
     allow_plugins: AllowPlugins = False,
     again: Annotated[
-        bool, typer.Option("--again", help="train anew where a finished run is there; it is moved aside")
+        bool,
+        typer.Option("--again", help="train anew where a run is there, finished or interrupted; it is moved aside"),
     ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with unfinished runs from their last saved state")

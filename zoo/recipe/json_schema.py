@@ -17,6 +17,7 @@ Schema = dict[str, Any]
 def recipe_schema() -> Schema:
     """The schema of a recipe file; every table is a definition that components refer to."""
     properties: Schema = {"extends": {"type": "string", "description": "the one recipe that this one is laid over"}}
+    properties["name"] = {"type": "string", "description": "of the folder that runs lie in; unset: the file's"}
     definitions: Schema = {}
     for name, field in Recipe.model_fields.items():
         if name == "name":

@@ -11,7 +11,7 @@ from zoo.recipe import text
 from zoo.recipe.shown import shown
 
 # What describes one recipe and not those made from it.
-OWN = ("extends", "description", "measured")
+OWN = ("extends", "name", "description", "measured")
 
 
 def merge(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:

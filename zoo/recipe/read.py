@@ -8,6 +8,7 @@ from registry.errors import did_you_mean
 from zoo.errors import Problem, RecipeError
 from zoo.recipe import merge, text, where
 from zoo.recipe.kind import is_change, is_study
+from zoo.recipe.shown import shown
 from zoo.untrusted.names import check_name
 
 GENERATIONS = 32  # recipes that extend one another
@@ -15,6 +16,8 @@ GENERATIONS = 32  # recipes that extend one another
 
 def read(recipe: str | Path) -> tuple[str, dict[str, Any]]:
     """The name and the merged tree of a recipe, with its parents beneath it, not yet checked.
+
+    The name is the file's, or what it says itself, as the recipe.yaml of a run does.
 
     Raises: RecipeError if there is none, it or a parent cannot be read, or its name cannot be that of a run's folder.
     """
@@ -26,12 +29,17 @@ def read(recipe: str | Path) -> tuple[str, dict[str, Any]]:
         near = change or did_you_mean(str(recipe), where.names())
         said = f"no such recipe — expected a name from 'zoo list recipes' or a .yaml file{near}"
         raise RecipeError(str(recipe), [Problem("", said)])
-    name = _name_of(file)
+    tree = _extended(file, (), str(recipe))
+    own = tree.pop("name", None)
+    if not isinstance(own, str | None):
+        raise RecipeError(str(file), [Problem("name", f"{shown(own)} is not valid — expected a text")])
+    name = _name_of(file) if own is None else own
     try:
         check_name(name)
     except ValueError as error:
-        raise RecipeError(str(file), [Problem("", f"{error} — rename the file")]) from error
-    return name, _extended(file, (), str(recipe))
+        said = f"{error} — rename the file" if own is None else str(error)
+        raise RecipeError(str(file), [Problem("" if own is None else "name", said)]) from error
+    return name, tree
 
 
 def _a_study(named: str) -> RecipeError:

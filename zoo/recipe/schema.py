@@ -289,7 +289,7 @@ class Recipe(Section):
 
 
 # What changes no result, and so makes no run another one.
-NO_RESULT = ("description", "measured", "plugins", "probes", "seeds", "execution", "training.save")
+NO_RESULT = ("name", "description", "measured", "plugins", "probes", "seeds", "execution", "training.save")
 # Fields that hold one component, and the table each is looked up in.
 COMPONENTS = {
     "task": "tasks",

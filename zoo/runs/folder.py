@@ -77,6 +77,31 @@ def failure_of(path: Path) -> str | None:
         return f"{FAILURE} cannot be read"
 
 
+def refuse_interrupted(path: Path) -> None:
+    """Raise RunError where a run was broken off that could be resumed; whether to leave it is its user's to say."""
+    try:
+        found = states.read(path)
+    except RunError:
+        return  # nothing of it can be resumed
+    if found is None or is_finished(path):
+        return
+    step = found[0].get("step")
+    raise RunError(
+        f"run folder {path} — an interrupted run is there, saved after step {step}{_epoch(path, step)} — expected "
+        "--resume (resume=True), which goes on with it, or --again (again=True), which moves it aside and trains anew"
+    )
+
+
+def _epoch(path: Path, step: Any) -> str:
+    """The epoch that was validated last before a step, in words; nothing if none was, or nobody can tell."""
+    try:
+        rows = [parse_json(line) for line in (path / METRICS).read_text(encoding="utf-8").splitlines()]
+        epochs = [row["epoch"] for row in rows if row["step"] <= step]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return f", at epoch {epochs[-1]}" if epochs else ""
+
+
 def note_failure(path: Path, error: str, trace: str = "") -> None:
     """Leave word in a run's folder of the error that ended it; the rest of the folder stays as it is."""
     path.mkdir(parents=True, exist_ok=True)
@@ -137,7 +162,7 @@ class RunFolder:
         with writing(self.path):
             if self.state is not None:
                 return
-            values = recipe.plain()
+            values = {"name": recipe.name, **recipe.plain()}
             copies = [_copy(Path(plugin), self.path / "plugins") for plugin in recipe.plugins]
             values["plugins"] = [copy.relative_to(self.path).as_posix() for copy in copies]
             with replacing(self.path / RECIPE) as stream:

@@ -52,8 +52,9 @@ def work(job: Job, device: str, threads: int | None = None) -> Ended:
         tree = dict(job.tree)
         for plugin in tree.get("plugins", ()):
             load_plugin(plugin)
+        anew = job.again and not folder.is_finished(Path(job.path))  # by another process meanwhile
         tree["execution"] = {**tree["execution"], "device": device, **({"threads": threads} if threads else {})}
-        api.train(check(job.name, tree), seed=job.seed, runs=job.runs, resume=not job.again)
+        api.train(check(job.name, tree), seed=job.seed, runs=job.runs, resume=not job.again, again=anew)
     except RunBusy as error:
         return Ended("busy", str(error))
     except USER_ERRORS as error:

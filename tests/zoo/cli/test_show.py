@@ -17,7 +17,7 @@ def test_a_name_is_shown_with_its_options(zoo):
     """A registered name shows documentation, options, defaults."""
     done = zoo("show", "frobenius").stdout
     assert "normalizers · built-in" in done
-    assert "c: 1.0" in done
+    assert "c: 1.0   float > 0 or 'auto' or a name from controllers: adaptive" in done
     assert json.loads(zoo("show", "res-gat", "--json").stdout)["options"]["conv"] == "gat"
 
 

@@ -46,6 +46,13 @@ def test_a_link_is_the_recipe_of_its_own_name_and_place(tmp_path):
     assert tree["plugins"] == [str(tmp_path / "mine.py")]
 
 
+@pytest.mark.parametrize("name", ["../x", "3", "[a]", "''"])
+def test_a_name_that_is_no_folders_is_refused(tmp_path, name):
+    """A recipe that names itself may not leave the folder of the runs either."""
+    with pytest.raises(RecipeError, match="name — "):
+        read(write(tmp_path, "child", f"extends: hello\nname: {name}\n"))
+
+
 def test_description_and_figures_are_not_inherited(tmp_path):
     """A child of a described and measured recipe starts without either."""
     write(

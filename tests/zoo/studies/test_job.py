@@ -73,8 +73,7 @@ def test_a_bug_is_noted_with_its_trace(fragile, tmp_path):
     noted = json.loads((Path(job.path) / folder.FAILURE).read_text())
     assert noted["error"] == "ValueError: no such luck"
     assert 'raise ValueError("no such luck")' in noted["trace"]
-    # The second validation was to be read off the forward pass that failed.
-    assert len((Path(job.path) / folder.METRICS).read_text().splitlines()) == 1
+    assert len((Path(job.path) / folder.METRICS).read_text().splitlines()) == 2
     assert folder.failure_of(Path(job.path)) == "ValueError: no such luck"
 
 
