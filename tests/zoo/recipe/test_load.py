@@ -101,11 +101,16 @@ def test_numbers_that_no_machine_holds_are_refused(override):
         load("hello", [override])
 
 
-def test_a_name_in_a_recipe_names_nothing(tmp_path):
-    """The file's name is the recipe's; a key of that word is unknown."""
+def test_a_name_in_a_recipe_is_a_folders_and_not_inherited(tmp_path):
+    """It is held against the rules of names wherever it comes from, and is no change that one types."""
     (tmp_path / "mine.yaml").write_text("extends: hello\nname: ../../x\n")
-    with pytest.raises(RecipeError, match="name — unknown key"):
+    with pytest.raises(RecipeError, match="name — .* would leave its folder"):
         load(tmp_path / "mine.yaml")
+    (tmp_path / "mine.yaml").write_text("extends: hello\nname: other\n")
+    (tmp_path / "child.yaml").write_text("extends: mine\n")
+    assert (load(tmp_path / "mine.yaml").name, load(tmp_path / "child.yaml").name) == ("other", "child")
+    with pytest.raises(RecipeError, match="name — unknown key"):
+        load(tmp_path / "mine.yaml", ["name=x"])
 
 
 def test_numbers_of_numpy_are_numbers():
