@@ -104,7 +104,7 @@ def test_numbers_that_no_machine_holds_are_refused(override):
 def test_a_name_in_a_recipe_is_a_folders_and_not_inherited(tmp_path):
     """It is held against the rules of names wherever it comes from, and is no change that one types."""
     (tmp_path / "mine.yaml").write_text("extends: hello\nname: ../../x\n")
-    with pytest.raises(RecipeError, match="name — .* would leave its folder"):
+    with pytest.raises(RecipeError, match=r"name — .* would leave its folder"):
         load(tmp_path / "mine.yaml")
     (tmp_path / "mine.yaml").write_text("extends: hello\nname: other\n")
     (tmp_path / "child.yaml").write_text("extends: mine\n")
