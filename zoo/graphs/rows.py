@@ -116,6 +116,9 @@ class Rows:
         row_side: [rows, heads, d]. column_side: [columns, heads, d].
         """
         heads, width = row_side.shape[1], row_side.shape[2]
+        if len(self.edges) > self.count * self.width:  # more than the sampled product takes: edges are repeated
+            pairs = row_side.index_select(0, self._row_of_edge), column_side.index_select(0, self._column_of_edge)
+            return (pairs[0] * pairs[1]).sum(-1)
         if not len(self.edges):
             return row_side.new_zeros(0, heads)
         lanes = self.lanes(heads)
@@ -171,6 +174,10 @@ class Rows:
             return out
 
         return self._cached(("row_of_edge", None), make)
+
+    @property
+    def _column_of_edge(self) -> Tensor:
+        return torch.empty_like(self.columns).index_copy_(0, self.edges.long(), self.columns)
 
     def _cached(self, key: tuple[str, Any], make: Any) -> Any:
         if key not in self._cache:
