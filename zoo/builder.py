@@ -139,6 +139,7 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
         *([Choice("processes", str(team.size), f"started by torchrun; {team.backend}")] if team.size > 1 else []),
         Choice("kernel", task.graph.kernel, task.graph.kernel_reason),
         threads_choice,
+        *([Choice("data", data.name, data.facts["verified"])] if "verified" in data.facts else []),
         Choice("split", split.name, split.facts.get("why", "asked for")),
         Choice("metric", task.metric, task.metric_reason),
         Choice("embedding", type(embedding).__name__, embedding.reason),

@@ -16,7 +16,7 @@ _NOT_CONTENT = ("name", "facts")
 
 def parts_of(data: Any) -> dict[str, str]:
     """A digest of each tensor of a data set, or of a split, by its name: `src`, `masks.public.train`, `links.test` …"""
-    return {name: _digest(value) for name, value in _flat(data) if isinstance(value, Tensor)}
+    return {name: digest_of_tensor(value) for name, value in _flat(data) if isinstance(value, Tensor)}
 
 
 def digest_of(data: Any) -> str:
@@ -45,7 +45,8 @@ def _flat(data: Any, above: str = "") -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _digest(values: Tensor) -> str:
+def digest_of_tensor(values: Tensor) -> str:
+    """A digest of a tensor's numbers, their kind and their shape."""
     array = values.detach().cpu().contiguous()
     head = f"{str(array.dtype).removeprefix('torch.')} {list(array.shape)}\n".encode()
     return _hex(head, array.numpy().reshape(-1).view("uint8"))

@@ -5,7 +5,8 @@ twice, and all graphs have loops. (DGL's loader turns every edge around; `direct
 Source: Pei et al., "Geom-GCN: Geometric Graph Convolutional Networks", ICLR 2020.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from zoo.datasets.archive import stacked_masks
 from zoo.datasets.base import NodeData
 from zoo.datasets.files import source_facts, source_files
+from zoo.datasets.published import verified
 from zoo.datasets.store import Content, Store
 
 _COMMA, _ZERO = ord(","), ord("0")
@@ -57,7 +59,16 @@ def wisconsin(store: Store) -> NodeData:
 def _geom_gcn(
     store: Store, name: str, parse: Callable[[list[bytes]], NDArray[np.float32]], repository: str = "geom-gcn"
 ) -> NodeData:
-    found = store.read(name, source_files(name))
+    found = store.read(name, source_files(name), by_content=True)
+    return verified(store, name, found.values(), partial(_data, name, parse, repository, found))
+
+
+def _data(
+    name: str,
+    parse: Callable[[list[bytes]], NDArray[np.float32]],
+    repository: str,
+    found: Mapping[str, Content],
+) -> NodeData:
     features, labels = _nodes(found["out1_node_feature_label.txt"], parse)
     edges = _edges(found["out1_graph_edges.txt"])
     masks = stacked_masks([content for file, content in found.items() if file.endswith(".npz")])

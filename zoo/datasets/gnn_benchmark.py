@@ -4,6 +4,9 @@ Source: Shchur et al., "Pitfalls of Graph Neural Network Evaluation", 2018.
 The Amazon files list most edges in one direction only, and are kept so: `direction: both` makes the undirected graph.
 """
 
+from collections.abc import Mapping
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -11,7 +14,8 @@ from zoo.datasets.archive import Archive
 from zoo.datasets.base import NodeData
 from zoo.datasets.csr import dense, row_of_each_entry
 from zoo.datasets.files import source_facts, source_files
-from zoo.datasets.store import Store
+from zoo.datasets.published import verified
+from zoo.datasets.store import Content, Store
 
 
 def amazon_photo(store: Store) -> NodeData:
@@ -35,7 +39,11 @@ def coauthor_physics(store: Store) -> NodeData:
 
 
 def _gnn_benchmark(store: Store, name: str) -> NodeData:
-    found = store.read(name, source_files(name))
+    found = store.read(name, source_files(name), by_content=True)
+    return verified(store, name, found.values(), partial(_data, name, found))
+
+
+def _data(name: str, found: Mapping[str, Content]) -> NodeData:
     (content,) = found.values()
     archive = Archive(content)
     try:

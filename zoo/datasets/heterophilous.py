@@ -4,13 +4,17 @@ The files list each undirected edge once; here it is listed in both directions, 
 Source: Platonov et al., "A Critical Look at the Evaluation of GNNs under Heterophily", ICLR 2023.
 """
 
+from collections.abc import Mapping
+from functools import partial
+
 import torch
 
 from zoo.datasets.archive import Archive
 from zoo.datasets.base import Masks, NodeData
 from zoo.datasets.edges import both_directions
 from zoo.datasets.files import source_facts, source_files
-from zoo.datasets.store import Store
+from zoo.datasets.published import verified
+from zoo.datasets.store import Content, Store
 
 
 def chameleon_filtered(store: Store) -> NodeData:
@@ -49,7 +53,11 @@ def questions(store: Store) -> NodeData:
 
 
 def _heterophilous(store: Store, name: str, metric: str) -> NodeData:
-    found = store.read(name, source_files(name))
+    found = store.read(name, source_files(name), by_content=True)
+    return verified(store, name, found.values(), partial(_data, name, metric, found))
+
+
+def _data(name: str, metric: str, found: Mapping[str, Content]) -> NodeData:
     (content,) = found.values()
     archive = Archive(content)
     labels = torch.from_numpy(archive["node_labels"]).long()

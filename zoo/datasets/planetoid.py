@@ -4,7 +4,8 @@ Source: Yang, Cohen, Salakhutdinov, "Revisiting Semi-Supervised Learning with Gr
 The `geom-gcn` splits are those of Pei et al., "Geom-GCN", ICLR 2020.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from zoo.datasets.base import Masks, NodeData
 from zoo.datasets.csr import dense
 from zoo.datasets.edges import both_directions
 from zoo.datasets.files import source_facts, source_files
+from zoo.datasets.published import verified
 from zoo.datasets.store import Content, Store
 from zoo.datasets.unpickle import SparseRows, unpickle
 
@@ -40,8 +42,19 @@ def pubmed(store: Store) -> NodeData:
 
 
 def _planetoid(store: Store, name: str) -> NodeData:
-    found = store.read(name, source_files(name))
+    found = store.read(name, source_files(name), by_content=True)
     parts = {file.rpartition(".")[2]: content for file, content in found.items()}
+    splits = store.read_optional(
+        name,
+        source_files(f"{name}/geom-gcn"),
+        fetch=any(store.in_cache(part) for part in parts.values()),
+        by_content=True,
+    )
+    contents = [*found.values(), *(splits or {}).values()]
+    return verified(store, name, contents, partial(_data, name, parts, splits))
+
+
+def _data(name: str, parts: Mapping[str, Content], splits: Mapping[str, Content] | None) -> NodeData:
     test_ids = _test_ids(parts["index"])
     if not len(test_ids):
         raise parts["index"].broken("it names no node")
@@ -57,17 +70,16 @@ def _planetoid(store: Store, name: str) -> NodeData:
     _shaped(parts["tx"], tested, len(test_ids), known.shape[1])
     features = np.zeros((nodes, known.shape[1]), dtype=np.float32)
     features[:first], features[test_ids] = known, tested
-    known_classes, test_classes = unpickle(parts["ally"], np.ndarray), unpickle(parts["ty"], np.ndarray)
+    known_classes, test_classes = _classes(parts["ally"]), _classes(parts["ty"])
     _shaped(parts["ally"], known_classes, first)
     _shaped(parts["ty"], test_classes, len(test_ids), known_classes.shape[1])
+    _repeats(parts["x"], _matrix, known)
+    _repeats(parts["y"], _classes, known_classes)
     one_hot = np.zeros((nodes, known_classes.shape[1]), dtype=np.int64)
     one_hot[:first], one_hot[test_ids] = known_classes, test_classes
     src, dst = _edges(parts["graph"], nodes)
-    splits = store.read_optional(
-        name, source_files(f"{name}/geom-gcn"), fetch=any(store.in_cache(part) for part in parts.values())
-    )
     masks = {"public": _public(nodes, len(unpickle(parts["y"], np.ndarray)), test_ids)}
-    facts = source_facts("planetoid", found, edges="undirected, both directions listed")
+    facts = source_facts("planetoid", parts, edges="undirected, both directions listed")
     if splits is None:
         some, *others = source_files(f"{name}/geom-gcn")
         facts["absent"] = {"geom-gcn": f"{some.path} and {len(others)} files like it are not on this machine"}
@@ -97,6 +109,20 @@ def _matrix(content: Content) -> NDArray[np.float32]:
         return dense(rows.data, rows.indices, rows.indptr, rows.shape)
     except (AttributeError, TypeError, ValueError) as error:
         raise content.broken(error) from error
+
+
+def _classes(content: Content) -> NDArray[np.int64]:
+    """One row for each node, a 1 at its class. Rows without any are nodes of no known class."""
+    rows = unpickle(content, np.ndarray)
+    if rows.ndim == 2 and (np.any((rows != 0) & (rows != 1)) or np.any(rows.sum(axis=1) > 1)):
+        raise content.broken("a row of it has more than a single 1")
+    return rows
+
+
+def _repeats(content: Content, read: Callable[[Content], NDArray], whole: NDArray) -> None:
+    """Refuse a file of unknown bytes that does not repeat the first rows of another, which is read in its place."""
+    if not content.is_known and not np.array_equal(rows := read(content), whole[: len(rows)]):
+        raise content.broken("it does not repeat the beginning of the file of all training papers")
 
 
 def _shaped(content: Content, array: NDArray, rows: int, columns: int | None = None) -> None:

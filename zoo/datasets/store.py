@@ -60,6 +60,17 @@ class Content:
         """The digest of the bytes, `sha256:…`, whichever digest they were verified by."""
         return sha256(self.data)
 
+    @cached_property
+    def is_known(self) -> bool:
+        """Whether the bytes have one of the file's digests."""
+        return accepted(self.data, self.file.digests)
+
+    @property
+    def superseded(self) -> str | None:
+        """What is wrong with the content, if it was distributed by mistake."""
+        found = (self.file.superseded.get(digest) for digest in (self.sha256, git_blob(self.data)))
+        return next(filter(None, found), None) if self.file.superseded else None
+
     def broken(self, reason: object) -> DataBroken:
         """The error to raise when the content cannot be parsed."""
         said = inert(reason, keep="\n")  # libraries quote what they found
@@ -109,24 +120,27 @@ class Store:
             Location(self.cache, self.cache.is_dir(), self._cache_why),
         ]
 
-    def read(self, dataset: str, files: Sequence[SourceFile]) -> dict[str, Content]:
+    def read(self, dataset: str, files: Sequence[SourceFile], *, by_content: bool = False) -> dict[str, Content]:
         """Find, verify and read all these files; the result maps each file's name to its content.
 
+        by_content: hand out files of unknown digests too, for who verifies what they hold.
         Raises: DataMissing, once for all files that could not be had; DataBroken, once for all with a wrong digest.
         """
         reasons = self._fetch(dataset, files)
         if reasons:
             raise DataMissing(self._missing_text(dataset, len(files), reasons))
-        return self._load(dataset, files)
+        return self._load(dataset, files, by_content=by_content)
 
-    def read_optional(self, dataset: str, files: Sequence[SourceFile], *, fetch: bool) -> dict[str, Content] | None:
+    def read_optional(
+        self, dataset: str, files: Sequence[SourceFile], *, fetch: bool, by_content: bool = False
+    ) -> dict[str, Content] | None:
         """As `read`, but None if any of the files is missing. fetch: whether missing ones may be downloaded.
 
         Raises: DataBroken, as `read` does: a file that is there has to be right.
         """
         if self._fetch(dataset, files) if fetch else any(self._place(file) is None for file in files):
             return None
-        return self._load(dataset, files)
+        return self._load(dataset, files, by_content=by_content)
 
     def in_cache(self, content: Content) -> bool:
         """Whether the content was read from the cache, so that the network is this user's source."""
@@ -139,7 +153,7 @@ class Store:
                 return place
         return None
 
-    def _load(self, dataset: str, files: Sequence[SourceFile]) -> dict[str, Content]:
+    def _load(self, dataset: str, files: Sequence[SourceFile], *, by_content: bool) -> dict[str, Content]:
         found: dict[str, Content] = {}
         problems = []
         for file in files:
@@ -152,10 +166,10 @@ class Store:
             except OSError as error:
                 problems.append(f"{place} — cannot be read: {error.strerror} — expected a readable file")
                 continue
-            if accepted(content.data, file.digests):
+            if content.is_known or (by_content and not content.superseded):
                 found[file.name] = content
             else:
-                problems.append(self._broken_text(content))
+                problems.append(self.broken_text(content))
         if problems:
             head = f"data set {dataset} — {len(problems)} of {len(files)} files are broken:"
             raise DataBroken("\n".join([head, *_indent(problems)]))
@@ -221,12 +235,13 @@ class Store:
             ]
         )
 
-    def _broken_text(self, content: Content) -> str:
+    def broken_text(self, content: Content) -> str:
+        """What is wrong with a file whose digest is not known, and what to do."""
         again = f"get it again from {content.file.url}" if content.file.url else "get it again from its source"
         remedy = "delete it, and it is downloaded again" if self.in_cache(content) else again
-        wrong = content.file.superseded.get(content.sha256) or content.file.superseded.get(git_blob(content.data))
-        if wrong:
-            return f"{content.place} — superseded: {wrong} — expected {' or '.join(content.file.digests)} — {remedy}"
+        if content.superseded:
+            expected = " or ".join(content.file.digests)
+            return f"{content.place} — superseded: {content.superseded} — expected {expected} — {remedy}"
         by_git_only = all(digest.startswith("git:") for digest in content.file.digests)
         found = git_blob(content.data) if by_git_only else content.sha256
         return (

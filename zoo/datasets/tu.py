@@ -8,6 +8,7 @@ Source: Morris et al., "TUDataset: A collection of benchmark datasets for learni
 
 import io
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from torch.nn.functional import one_hot
 from zoo.datasets.base import GraphData
 from zoo.datasets.edges import distinct
 from zoo.datasets.files import source_facts, source_files
+from zoo.datasets.published import verified
 from zoo.datasets.store import Content, Store
 
 
@@ -75,7 +77,11 @@ def _tu(
     files = list(source_files(name))
     for part, asked in (("attributes", attributes), ("edge-labels", edge_labels)):
         files += source_files(f"{name}/{part}") if asked else ()
-    found = {_kind(file): content for file, content in store.read(name, files).items()}
+    found = {_kind(file): content for file, content in store.read(name, files, by_content=True).items()}
+    return verified(store, name, found.values(), partial(_data, name, found, degree=degree))
+
+
+def _data(name: str, found: Mapping[str, Content], *, degree: bool) -> GraphData:
     sizes = _sizes(found["graph_indicator"])
     labels, classes = _classes(found["graph_labels"], len(sizes), "graphs")
     src, dst = _edges(found["A"], sizes)
