@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from zoo.errors import BuildError
 from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.kernel import FusingKernel, Norm
 from zoo.graphs.operators import NeighbourSum
@@ -30,6 +31,10 @@ def affine_block(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None, epi
     (half precision, a product that makes features wider, samples, features that are zero nearly everywhere), the same
     step by step. Under a `torch.vmap` it is one for all members, under other function transforms step by step.
     """
+    if len(x) != graph.sources:
+        raise BuildError(
+            f"block — got features {list(x.shape)} for a graph of {graph.sources} nodes — expected one row for each"
+        )
     operator = _operator(graph, x, affine, skip)
     if operator is not None:
         before, after, loops = graph._scaling(affine.norm, x.dtype)
@@ -54,6 +59,11 @@ def finished(z: Tensor, skip: Tensor | None, epilogue: Epilogue) -> Tensor:
         y = y * share
     if skip is None or skip_share == 0:
         return y
+    if skip.shape != y.shape:
+        raise BuildError(
+            f"residual — got a skip {list(skip.shape)} beside an update {list(y.shape)} — expected equal shapes — a "
+            "convolution that keeps the width, or no skip"
+        )
     return skip + y if skip_share == 1 else torch.add(y, skip.to(y.dtype), alpha=skip_share)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
+from zoo.errors import BuildError
 from zoo.graphs.affine import finished, through_product
 from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.sparse_input import product, takes_loops
@@ -77,6 +78,7 @@ def attention_block(graph: Any, x: Tensor, attention: Attention, skip: Tensor | 
     if loops is None:
         return finished(_merged(_step_by_step(graph, x, attention), attention), skip, epilogue)
     heads = len(attention.weight)
+    _check(graph, x, attention, skip)
     scale, keep = 1.0, None
     if attention.dropout:
         scale = 1 / (1 - attention.dropout)
@@ -138,6 +140,27 @@ def _loops(graph: Any, x: Tensor, attention: Attention, skip: Tensor | None) -> 
     if graph.population is None and takes_loops(x, *others) and not is_transformed():
         return graph._kernel.attention_loops(type(attention.scores))
     return None
+
+
+def _check(graph: Any, x: Tensor, attention: Attention, skip: Tensor | None) -> None:
+    """Raise BuildError if the parts do not fit: loops do not look."""
+    _, weight, first, second, _, mean, bias = attention
+    heads, _, d = weight.shape
+    nodes, width = graph.nodes, d if mean else heads * d
+    fits = (
+        len(x) == graph.sources
+        and first.shape == (heads, d)
+        and (second is None or second.shape in (first.shape, weight.shape))
+        and (bias is None or bias.shape == (width,))
+        and (skip is None or skip.shape == (nodes, width))
+    )
+    if not fits:
+        parts = {"features": x, "weight": weight, "first": first, "second": second, "bias": bias, "skip": skip}
+        found = ", ".join(f"{name} {list(part.shape)}" for name, part in parts.items() if part is not None)
+        raise BuildError(
+            f"attention — got {found} — expected features [{graph.sources}, in] for the graph's sources, a skip "
+            f"[{nodes}, {width}] for its nodes, and parameters for {heads} heads of width {d}"
+        )
 
 
 class _Plan(NamedTuple):

@@ -79,7 +79,7 @@ class CompiledKernel(FusingKernel):
     ) -> tuple[Tensor, Tensor | None]:
         """In one pass over the rows."""
         rows, dtype = self.structure.incoming, h.dtype
-        shape = torch.Size((*h.shape[:-2], rows.count, h.shape[-1]))
+        shape = self.shape_of(h, root, bias, skip)
         y = self.buffers.take(shape, dtype)
         mask = self.buffers.take(shape, torch.bool) if keep and epilogue.slope != 1 else None
         graph = self._graph(rows, before, after, dtype)

@@ -17,6 +17,7 @@ from zoo.graphs.operators import EdgeAdd, EdgeGather, EdgeSoftmax, EdgeSum, Neig
 from zoo.graphs.population import Population
 from zoo.graphs.scaling import Scaling, by_degrees, of_sample
 from zoo.graphs.segments import graph_ids, segment_max, segment_mean, segment_softmax, segment_sum
+from zoo.graphs.shapes import check_carried, check_float, check_heads, check_mask
 from zoo.graphs.subspace import Constant, Subspace, degree_subspace, limit_subspace
 
 
@@ -55,6 +56,7 @@ class Graph:
         self.nodes: int = graph.num_dst_nodes()
         self.sources: int = graph.num_src_nodes()
         self.edges: int = graph.num_edges()
+        check_carried(edge_features, self.edges, sizes, self.nodes)
         self.edge_features = None if edge_features is None else edge_features.to(self.device)
         self.sizes = None if sizes is None else sizes.to(self.device)
         self._made_graph_ids: Tensor | None = None
@@ -137,6 +139,7 @@ class Graph:
         thinned alike. What counts as smooth (`subspace`) stays that of the whole graph. Index arrays are picked from
         this graph's without sorting: a new one costs a few passes over the edges.
         """
+        check_mask(keep, self.edges)
         thin = copy.copy(self)
         thin._whole = self.whole
         thin._made_dgl = thin._made_neighbours = None
@@ -287,6 +290,7 @@ class Graph:
         """
         self._check("attend", values, self.sources)
         self._check("attend", weights, self.edges)
+        check_heads(values, weights)
         x = _computed(values)
         y: Any = WeightedSum.apply(x, weights.to(x.dtype), self._kernel, False)
         return y.to(values.dtype)
@@ -370,11 +374,7 @@ class Graph:
         return self._scales[key]
 
     def _check(self, operator: str, x: Tensor, count: int) -> None:
-        if x.shape[0] != count or not x.is_floating_point() or x.device.type != self.device.type:
-            raise BuildError(
-                f"graph.{operator} — got {x.dtype} {list(x.shape)} on {x.device} — expected a float tensor of "
-                f"length {count} on {self.device}"
-            )
+        check_float(operator, x, count, self.device)
 
 
 def _computed(x: Tensor) -> Tensor:

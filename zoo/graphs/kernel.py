@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from zoo.errors import BuildError
 from zoo.graphs.buffers import Buffers
 from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.rows import Rows
@@ -98,6 +99,24 @@ class FusingKernel(Kernel):
 
     scratch: Scratch
     buffers: Buffers | None
+
+    def shape_of(self, h: Tensor, root: Tensor | None, bias: Tensor | None, skip: Tensor | None) -> torch.Size:
+        """The shape of what `block_forward` returns. Raises: BuildError if these do not fit it: loops do not look."""
+        rows = self.structure.incoming
+        shape = torch.Size((*h.shape[:-2], rows.count, h.shape[-1]))
+        if (
+            h.shape[-2] != rows.width
+            or (root is not None and root.shape != shape)
+            or (bias is not None and bias.shape != (*shape[:-2], shape[-1]))
+            or (skip is not None and skip.shape != shape)
+        ):
+            parts = {"features": h, "root": root, "bias": bias, "skip": skip}
+            found = ", ".join(f"{name} {list(part.shape)}" for name, part in parts.items() if part is not None)
+            raise BuildError(
+                f"block — got {found} — expected features [{rows.width}, width] for the graph's sources, root and skip "
+                f"[{rows.count}, width] for its nodes, and a bias [width]"
+            )
+        return shape
 
     @abstractmethod
     def block_forward(

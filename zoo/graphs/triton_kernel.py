@@ -56,7 +56,7 @@ class TritonKernel(FusingKernel):
     ) -> tuple[Tensor, Tensor | None]:
         """In one launch."""
         rows = self.structure.incoming
-        y = h.new_empty(*h.shape[:-2], rows.count, h.shape[-1])
+        y = h.new_empty(self.shape_of(h, root, bias, skip))
         mask = torch.empty_like(y, dtype=torch.bool) if keep and epilogue.slope != 1 else None
         bias, skip = (part if part is None else part.contiguous() for part in (bias, skip))
         numbers = _numbers(h.device, h.dtype, epilogue)

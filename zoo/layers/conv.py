@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
 from zoo.errors import BuildError
+from zoo.graphs.given import check_given
 from zoo.graphs.graph import Graph
 from zoo.graphs.kernel import Norm
 
@@ -37,6 +38,11 @@ class Conv(nn.Module, ABC):
         super().__init__()
         self.in_width = in_width
         self.out_width = out_width
+
+    def __call__(self, graph: Graph, x: Tensor, *more: Any, **named: Any) -> Any:
+        """What a module's call does, for a graph and features that fit."""
+        check_given(type(self).__name__, graph, x)
+        return super().__call__(graph, x, *more, **named)
 
     @property
     def propagation(self) -> Norm | None:

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
-from torch import Tensor, is_grad_enabled, nn, no_grad, stack
+from torch import Tensor, is_autocast_enabled, is_grad_enabled, nn, no_grad, stack
 
+from zoo.errors import BuildError
 from zoo.graphs.flow import Flow
+from zoo.graphs.given import check_given
 from zoo.graphs.graph import Graph
 from zoo.graphs.transforms import is_transformed
 from zoo.initializers.base import Initializer
@@ -209,7 +211,9 @@ class Network(nn.Module):
 
     def forward(self, graph: Graph | Flow, x: Tensor) -> Tensor:
         """x: [sources, in]; the result is [nodes, out], logits where a head learns classes; [graphs, out] if pooled."""
+        check_given("network", graph, x)
         x = self.embed(x)
+        self._check_precision(x)
         active = self._regularizers() if self.training else []
         for regularizer in active:
             x = regularizer.features(graph, x)
@@ -269,6 +273,15 @@ class Network(nn.Module):
         if self._normalization is not None and self._normalization.projects:
             with no_grad():
                 cast(WeightNormalization, self._normalization).project(self.block_matrices())
+
+    def _check_precision(self, x: Tensor) -> None:
+        """Raise BuildError for features of another precision than the parameters', unless PyTorch casts them."""
+        own = next((parameter.dtype for parameter in self.parameters()), x.dtype)
+        if x.dtype != own and not is_autocast_enabled(x.device.type):
+            raise BuildError(
+                f"network — got {x.dtype} features for {own} parameters — expected one precision — x.to({own}), or "
+                f"network.to({x.dtype})"
+            )
 
     def _regularizers(self) -> list[Regularizer]:
         return [module for module in self.regularizers if isinstance(module, Regularizer)]

@@ -1,0 +1,49 @@
+"""Checks of the tensors that a graph and its operators are given: what runs below them does not look."""
+
+import torch
+from torch import Tensor
+
+from zoo.errors import BuildError
+
+
+def is_on(x: Tensor, device: torch.device) -> bool:
+    """Whether x is on the device; one without a number is any of its kind."""
+    return x.device == device or (x.device.type == device.type and None in (x.device.index, device.index))
+
+
+def check_float(operator: str, x: Tensor, count: int, device: torch.device) -> None:
+    """Raise BuildError unless x is a float tensor [count, …] on the device."""
+    if not x.dim() or len(x) != count or not x.is_floating_point() or not is_on(x, device):
+        raise BuildError(
+            f"graph.{operator} — got {x.dtype} {list(x.shape)} on {x.device} — expected a float tensor of "
+            f"length {count} on {device}"
+        )
+
+
+def check_heads(values: Tensor, weights: Tensor) -> None:
+    """Raise BuildError unless values are [·, heads, d] and weights [·, heads]."""
+    if values.dim() != 3 or weights.shape[1:] != values.shape[1:2]:
+        raise BuildError(
+            f"graph.attend — got values {list(values.shape)} and weights {list(weights.shape)} — expected "
+            "[sources, heads, d] and [edges, heads]"
+        )
+
+
+def check_mask(keep: Tensor, edges: int) -> None:
+    """Raise BuildError unless keep is bool [edges]."""
+    if keep.shape != (edges,) or keep.dtype != torch.bool:
+        raise BuildError(
+            f"graph.thinned — got {keep.dtype} {list(keep.shape)} — expected bool [{edges}], one for each edge"
+        )
+
+
+def check_carried(edge_features: Tensor | None, edges: int, sizes: Tensor | None, nodes: int) -> None:
+    """Raise BuildError unless there is a row for each edge, and the graphs of a batch have all nodes."""
+    if edge_features is not None and len(edge_features) != edges:
+        raise BuildError(
+            f"graph — got edge features {list(edge_features.shape)} for {edges} edges — expected a row for each edge"
+        )
+    if sizes is not None and sizes.device.type == "cpu" and int(sizes.sum()) != nodes:
+        raise BuildError(
+            f"graph — the sizes of {len(sizes)} graphs add up to {int(sizes.sum())} — expected {nodes}, all nodes"
+        )
