@@ -98,4 +98,4 @@ def test_a_device_without_dgl_kernels_is_refused(graph: Any, monkeypatch: pytest
     monkeypatch.setattr("zoo.layers.foreign.has_cuda", lambda: False)
     monkeypatch.setattr(graph, "device", torch.device("cuda"))
     with pytest.raises(BuildError, match="no kernels for cuda"):
-        dgl_conv("GraphConv")(4, 3)(graph, torch.randn(graph.nodes, 4))
+        dgl_conv("GraphConv")(4, 3).forward(graph, torch.randn(graph.nodes, 4))
