@@ -1,5 +1,6 @@
 """Where compiled loops are kept between processes, also between those that start at one time."""
 
+import hashlib
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from numba.core.sigutils import normalize_signature
 
 from zoo.lock import Held, locked
 
+# How loops are compiled, and what they prefetch with: numba itself looks at a loop's own file alone.
+_ENGINE = hashlib.sha256(Path(__file__).with_name("engine.py").read_bytes()).hexdigest()
 _PATIENCE = 10.0  # seconds; what another process does with the lock takes milliseconds
 
 
@@ -43,6 +46,9 @@ class SharedCache(FunctionCache):
                     super().save_overload(sig, data)
         except (OSError, Held):  # no room, or not ours to write to
             return
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return *super()._index_key(sig, codegen), _ENGINE
 
     def _turn(self) -> ExitStack:
         """The folder's lock; without one where none can be made, as in a folder that can only be read."""

@@ -51,7 +51,8 @@ class Graph:
                 "dgl.to_homogeneous(graph)"
             )
         self.device = torch.device(graph.device if device is None else device)
-        self._made_dgl: Any = graph.to(self.device) if self.device.type == "cpu" or has_cuda() else graph
+        moved = graph.to(self.device) if self.device.type == "cpu" or has_cuda() else graph
+        self._made_dgl: Any = moved.local_var()  # edges that its owner adds later are not ours
         self._whole: Graph | None = None
         self.nodes: int = graph.num_dst_nodes()
         self.sources: int = graph.num_src_nodes()

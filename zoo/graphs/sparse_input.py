@@ -1,6 +1,9 @@
 """Constant features that are zero nearly everywhere, as bags of words are, and products that pass the zeros by."""
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -35,6 +38,11 @@ class _Entries:
         """A matrix with others in the same places."""
         return _Entries(self.structure, self.places, values, self.buffers)
 
+    def are_all_of(self, x: Tensor) -> bool:
+        """Whether x has these entries and is zero elsewhere."""
+        many = int(self.values.count_nonzero())
+        return int(x.count_nonzero()) == many and torch.equal(x.take(self.places), self.values)
+
     def neighbour_sum(self, x: Tensor, reverse: bool, before: None, after: None) -> Tensor:
         """The matrix, or `reverse`, its transpose, times x."""
         if reverse not in self._matrices:
@@ -46,6 +54,24 @@ class _Entries:
 
 # By the tensor's id as long as it lives: many modules hand a tensor on before it gets to the one that multiplies.
 _known: dict[int, tuple[weakref.ref[Tensor], int, _Entries]] = {}
+_unchanging: ContextVar[bool] = ContextVar("_unchanging", default=False)
+
+
+@contextmanager
+def unchanging() -> Iterator[None]:
+    """Take remembered features to stay what they are, having compared them once: for a training, which owns them.
+
+    Elsewhere they are compared at each product: who writes to them through NumPy, or to `x.data`, leaves no trace.
+    """
+    for key, (reference, _, entries) in list(_known.items()):
+        x = reference()
+        if x is not None and not entries.are_all_of(x):
+            _known.pop(key, None)
+    before = _unchanging.set(True)
+    try:
+        yield
+    finally:
+        _unchanging.reset(before)
 
 
 def remember_zeros(x: Tensor) -> str | None:
@@ -111,6 +137,8 @@ def _remember(x: Tensor, entries: _Entries) -> None:
 def _found(x: Tensor) -> _Entries | None:
     """What is remembered of x, where it can be used."""
     reference, version, entries = _known.get(id(x), (None, None, None))
-    if reference is None or reference() is not x or x._version != version or x.requires_grad:
+    if reference is None or entries is None or reference() is not x or x._version != version or x.requires_grad:
         return None
-    return None if torch.is_autocast_enabled(x.device.type) else entries
+    if torch.is_autocast_enabled(x.device.type):
+        return None
+    return entries if _unchanging.get() or entries.are_all_of(x) else None

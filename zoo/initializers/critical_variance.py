@@ -37,6 +37,7 @@ class CriticalVariance(Initializer):
     ) -> None:
         self.sigma_w2: float | Literal["critical"] = sigma_w2
         self.activation: Literal["relu", "erf"] = activation
+        self._graph: Any = None  # of which that is
         self._found: dict[str | None, tuple[float, float]] = {}
 
     def fill(self, weight: Tensor, graph: Any, *, fan_in: int, propagation: str | None) -> None:
@@ -54,6 +55,9 @@ class CriticalVariance(Initializer):
     def _variance(self, graph: Any, propagation: str | None) -> float:
         if self.sigma_w2 != "critical":
             return self.sigma_w2
+        if graph is not self._graph:
+            self._graph = graph
+            self._found.clear()
         if propagation not in self._found:
             eigenvalue = largest_eigenvalue(graph, propagation)
             if eigenvalue < _SMALLEST:

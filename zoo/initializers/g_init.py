@@ -36,10 +36,14 @@ class GInit(Initializer):
     def __init__(self, *, correlation: Share = 1.0, activation: Literal["relu", "identity"] = "relu") -> None:
         self.gain = 2.0 if activation == "relu" else 1.0
         self.kernel = _arc_cosine(correlation) if activation == "relu" else correlation
+        self._graph: Any = None  # of which that is
         self._kept: dict[str | None, float] = {}
 
     def fill(self, weight: Tensor, graph: Any, *, fan_in: int, propagation: str | None) -> None:
         """Draw from the normal distribution."""
+        if graph is not self._graph:
+            self._graph = graph
+            self._kept.clear()
         if propagation not in self._kept:
             self._kept[propagation] = kept_variance(graph, propagation, self.kernel)
         weight.normal_(0.0, math.sqrt(self.gain / (fan_in * self._kept[propagation])))

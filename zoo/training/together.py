@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from zoo.graphs.sparse_input import unchanging
 from zoo.training.cuda_graphs import CudaGraphs
 from zoo.training.declared import unrecordable
 from zoo.training.members import Bests, Members, Said
@@ -53,6 +54,7 @@ class Together:
             lambda: unrecordable(members.network, self.common.task, optimizer),
         )
 
+    @unchanging()
     def fit(self) -> list[Outcome]:
         """Train all to their ends; the networks then carry their best weights."""
         for trainer in self.trainers:

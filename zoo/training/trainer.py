@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zoo.errors import TrainingError
 from zoo.graphs.buffers import Buffers
+from zoo.graphs.sparse_input import unchanging
 from zoo.layers.network import Network
 from zoo.probes.base import Probe
 from zoo.probes.constraint import NormalizerBound
@@ -113,7 +114,7 @@ class Trainer:
         # A state may have been saved, for a signal, when there was nothing left to do.
         status: Status = "stopped early" if self.is_spent() else "finished"
         non_finite: NonFinite | None = None
-        with self.stop:
+        with self.stop, unchanging():
             for batch in self._batches():
                 ended = self._train_on(batch)
                 if ended is not None:

@@ -141,6 +141,14 @@ def test_code_for_other_types_is_not_run(double, loop_folder):
     assert doubled(double()) == ([0.0, 2.0, 4.0], 1)
 
 
+def test_code_of_another_engine_is_not_run(double, loop_folder, monkeypatch):
+    """Another `engine.py`, with other liberties for floats, say, compiles loops anew although their own file stands."""
+    doubled(double())
+    assert doubled(double())[1] == 1
+    monkeypatch.setattr("zoo.compiled.cache._ENGINE", "another")
+    assert doubled(double())[1] == 0
+
+
 @pytest.mark.parametrize("kind", ["nbi", "nbc"])
 @pytest.mark.parametrize("content", [b"", b"\x80\x05half", b"text"])
 def test_a_damaged_file_is_made_anew(double, loop_folder, kind, content):

@@ -4,12 +4,12 @@ import re
 from functools import partial
 from typing import Any
 
-import dgl
 import pytest
 import torch
 from torch import nn
 
 import zoo
+from zoo.dgl_backend import dgl
 from zoo.errors import BuildError
 from zoo.graphs import Graph
 from zoo.graphs.flow import Flow, sampled_block
@@ -68,9 +68,19 @@ def test_a_graph_of_dgl_is_refused_in_words_that_say_how_to_make_one():
     assert GCNConv(4, 4)(zoo.graphs.Graph(theirs), x).shape == (NODES, 4)
 
 
+def test_edges_that_are_added_to_the_graph_of_dgl_later_are_not_ours():
+    """A graph is what it was when it was made: loops would read rows of nodes that have none."""
+    theirs = dgl.graph((torch.tensor([0, 1]), torch.tensor([1, 2])), num_nodes=3)
+    graph = Graph(theirs)
+    theirs.add_nodes(2)
+    theirs.add_edges([4], [4])
+    assert (graph.structure.edges, graph.dgl.num_nodes()) == (2, 3)
+    torch.testing.assert_close(graph.propagate(torch.eye(3), "sum"), torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]))
+
+
 def test_features_of_numpy_and_of_another_precision_are_refused():
     """With what to write instead."""
-    built = network()
+    built: Any = network()
     x = built.task.features
     with pytest.raises(BuildError, match=r"got a ndarray — expected a tensor — torch\.as_tensor"):
         built.network(built.graph, x.numpy())
@@ -90,7 +100,7 @@ def test_a_flow_is_checked_at_its_sources():
     flow = Flow(
         [sampled_block(graph, nodes, 3, edges, edges), sampled_block(graph, nodes[:3], 2, edges[:2], edges[:2])]
     )
-    net = network().network
+    net: Any = network().network
     width = net.encoder[1].weight.shape[0]
     assert net(flow, torch.randn(4, width)).shape[0] == 2
     with pytest.raises(BuildError, match=r"got features \[3, .*graph of 4 nodes"):

@@ -5,8 +5,9 @@ import gc
 import pytest
 import torch
 
+import zoo
 from zoo.graphs import sparse_input
-from zoo.graphs.sparse_input import dropout, product, remember_zeros, skips_zeros
+from zoo.graphs.sparse_input import dropout, product, remember_zeros, skips_zeros, unchanging
 
 
 def features(share: float = 0.01, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -67,6 +68,48 @@ def test_features_that_changed_are_read_anew():
     assert not skips_zeros(x) and torch.equal(product(x, weight), x @ weight)
 
 
+@pytest.mark.parametrize("change", ["an entry", "a zero", "all"])
+@pytest.mark.parametrize("through", ["numpy", "data"])
+def test_changes_that_leave_no_trace_are_seen(change, through):
+    """NumPy and `x.data` write past PyTorch's count of versions: entries and zeros are compared at each product."""
+    x, weight = features(), torch.randn(500, 4)
+    remember_zeros(x)
+    written = x.numpy() if through == "numpy" else x.data
+    row, column = (int(end) for end in x.nonzero()[0])
+    if change == "all":
+        written[:] = 0
+    else:
+        written[(row, column) if change == "an entry" else (3, 7)] = 5
+    assert not skips_zeros(x) and torch.equal(product(x, weight), x @ weight)
+    assert torch.equal(dropout(x, 0.0), x)
+
+
+def test_a_training_compares_them_once():
+    """In a training features are its own: compared when it begins, and dense from then on if they changed."""
+    x, other = features(), features()
+    remember_zeros(x)
+    remember_zeros(other)
+    other.numpy()[3, 7] = 1
+    with unchanging():
+        assert skips_zeros(x) and not skips_zeros(other)
+        x.numpy()[3, 7] = 1
+        assert skips_zeros(x)  # what `unchanging` says that nobody does
+    assert not skips_zeros(x)
+
+
+def test_a_network_sees_features_that_numpy_changed():
+    """Feature ablation in a notebook: the logits are those of a copy of the changed features."""
+    built = zoo.build("cora-gcn", {"training.duration": "1 epochs", "probes": "none"})
+    built.trainer(()).fit()
+    network, (graph, x) = built.network.eval(), built.task.whole or pytest.fail()
+    with torch.no_grad():
+        before = network(graph, x)
+        x.numpy()[:, :700] = 0
+        after, expected = network(graph, x), network(graph, x.clone())
+    assert not torch.equal(after, before)
+    torch.testing.assert_close(after, expected)
+
+
 def test_what_is_made_of_them_is_another_tensor():
     """Rows, copies, and features that want a gradient are dense."""
     x = features()
@@ -78,6 +121,7 @@ def test_what_is_made_of_them_is_another_tensor():
 
 def test_no_tensor_is_kept_alive():
     """What was remembered goes with the tensor."""
+    gc.collect()
     before = len(sparse_input._known)
     x = features()
     remember_zeros(x)

@@ -6,6 +6,7 @@ import torch
 import zoo
 from registry import initializers
 from zoo.errors import BuildError
+from zoo.graphs import Graph
 from zoo.initializers import Initializer
 
 NAMES = [name for name in initializers.names() if name != "default"]
@@ -68,3 +69,21 @@ def test_one_of_a_users_own():
     built = zoo.build("smoke/res-gcn", {"initializer": "ones"})
     assert all((matrix == 1).all() for matrix in matrices(built))
     assert seen == [(16, "both", 200)] * 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_graph_is_looked_at_anew(name, graph):
+    """One initialiser may draw for two graphs: what it found of the first says nothing of the second."""
+    edges = torch.arange(8)
+    ring = Graph.from_edges(torch.cat([edges, edges, (edges + 1) % 8]), torch.cat([edges, (edges + 1) % 8, edges]), 8)
+    kind = initializers.get(name)
+    again, fresh = kind(), kind()
+
+    def drawn(initializer, graph):
+        torch.manual_seed(0)
+        weight = torch.empty(4, 4)
+        initializer.fill(weight, graph, fan_in=4, propagation="both")
+        return weight
+
+    drawn(again, graph)
+    assert torch.equal(drawn(again, ring), drawn(fresh, ring)) and again.chosen() == fresh.chosen()
