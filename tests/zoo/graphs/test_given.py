@@ -65,7 +65,7 @@ def test_a_graph_of_dgl_is_refused_in_words_that_say_how_to_make_one():
             BuildError, match=re.escape("got a DGLGraph for the graph") + r".*zoo\.graphs\.Graph\(graph\)"
         ):
             call(theirs, x)
-    assert GCNConv(4, 4)(zoo.graphs.Graph(theirs), x).shape == (NODES, 4)
+    assert GCNConv(4, 4)(Graph(theirs), x).shape == (NODES, 4)
 
 
 def test_edges_that_are_added_to_the_graph_of_dgl_later_are_not_ours():
