@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
-from torch import Tensor, is_autocast_enabled, is_grad_enabled, nn, no_grad, stack
+from torch import Tensor, is_grad_enabled, nn, no_grad, stack
 
-from zoo.errors import BuildError
 from zoo.graphs.flow import Flow
 from zoo.graphs.given import check_given
 from zoo.graphs.graph import Graph
@@ -213,7 +212,6 @@ class Network(nn.Module):
         """x: [sources, in]; the result is [nodes, out], logits where a head learns classes; [graphs, out] if pooled."""
         check_given("network", graph, x)
         x = self.embed(x)
-        self._check_precision(x)
         active = self._regularizers() if self.training else []
         for regularizer in active:
             x = regularizer.features(graph, x)
@@ -273,15 +271,6 @@ class Network(nn.Module):
         if self._normalization is not None and self._normalization.projects:
             with no_grad():
                 cast(WeightNormalization, self._normalization).project(self.block_matrices())
-
-    def _check_precision(self, x: Tensor) -> None:
-        """Raise BuildError for features of another precision than the parameters', unless PyTorch casts them."""
-        own = next((parameter.dtype for parameter in self.parameters()), x.dtype)
-        if x.dtype != own and not is_autocast_enabled(x.device.type):
-            raise BuildError(
-                f"network — got {x.dtype} features for {own} parameters — expected one precision — x.to({own}), or "
-                f"network.to({x.dtype})"
-            )
 
     def _regularizers(self) -> list[Regularizer]:
         return [module for module in self.regularizers if isinstance(module, Regularizer)]
