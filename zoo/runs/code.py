@@ -1,7 +1,6 @@
 """The code of the zoo that runs in this process: what a record says of it, and whether a record is of another."""
 
 import hashlib
-import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -33,12 +32,19 @@ def other_code(environment: Mapping[str, Any]) -> str | None:
 
 
 def _commit() -> str | None:
-    if not (_ROOT / ".git").exists():  # installed, perhaps into an environment inside somebody's checkout
-        return None
+    """What git's HEAD is, read from its files; None of a package that is installed, or where they say nothing."""
     try:
-        asked = ["git", "-C", str(_ROOT), "rev-parse", "HEAD"]
-        return subprocess.run(  # noqa: S603 - these words and no others
-            asked, capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
+        git = _ROOT / ".git"
+        if git.is_file():  # of a worktree
+            git = _ROOT / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        head = (git / "HEAD").read_text(encoding="utf-8").strip()
+        if not head.startswith("ref: "):
+            return head
+        branch, common = head.removeprefix("ref: "), git / "commondir"
+        shared = git / common.read_text(encoding="utf-8").strip() if common.exists() else git
+        if (shared / branch).exists():
+            return (shared / branch).read_text(encoding="utf-8").strip()
+        packed = (shared / "packed-refs").read_text(encoding="utf-8").splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(f" {branch}")), None)
+    except (OSError, UnicodeDecodeError):
         return None

@@ -2,6 +2,9 @@
 
 import re
 
+import pytest
+
+from zoo.runs import code as module
 from zoo.runs.code import code, other_code
 
 
@@ -18,3 +21,31 @@ def test_a_record_of_this_code_needs_no_word():
     assert other_code({"code": "0" * 16, "commit": "1234567890abcdef"}) == "other code, commit 1234567890"
     assert other_code({"code": "0" * 16, "commit": None}) == "other code, 0000000000000000"
     assert other_code({}) == "code of a version that did not note which"
+
+
+@pytest.mark.parametrize("way", ["branch", "packed", "detached", "worktree"])
+def test_the_commit_is_what_git_says(way, tmp_path, monkeypatch):
+    """HEAD is a branch, one that git has packed, a commit itself, or that of a worktree whose branches lie elsewhere."""
+    commit, top, git = "12ab" * 10, tmp_path / "top", tmp_path / "top" / ".git"
+    if way == "worktree":
+        top.mkdir()
+        git.write_text(f"gitdir: {tmp_path / 'main' / 'worktrees' / 'top'}\n")
+        git = tmp_path / "main" / "worktrees" / "top"
+    git.mkdir(parents=True)
+    (git / "HEAD").write_text(f"{commit}\n" if way == "detached" else "ref: refs/heads/own\n")
+    if way == "worktree":
+        (git / "commondir").write_text("../..\n")
+    if way == "packed":
+        (git / "packed-refs").write_text(f"# pack-refs with: peeled\n{commit} refs/heads/own\n")
+    elif way != "detached":
+        heads = (tmp_path / "main" if way == "worktree" else git) / "refs" / "heads"
+        heads.mkdir(parents=True)
+        (heads / "own").write_text(f"{commit}\n")
+    monkeypatch.setattr(module, "_ROOT", top)
+    assert module._commit() == commit
+
+
+def test_without_git_there_is_no_commit(tmp_path, monkeypatch):
+    """An installed package has its digest alone."""
+    monkeypatch.setattr(module, "_ROOT", tmp_path)
+    assert module._commit() is None
