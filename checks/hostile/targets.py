@@ -140,8 +140,10 @@ def _rows() -> list[bytes]:
 def _states() -> list[bytes]:
     import torch
 
+    from zoo.runs.states import FORMAT
+
     made = io.BytesIO()
-    torch.save({"format": 2, "step": 1, "weights": {"w": torch.ones(2)}, "lines": {}}, made)
+    torch.save({"format": FORMAT, "step": 1, "weights": {"w": torch.ones(2)}, "lines": {}}, made)
     return [made.getvalue()]
 
 

@@ -25,7 +25,7 @@ def test_a_record_of_this_code_needs_no_word():
 
 @pytest.mark.parametrize("way", ["branch", "packed", "detached", "worktree"])
 def test_the_commit_is_what_git_says(way, tmp_path, monkeypatch):
-    """HEAD is a branch, one that git has packed, a commit itself, or that of a worktree whose branches lie elsewhere."""
+    """HEAD is a branch, one that git has packed, a commit itself, or a branch of a worktree, which lies elsewhere."""
     commit, top, git = "12ab" * 10, tmp_path / "top", tmp_path / "top" / ".git"
     if way == "worktree":
         top.mkdir()
