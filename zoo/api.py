@@ -18,9 +18,9 @@ from zoo.environment import environment_of
 from zoo.errors import RunError, TrainingError
 from zoo.identity import OtherData, identity_of, is_current, is_of, recorded_data
 from zoo.layers.network import Network
-from zoo.layers.residual import NoSkip
-from zoo.probes.diagnosis import Diagnosis, Setting, diagnose
+from zoo.probes.diagnosis import LEARNED, Diagnosis, Overflow, diagnose, outlook
 from zoo.probes.reading import Reading
+from zoo.probes.situation import Situation
 from zoo.probes.snapshot import snapshot
 from zoo.recipe.consent import Plugins
 from zoo.recipe.load import Overrides
@@ -289,7 +289,7 @@ def _probed(recipe: Recipe, seed: int) -> Probed:
         normalizer=" + ".join(component.name for component in recipe.normalizer),
         c=max(float(c.max()) for _, c in bounds) if bounds else None,
         reading=built.initial,
-        outlook=diagnose(built.initial, None, setting_of(built), skill=None),
+        outlook=outlook(built.initial, Situation.of(recipe, built.network)),
     )
 
 
@@ -335,7 +335,7 @@ def result_of(built: Built, identity: str, outcome: Outcome, seconds: float) -> 
             "last_block": built.initial.last,
             "ratio": built.initial.ratio,
         },
-        "diagnosis": diagnosis_of(built, outcome).plain(),
+        "diagnosis": diagnosis.plain() if (diagnosis := diagnosis_of(built, outcome)) else None,
         "c_range": [float(end(getattr(c, end.__name__)() for _, c in bounds)) for end in (min, max)]
         if bounds
         else None,
@@ -344,26 +344,18 @@ def result_of(built: Built, identity: str, outcome: Outcome, seconds: float) -> 
     }
 
 
-def diagnosis_of(built: Built, outcome: Outcome) -> Diagnosis:
-    """The verdict on a training that has ended."""
-    bad = outcome.non_finite
+def diagnosis_of(built: Built, outcome: Outcome) -> Diagnosis | None:
+    """The verdict on a training that has ended; None where nothing was read after it."""
+    if outcome.final is None:
+        return None
+    bad, skill = outcome.non_finite, built.task.skill
+    best, last = skill(outcome.val, "val"), skill(outcome.course.last_val, "val")
     return diagnose(
         built.initial,
         outcome.final,
-        setting_of(built),
-        skill=built.task.skill(outcome.train, "train"),
-        non_finite=(bad.what, bad.block) if bad else None,
-        untrained=bad is not None and bad.step == 1,
-    )
-
-
-def setting_of(built: Built) -> Setting:
-    """What advice on a network depends on."""
-    network = built.network
-    residuals = [getattr(block, "residual", None) for block in network.blocks]
-    return Setting(
-        width=next((matrix.shape[-1] for matrix in network.block_matrices().values()), 1),
-        skips=network.readout.collects or not all(isinstance(residual, NoSkip) for residual in residuals),
-        bounded=bool(network.bounds()),
-        reads_all_blocks=network.readout.collects,
+        Situation.of(built.recipe, built.network),
+        skill=skill(outcome.train, "train"),
+        course=outcome.course,
+        kept=last / best if best is not None and last is not None and best >= LEARNED else None,
+        non_finite=Overflow(bad.what, bad.block, bad.step) if bad else None,
     )

@@ -24,7 +24,7 @@ from zoo.normalizers.attach import WeightNormalization
 from zoo.normalizers.none import NoNormalizer
 from zoo.probes.base import Probe
 from zoo.probes.calibration import calibrate
-from zoo.probes.diagnosis import evidence_probes
+from zoo.probes.facts import evidence_probes
 from zoo.probes.plan import Plan, Scheduled
 from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot

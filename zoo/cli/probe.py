@@ -84,6 +84,8 @@ def probe(
         print(json.dumps([_plain(name, found) for name, found in rows], ensure_ascii=False))
     else:
         _print(_table(rows))
+        for line in _outlooks(rows):
+            print(inert(line))
     files = _picture(rows, plot or Path(f"probe-{'-'.join(recipe.name.replace('/', '-') for recipe in asked)}"))
     print("\n".join(map(inert, files)), file=console.file)
 
@@ -117,6 +119,7 @@ def _plain(name: str, found: "Probed") -> dict[str, Any]:
 def _table(rows: Sequence[tuple[str, "Probed"]]) -> Any:
     from rich.table import Table
 
+    from zoo.probes.numbers import growth, readable
     from zoo.untrusted.display import plain
 
     table = Table(title="gradients at initialisation", title_justify="left")
@@ -135,11 +138,11 @@ def _table(rows: Sequence[tuple[str, "Probed"]]) -> Any:
             *([plain(name)] if several else []),
             str(found.depth),
             plain(found.normalizer + (f" c={found.c:.3g}" if found.c is not None else "")),
-            f"× {math.exp(reading.number('expansion_rate.plain')):.3f}",
-            f"{reading.first:.1e}",
-            f"{reading.last:.1e}",
-            f"{reading['gradients.norm'][0]:.1e}",
-            f"{limit[0]:.2f} ← {limit[-1]:.2f}",
+            f"× {growth(reading.number('expansion_rate.plain'))}",
+            readable(reading.first, 2),
+            readable(reading.last, 2),
+            readable(reading["gradients.norm"][0], 2),
+            f"{readable(limit[0], 2)} ← {readable(limit[-1], 2)}",
             sparkline(reading["gradients.mu.plain"], low, high),
             found.outlook.verdict,
         )
@@ -148,6 +151,15 @@ def _table(rows: Sequence[tuple[str, "Probed"]]) -> Any:
     )
     table.caption_justify = "left"
     return table
+
+
+def _outlooks(rows: Sequence[tuple[str, "Probed"]]) -> list[str]:
+    """A line for each network that is not healthy: what is seen, and what to try."""
+    return [
+        f"{name}, {found.depth} blocks, {found.normalizer}: {found.outlook}"
+        for name, found in rows
+        if found.outlook.verdict != "healthy"
+    ]
 
 
 def _range(rows: Sequence[tuple[str, "Probed"]]) -> tuple[float, float]:

@@ -104,10 +104,12 @@ class _Bar:
         self._gradient = ""
 
     def probed(self, row: "Row") -> None:
+        from zoo.probes.numbers import growth, readable
+
         rate, mu = row.get("expansion_rate.plain"), row.get("gradients.mu.plain")
         if rate is not None and mu:
             ratio = mu[0] / mu[-1] if mu[-1] else math.nan
-            self._gradient = f" · μ(G) ×{math.exp(min(rate, 700)):.3f}/block · μ(G₁)/μ(G_L) {ratio:.2g}"
+            self._gradient = f" · μ(G) ×{growth(rate)}/block · μ(G₁)/μ(G_L) {readable(ratio, 2)}"
 
     def measured(self, row: "Measured") -> None:
         figures = f"loss {row['loss']:.4f} · val {self._metric} {row['val']:.4f} · best {row['best_val']:.4f}"

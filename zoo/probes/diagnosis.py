@@ -1,110 +1,55 @@
-"""What a run's gradients say about it: one verdict, its evidence, and the next thing to try."""
+"""A verdict on a run, or on a network that is to be trained: its evidence, and the next thing to try."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
-from zoo.probes.base import Probe
-from zoo.probes.presets import standard
-from zoo.probes.rank import Rank
+from zoo.probes import advice
+from zoo.probes.advice import Change, Situation, sentence
+from zoo.probes.course import Course
+from zoo.probes.facts import ALIKE, EXPLODES, Facts
+from zoo.probes.numbers import growth, readable
 from zoo.probes.reading import Reading
 
 Name = Literal[
     "healthy",
+    "undecided",
     "gradient expansion",
     "gradient oversmoothing",
     "vanishing gradient",
     "representation collapse",
     "non-finite",
+    "unstable training",
     "underfitting",
 ]
 
-# Where each verdict begins; docs/reading-gradients.md has the measurements behind them.
-EXPANDS = 30.0  # μ(G_1)/μ(G_L)
-VANISHES = 1e-3  # ‖G_1‖/‖G_L‖
-SMOOTHED = 0.35  # limit ratio at the first block, itself and relative to the last block's
-COLLAPSED = 0.05  # ratio of X_L, plain or limit
-ONE_DIRECTION = 1.2  # effective rank of X_L
 LEARNED = 0.2  # share of what lies between chance and perfection on the training part
+ROSE = 3.0  # largest training loss over that before the first step
+ROSE_UNLEARNED = 1.5  # the same where nothing was learned
+KEPT = 0.5  # share of what was learned at the best validation that is left at the last one
+BEFORE, AFTER = "before the first step", "after the last step"
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What advice depends on. width: of the blocks. bounded: whether a normaliser bounds the weights."""
+class Overflow:
+    """What was not finite first, in which step, and at which block if in one."""
 
-    width: int
-    skips: bool
-    bounded: bool
-    reads_all_blocks: bool = False
-
-
-@dataclass(frozen=True)
-class Facts:
-    """The numbers of one moment that verdicts are made of; NaN where they could not be read."""
-
-    growth: float
-    norm_ratio: float
-    rate: float
-    first_limit_ratio: float
-    last_limit_ratio: float
-    representation_ratio: float
-    effective_rank: float
-
-    @classmethod
-    def of(cls, reading: Reading, *, reads_all_blocks: bool = False) -> "Facts":
-        """Taken from a reading of `evidence_probes`."""
-        mu, norm = reading["gradients.mu.plain"], reading["gradients.norm"]
-        limit = reading["gradients.ratio.limit"]
-        # Where the head reads every block, the network has collapsed only when all of them have.
-        seen = slice(None) if reads_all_blocks else slice(-1, None)
-        sides = [reading[f"representations.ratio.{name}"][seen].max() for name in ("plain", "limit")]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return cls(
-                growth=float(mu[0] / mu[-1]),
-                norm_ratio=float(norm[0] / norm[-1]),
-                rate=reading.number("expansion_rate.plain"),
-                first_limit_ratio=float(limit[0]),
-                last_limit_ratio=float(limit[-1]),
-                representation_ratio=float(min(sides)),
-                effective_rank=float(reading["representations.rank.effective"][seen].max()),
-            )
-
-    @property
-    def expands(self) -> bool:
-        """The gradient grows on its way to the first block, or overflows there."""
-        return self.growth > EXPANDS
-
-    @property
-    def vanishes(self) -> bool:
-        """Next to nothing of the gradient reaches the first block."""
-        return self.norm_ratio < VANISHES
-
-    @property
-    def smoothed(self) -> bool:
-        """What reaches the first block is alike for all nodes of a component, while its size is not gone."""
-        return self.loses_directions and not self.vanishes
-
-    @property
-    def loses_directions(self) -> bool:
-        """The gradient at the first block is alike for all nodes of a component, whatever its size."""
-        return self.first_limit_ratio < SMOOTHED * self.last_limit_ratio
-
-    @property
-    def collapsed(self) -> bool:
-        """The representations that the head reads are alike for all nodes, or have one direction."""
-        return self.representation_ratio < COLLAPSED or self.effective_rank < ONE_DIRECTION
+    what: str
+    block: int | None
+    step: int
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A verdict with the sentence that says it, what to try next, and the numbers that it rests on."""
+    """A verdict with the sentence that says it, what to try next, and the numbers that it rests on.
+
+    changes: the advice as words to add to the command, one set or another; advice says the same in a sentence.
+    """
 
     verdict: Name
     because: str
-    advice: str
+    advice: str = ""
+    changes: tuple[Change, ...] = ()
     block: int | None = None
     evidence: dict[str, Any] = field(default_factory=dict)
 
@@ -120,146 +65,204 @@ class Diagnosis:
             "said": str(self),
             "because": self.because,
             "try": self.advice,
+            "changes": [list(change) for change in self.changes],
             "block": self.block,
             "evidence": self.evidence,
         }
 
 
-def evidence_probes() -> list[Probe]:
-    """What `diagnose` needs to be read, at the start and at the end of a run."""
-    return [*standard(), Rank()]
+def outlook(initial: Reading, situation: Situation) -> Diagnosis:
+    """Judge a network before its first step, by a reading of `evidence_probes`.
+
+    A verdict is given where networks with such readings were never seen to train; where some did and some did not, it
+    is `undecided`. Growth of gradients tells nothing where features are normalised in the blocks: 64 plain blocks with
+    a growth of 10⁶ train with one such norm and fail with another.
+    """
+    facts = Facts.of(initial, reads_all_blocks=situation.reads_all_blocks)
+    judge = _Judge(situation, facts, BEFORE)
+    if facts.non_finite:
+        found = judge.overflow(*facts.non_finite)
+    elif facts.growth > EXPLODES and not situation.rescales:
+        found = judge.expansion()
+    elif facts.vanishes:
+        found = judge.vanishing()
+    elif facts.representation_ratio < ALIKE:
+        found = judge.collapse()
+    elif facts.expands:
+        found = judge.undecided(judge.expansion())
+    elif facts.smoothed:
+        found = judge.undecided(judge.oversmoothing())
+    elif facts.collapsed:
+        found = judge.undecided(judge.collapse())
+    else:
+        found = judge.health(None)
+    return _with(found, {"initial": asdict(facts), "final": None, "skill": None})
 
 
 def diagnose(
     initial: Reading,
-    final: Reading | None,
-    setting: Setting,
+    final: Reading,
+    situation: Situation,
     *,
     skill: float | None,
-    non_finite: tuple[str, int | None] | None = None,
-    untrained: bool = False,
+    course: Course | None = None,
+    kept: float | None = None,
+    non_finite: Overflow | None = None,
 ) -> Diagnosis:
     """Judge a run by readings of `evidence_probes` before its first step and after its last one.
 
-    skill: how much of the training part was learned, 0 for chance, 1 for all of it; None for a network that was not
-    trained, which is judged by its gradients and representations alone. non_finite: what was not finite first, and at
-    which block; untrained: that was so before the first step. A fault of the gradient counts if it is there at the end,
-    or was there at the start of a run that then did not learn; smoothing and collapse, which a shallow network on a
-    dense graph has and lives with, count only if nothing was learned. Of several, the one that is nearest to the cause
-    is named: numbers, then size (expansion, vanishing), then direction (oversmoothing), then the forward pass, then the
-    fit.
+    skill: how much of the training part was learned at the best validation, 0 for chance, 1 for all of it; None where
+    that is not known, and nobody is then called a failure for it. course: its losses. kept: which share of what the
+    best validation had learned is left at the last one. non_finite: what ended the run.
+
+    A fault of the gradient counts if it is there at the end, or was there at the start of a run that then did not
+    learn; smoothing and collapse, which a shallow network on a dense graph has and lives with, count only if nothing
+    was learned, and so does growth where features are normalised in the blocks. Of several, the one that is nearest to
+    the cause is named: numbers; size at the start; a training that was thrown off; size at the end (expansion,
+    vanishing); then direction (oversmoothing), the forward pass, the fit.
     """
-    before = Facts.of(initial, reads_all_blocks=setting.reads_all_blocks)
-    after = Facts.of(final, reads_all_blocks=setting.reads_all_blocks) if final else before
-    learned = skill is not None and skill >= LEARNED
-    judge = _Judge(setting, len(initial["gradients.norm"]))
-    evidence = {"initial": asdict(before), "final": asdict(after) if final else None, "skill": skill}
+    before, after = (Facts.of(each, reads_all_blocks=situation.reads_all_blocks) for each in (initial, final))
+    start, end = _Judge(situation, before, BEFORE), _Judge(situation, after, AFTER)
+    learned = skill is None or skill >= LEARNED
+    evidence = {"initial": asdict(before), "final": asdict(after), "skill": skill, "kept": kept}
+    evidence["course"] = course.state_dict() if course else None
     if non_finite is not None:
-        what, block = non_finite
-        cause = judge.expansion(before) if before.expands else None
-        because = f"the {what} is the first thing that is not finite"
-        if cause:
-            because += f"; {cause.because} before the first step"
-        advice = cause.advice if cause else judge.scale() if untrained else judge.bound()
-        return Diagnosis("non-finite", because, advice, block, evidence)
+        return _with(start.overflow(non_finite.what, non_finite.block, non_finite.step), evidence)
+    if after.non_finite:
+        return _with(end.overflow(*after.non_finite), evidence)
 
-    def seen(fault: Callable[[Facts], bool], *, only_unlearned: bool = False) -> Facts | None:
-        if fault(after) and not (only_unlearned and learned):
-            return after
-        return before if fault(before) and not learned else None
+    def expands(facts: Facts) -> bool:
+        return facts.expands and not (situation.rescales and learned)
 
-    checks: Sequence[tuple[Facts | None, Callable[[Facts], Diagnosis]]] = [
-        (seen(lambda facts: facts.expands), judge.expansion),
-        (seen(lambda facts: facts.vanishes), judge.vanishing),
-        (seen(lambda facts: facts.smoothed, only_unlearned=True), judge.oversmoothing),
-        (seen(lambda facts: facts.collapsed, only_unlearned=True), judge.collapse),
+    def first(fault: Callable[[Facts], bool], say: Callable[[_Judge], Diagnosis], *, fatal: bool) -> Diagnosis | None:
+        """The fault where it counts. fatal: whether a run that has learned can have it."""
+        if fault(after) and (fatal or not learned):
+            return say(end)
+        return say(start) if fault(before) and not learned else None
+
+    thrown_off = None if expands(before) or before.vanishes else start.unstable(course, after, kept, learned=learned)
+    checks: Sequence[Diagnosis | None] = [
+        thrown_off,
+        first(expands, _Judge.expansion, fatal=True),
+        first(lambda facts: facts.vanishes, _Judge.vanishing, fatal=True),
+        first(lambda facts: facts.smoothed, _Judge.oversmoothing, fatal=False),
+        first(lambda facts: facts.collapsed, _Judge.collapse, fatal=False),
+        None if learned or skill is None else end.underfitting(skill),
     ]
-    found = next((say(facts) for facts, say in checks if facts is not None), None)
-    if found is None:
-        found = judge.underfitting(after, skill) if skill is not None and not learned else judge.health(after, skill)
-    return Diagnosis(found.verdict, found.because, found.advice, None, evidence)
+    return _with(next((found for found in checks if found), end.health(skill)), evidence)
+
+
+def _with(found: Diagnosis, evidence: dict[str, Any]) -> Diagnosis:
+    return Diagnosis(found.verdict, found.because, found.advice, found.changes, found.block, evidence)
 
 
 class _Judge:
-    """Puts facts into words, with advice that fits the network."""
+    """Puts the facts of one moment into words, with advice that fits the network."""
 
-    def __init__(self, setting: Setting, depth: int) -> None:
-        self.setting = setting
-        self.depth = depth
+    def __init__(self, situation: Situation, facts: Facts, when: str) -> None:
+        self.situation, self.facts, self.when = situation, facts, when
 
-    @property
-    def c(self) -> str:
-        """A bound that suited residual networks: c = 32/L at width 64, in proportion to √width (docs/log.md)."""
-        return f"{4 * math.sqrt(self.setting.width) / self.depth:.2g}"
+    def overflow(self, what: str, block: int | None, step: int | None = None) -> Diagnosis:
+        """Of facts before the first step; or, without a step, of the facts themselves."""
+        facts, situation = self.facts, self.situation
+        untrained = self.when == BEFORE and step in (None, 1)
+        moment = self.when if step is None or untrained else f"in step {step}"
+        because = f"{moment}, the {what} is the first thing that is not finite"
+        if facts.expands:
+            because += f"; {self._grows()} {self.when}"
+        if untrained:
+            changes = advice.standardize(situation) if facts.huge else advice.bound(situation)
+        elif facts.expands and not facts.non_finite and not situation.rescales:
+            changes = advice.bound(situation)
+        else:
+            changes = advice.slower(situation)
+        return Diagnosis("non-finite", because, sentence(changes), changes, block)
 
-    def expansion(self, facts: Facts) -> Diagnosis:
+    def expansion(self) -> Diagnosis:
+        changes = advice.bound(self.situation)
+        return Diagnosis("gradient expansion", f"{self.when}, {self._grows()}", sentence(changes), changes)
+
+    def vanishing(self) -> Diagnosis:
+        facts, depth = self.facts, self.situation.depth
+        if facts.unreached:
+            blocks = f"blocks 1 to {facts.unreached}" if facts.unreached > 1 else "block 1"
+            return Diagnosis("vanishing gradient", f"{self.when}, no gradient comes to {blocks} at all")
         because = (
-            f"μ(G) grows {math.exp(facts.rate):.2f}× per block toward the input "
-            f"({facts.growth:.1e}× over {self.depth} blocks)"
-        )
-        if self.setting.bounded:
-            return Diagnosis("gradient expansion", because, f"try normalizer.c={self.c} or normalizer.c=adaptive")
-        return Diagnosis(
-            "gradient expansion", because, f"try normalizer=frobenius c≈{self.c}, or c=adaptive to have it found"
-        )
-
-    def vanishing(self, facts: Facts) -> Diagnosis:
-        because = (
-            f"‖G‖ falls to {facts.norm_ratio:.1e} of its size on the way from block {self.depth} to block 1 "
-            f"({_factor(facts)})"
+            f"{self.when}, ‖G‖ falls to {readable(facts.norm_ratio)} of its size on the way from block {depth} to "
+            f"block 1 ({self._factor()})"
         )
         if facts.loses_directions:
             because += f", and of what is left {facts.first_limit_ratio:.0%} differs between nodes of a component"
-        return Diagnosis("vanishing gradient", because, self._connect())
+        changes = advice.connect(self.situation)
+        return Diagnosis("vanishing gradient", because, sentence(changes), changes)
 
-    def oversmoothing(self, facts: Facts) -> Diagnosis:
+    def oversmoothing(self) -> Diagnosis:
+        facts, changes = self.facts, advice.connect(self.situation)
         because = (
-            f"the gradient at block 1 is nearly the same for all nodes of a component (limit ratio "
-            f"{facts.last_limit_ratio:.2f} → {facts.first_limit_ratio:.2g}) while ‖G‖ keeps "
-            f"{facts.norm_ratio:.2g} of its size"
+            f"{self.when}, the gradient at block 1 is nearly the same for all nodes of a component (limit ratio "
+            f"{facts.last_limit_ratio:.2f} → {readable(facts.first_limit_ratio, 2)}) while ‖G‖ keeps "
+            f"{readable(facts.norm_ratio, 2)} of its size"
         )
-        return Diagnosis("gradient oversmoothing", because, self._connect())
+        return Diagnosis("gradient oversmoothing", because, sentence(changes), changes)
 
-    def collapse(self, facts: Facts) -> Diagnosis:
+    def collapse(self) -> Diagnosis:
+        facts = self.facts
         because = (
-            f"the last block's output is nearly the same for all nodes (ratio {facts.representation_ratio:.2g}, "
-            f"effective rank {facts.effective_rank:.2f}) although gradients arrive"
+            f"{self.when}, the last block's output is nearly the same for all nodes, or has one direction (ratio "
+            f"{readable(facts.representation_ratio, 2)}, effective rank {readable(facts.effective_rank)})"
         )
+        if facts.input_ratio < ALIKE:
+            because += ", and so is the first block's"
+            return Diagnosis("representation collapse", because, "look at the features, which do not tell nodes apart")
+        changes = advice.fewer(self.situation) if self.situation.skips else advice.connect(self.situation)
+        return Diagnosis("representation collapse", because, sentence(changes), changes)
+
+    def undecided(self, found: Diagnosis) -> Diagnosis:
+        """Not the verdict itself, but what it saw."""
         return Diagnosis(
-            "representation collapse", because, "try model.residual=initial, fewer blocks, or look at the features"
+            "undecided", f"{found.because}; some networks that look so train, and some do not: a short training tells"
         )
 
-    def underfitting(self, facts: Facts, skill: float) -> Diagnosis:
-        because = f"gradients arrive ({_factor(facts)}), but only {max(skill, 0):.0%} of the training part was learned"
-        larger = ", a larger normalizer.c" if self.setting.bounded else ""
-        return Diagnosis(
-            "underfitting", because, f"try a larger optimizer.lr, a longer training.duration, a larger width{larger}"
+    def unstable(self, course: Course | None, after: Facts, kept: float | None, *, learned: bool) -> Diagnosis | None:
+        """A loss that rose far above where it began, or a run that was much better earlier than at its end."""
+        if course is None:
+            return None
+        first, last = self.facts.loss, after.loss
+        changes = advice.slower(self.situation)
+        peak, place = max(
+            (course.peak_loss, f"at epoch {course.peak_epoch}"), (last if last is not None else course.peak_loss, AFTER)
         )
+        if first is not None and 0 < first * (ROSE if learned else ROSE_UNLEARNED) < peak:
+            because = f"the training loss rose from {readable(first)} {self.when} to {readable(peak)} {place}"
+            return Diagnosis("unstable training", because, sentence(changes), changes)
+        if kept is not None and last is not None and kept < KEPT and last > course.best_loss:
+            because = (
+                f"at the last validation {max(kept, 0):.0%} is left of what had been learned at the best one, and the "
+                f"training loss rose from {readable(course.best_loss)} to {readable(last)} meanwhile"
+            )
+            return Diagnosis("unstable training", because, sentence(changes), changes)
+        return None
 
-    def health(self, facts: Facts, skill: float | None) -> Diagnosis:
-        because = f"gradients reach the first block ({_factor(facts)})"
+    def underfitting(self, skill: float) -> Diagnosis:
+        changes = advice.more(self.situation)
+        because = (
+            f"{self.when}, gradients arrive ({self._factor()}), but only {max(skill, 0):.0%} of the training part was "
+            "learned"
+        )
+        return Diagnosis("underfitting", because, sentence(changes), changes)
+
+    def health(self, skill: float | None) -> Diagnosis:
+        because = f"{self.when}, gradients reach the first block ({self._factor()})"
         if skill is not None:
-            because += f" and {skill:.0%} of the training part is learned"
-        return Diagnosis("healthy", because, "")
+            because += f", and {skill:.0%} of the training part is learned at the best validation"
+        return Diagnosis("healthy", because)
 
-    def scale(self) -> str:
-        """Advice for a network that overflows as it is drawn: no step, and no rate, had a part in it."""
-        return "try prepare.features=standardize or row: the untrained network overflows on features as large as these"
+    def _grows(self) -> str:
+        facts, depth = self.facts, self.situation.depth
+        each = "" if facts.rate is None else f"{growth(facts.rate)}× per block "
+        return f"μ(G) grows {each}toward the input ({readable(facts.growth, 2)}× over {depth} blocks)"
 
-    def bound(self) -> str:
-        if self.setting.bounded:
-            return "try a smaller optimizer.lr, training.clip=1.0 or a smaller normalizer.c"
-        return f"try normalizer=frobenius c≈{self.c}, a smaller optimizer.lr or training.clip=1.0"
-
-    def _connect(self) -> str:
-        if not self.setting.skips:
-            return f"try residual blocks (model=res-…) with normalizer=frobenius c≈{self.c}"
-        return (
-            "try a larger normalizer.c, or c=adaptive"
-            if self.setting.bounded
-            else "try normalizer=frobenius c=adaptive"
-        )
-
-
-def _factor(facts: Facts) -> str:
-    return f"μ(G) ×{math.exp(facts.rate):.3g} per block" if math.isfinite(facts.rate) else "one block"
+    def _factor(self) -> str:
+        if self.situation.depth == 1:
+            return "one block"
+        return "no two blocks to compare" if self.facts.rate is None else f"μ(G) ×{growth(self.facts.rate)} per block"

@@ -16,10 +16,13 @@ def snapshot(
 ) -> Reading:
     """Run `loss()` and its backward pass once, and read the probes; those of updates have nothing to see.
 
+    Besides what they measure the reading has `loss`.
     Parameters, their gradients, buffers and the random state are left as they were found. Reduced in float64 unless
     asked otherwise: squares of a gradient below 1e-23 are 0 in float32.
     """
     lasting = [probe for probe in probes if not isinstance(probe, UpdateProbe)]
     with untouched(network), Tap(network, lasting, precision=precision) as tap:
-        loss().backward()
-        return tap.read()
+        value = loss()
+        value.backward()
+        reading = tap.read()
+    return Reading({**reading, "loss": value.detach().double().cpu().numpy()})

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from zoo.probes.course import Course
 from zoo.probes.reading import Reading
 from zoo.training.nonfinite import NonFinite
 
@@ -13,8 +14,8 @@ Status = Literal["finished", "stopped early", "non-finite"]
 class Outcome:
     """How a training ended: test is the metric at the best validation, and nothing was chosen by it.
 
-    final: the evidence, read after the last step; None where no probes were asked for it. cuda_graphs: what became of
-    recording steps, see `CudaGraphs.said`.
+    course: its losses. final: the evidence, read after the last step; None where no probes were asked for it.
+    cuda_graphs: what became of recording steps, see `CudaGraphs.said`.
     """
 
     status: Status
@@ -25,6 +26,7 @@ class Outcome:
     epochs: int
     steps: int
     seconds: float
+    course: Course
     non_finite: NonFinite | None = None
     final: Reading | None = None
     cuda_graphs: str | None = None

@@ -14,6 +14,7 @@ from zoo.graphs.sparse_input import unchanging
 from zoo.layers.network import Network
 from zoo.probes.base import Probe
 from zoo.probes.constraint import NormalizerBound
+from zoo.probes.course import Course
 from zoo.probes.plan import Plan, Scheduled
 from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
@@ -95,7 +96,7 @@ class Trainer:
         self.plan = Plan(network, scheduled, self.total)
         self.step = 0
         self.seconds = 0.0
-        self.best = Best(task)
+        self.best, self.course = Best(task), Course()
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.loss = self.team.parallel(TrainingLoss(network, task))
         self.steps = FiniteSteps(optimizer, device)
@@ -148,6 +149,7 @@ class Trainer:
             epochs=self._epoch(self.step),
             steps=self.step,
             seconds=time.perf_counter() - self.began,
+            course=self.course,
             non_finite=non_finite,
             final=final,
             cuda_graphs=self.graphs.said,
@@ -163,6 +165,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "best": self.best.state_dict(),
+            "course": self.course.state_dict(),
             "waiting": self.waiting,
             "loss": self.last_loss,
             "lr": self.last_lr,
@@ -204,6 +207,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.best.load_state_dict(state["best"])
+        self.course = Course(**state["course"])
         if self.steering:
             self.steering.load_state_dict(state["steering"])
         self.last_loss, self.last_lr = state["loss"], state["lr"]
@@ -324,6 +328,7 @@ class Trainer:
             "lr": lr,
             "seconds": round(time.perf_counter() - self.began, 3),
         }
+        self.course.take(row["epoch"], loss, val, best=self.best.step == self.step)
         for watcher in self.watchers:
             watcher.measured(row)
 

@@ -38,7 +38,7 @@ def table() -> Table:
 def train(progress: Progress, path: Path, ended: Any) -> None:
     """Show a run of two validations."""
     with progress:
-        watcher = progress.watcher("smoke/res-gcn", 3)(zoo.build("smoke/res-gcn"))
+        watcher: Any = progress.watcher("smoke/res-gcn", 3)(zoo.build("smoke/res-gcn"))
         for number in (1, 2):
             watcher.measured({**ROW, "step": number})
         progress.ended(ended)

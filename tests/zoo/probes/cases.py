@@ -12,7 +12,8 @@ import torch
 import zoo
 from zoo.api import diagnosis_of
 from zoo.builder import Built
-from zoo.probes.diagnosis import Diagnosis, evidence_probes
+from zoo.probes.diagnosis import Diagnosis
+from zoo.probes.facts import evidence_probes
 from zoo.probes.snapshot import snapshot
 
 GRAPH = {
@@ -63,6 +64,12 @@ CASES: Mapping[str, tuple[str, Mapping[str, object], int, Callable[[Built], None
         alike,
     ),
     "non-finite": ("smoke/res-gcn", {**GRAPH, "model.depth": 400, "normalizer": "none"}, 3, None),
+    "unstable training": (
+        "smoke/res-gcn",
+        {**GRAPH, "model.depth": 8, "normalizer": BOUND, "optimizer.lr": 1.0},
+        20,
+        None,
+    ),
     "underfitting": (
         "smoke/res-gcn",
         {**GRAPH, "model.depth": 16, "normalizer": BOUND, "optimizer.lr": 1e-6},
@@ -81,7 +88,9 @@ def judged(case: str, seed: int) -> Diagnosis:
         batch = next(iter(built.task.batches(0)))
         initial = snapshot(built.network, evidence_probes(), lambda: built.task.loss(built.network.train(), batch))
         object.__setattr__(built, "initial", initial)
-    return diagnosis_of(built, built.trainer().fit())
+    found = diagnosis_of(built, built.trainer().fit())
+    assert found is not None
+    return found
 
 
 def main(seeds: int) -> None:

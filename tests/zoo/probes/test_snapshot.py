@@ -67,7 +67,8 @@ def test_updates_are_left_out():
     """No step is taken, so there is none to measure."""
     built = zoo.build("smoke/res-gcn", {"dataset.nodes": 60}, device="cpu")
     loss = lambda: built.task.loss(built.network, next(built.task.batches(0)))  # noqa: E731
-    assert not snapshot(built.network, [UpdateRatio()], loss)
+    reading = snapshot(built.network, [UpdateRatio()], loss)
+    assert list(reading) == ["loss"] and reading.number("loss") == pytest.approx(loss().item())
 
 
 def test_gradients_too_small_for_float32_squares_are_seen():

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,7 +124,7 @@ def test_a_broken_off_adaptive_run_resumes_bitwise(tmp_path, per):
         def __init__(self, after: int) -> None:
             self.after = after
 
-        def measured(self, row: dict) -> None:
+        def measured(self, row: Any) -> None:
             if row["step"] == self.after:
                 raise KeyboardInterrupt
 
