@@ -1,6 +1,8 @@
 """Figures in documents are those of recipes' headers and of studies' records."""
 
+import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +12,15 @@ from zoo.recipe import where
 from zoo.recipe.load import load
 from zoo.recipe.schema import Figure, Measured
 from zoo.studies.figures import numbers, spread
+from zoo.studies.findings import read_findings
+from zoo.studies.read import read
+from zoo.studies.render import render
+from zoo.studies.report import tables_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "recipes.md"]
+RESULTS = ROOT / "docs" / "results"
+RECORDS = sorted((RESULTS / "records").glob("*.json"))  # zoo study table NAME --quick --format json
 HEADERS = {name: found for name in where.names() if (found := load(name).measured)}
 # Columns of tables with a row for each recipe, by what stands in their heads.
 FIGURE, SEEDS, WITHOUT = ("test accuracy", "test"), ("seeds",), ("same without normaliser", "without the normaliser")
@@ -86,6 +94,20 @@ def test_figures_in_sentences_are_those_of_headers(document):
     shown += re.findall(r"`([\w-]+)`: [\w-]+ (\d\.\d{3}(?: ± \d\.\d{3})?)", text)
     for name, said in shown:
         assert said == figure(HEADERS[name]), name
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda file: file.stem)
+def test_tables_of_studies_are_made_from_their_records(record):
+    """Each table of a study stands in its page as the record gives it, with title and notes, to the letter."""
+    command = shlex.split(json.loads(record.read_text(encoding="utf-8"))["command"])
+    study = read(command[3], quick="--quick" in command)
+    page = (RESULTS / f"{command[3]}.md").read_text(encoding="utf-8")
+    made = [render(table, "markdown").strip() for table in tables_of(read_findings(record), study.report)]
+    for text in made:
+        assert text in page, f"{command[3]}.md lacks, of '{' '.join(command)} --format markdown':\n{text}"
+    titles = {text.splitlines()[0] for text in made}
+    shown = [line for line in page.splitlines() if line in titles]
+    assert len(shown) == len(made), "a table of that title in the page is not the record's"
 
 
 def test_one_run_has_no_spread():

@@ -131,7 +131,7 @@ def table(
     runs: Runs = Path("runs"),
     plugin: Plugins = None,
     allow_plugins: AllowPlugins = False,
-    form: Format = "rich",
+    form: Annotated[str, typer.Option("--format", help="rich, markdown, csv, latex or json")] = "rich",
     interval: Interval = "t",
     values: Values = False,
     flat: Flat = False,
@@ -139,15 +139,25 @@ def table(
     """Print a study's table from the runs that are finished.
 
     Test figures at the best validation epoch, mean ± sample standard deviation; differences to the baseline paired by
-    seed and split, with Holm's correction. Figures of different metrics, splits or selections are not mixed.
+    seed and split, with Holm's correction. Figures of different metrics, splits or selections are not mixed. JSON has
+    all that the tables are made of.
 
     Examples:
         zoo study table hello
 
         zoo study table hello --flat --values --format csv > hello.csv
 
+        zoo study table hello --format json > hello.json
+
     """
-    _print_tables(_plan(words, quick, seeds, runs, plugin, allow_plugins), form, interval, values=values, flat=flat)
+    plan = _plan(words, quick, seeds, runs, plugin, allow_plugins)
+    if form == "json":
+        from zoo.studies.report import findings
+
+        typed = _typed(words, quick, seeds, Path("runs"), plugin, allow_plugins)
+        print(findings(plan).text(f"zoo study table {typed}"), end="")
+        return
+    _print_tables(plan, form, interval, values=values, flat=flat)
 
 
 @study.command()

@@ -8,11 +8,12 @@ from zoo.errors import RunError
 from zoo.runs.run import Run
 from zoo.studies.cells import Cell, Ground, Score
 from zoo.studies.compare import SELECTION, ground_of
+from zoo.studies.findings import Findings
 from zoo.studies.grid import label
 from zoo.studies.labels import ABSENT
 from zoo.studies.plan import Arm, Plan
 from zoo.studies.predictors import predictor_table, predictors
-from zoo.studies.schema import Study
+from zoo.studies.schema import Report, Study
 from zoo.studies.statistics import Interval
 from zoo.studies.table import Table, grid_table, long_table
 
@@ -75,44 +76,64 @@ def baseline_named(found: Sequence[Cell], name: str) -> dict[str, str]:
     )
 
 
+def findings(plan: Plan) -> Findings:
+    """What the finished runs of a study say: all that its tables are made of."""
+    report, found = plan.study.report, cells(plan)
+    measured = (
+        predictors(found, report.predictors, report.predict_at, report.families)
+        if report.predictors and any(cell.tests for cell in found)
+        else ()
+    )
+    return Findings(
+        cells=tuple(found),
+        groups=_of_one_figure(plan, found),
+        chosen=tuple(_chosen(plan)),
+        predictors=tuple(measured),
+    )
+
+
 def tables(plan: Plan, *, interval: Interval = "t", values: bool = False, flat: bool = False) -> list[Table]:
     """The tables that the study asks for: its layout, if it has one, and the comparison with its baseline.
 
     Cells of different tasks or metrics have tables of their own, as no figure of one says anything of the other.
     Raises: RunError where figures of different metrics, splits or selections would stand in one column.
     """
-    report = plan.study.report
-    found = cells(plan)
+    return tables_of(findings(plan), plan.study.report, interval=interval, values=values, flat=flat)
+
+
+def tables_of(
+    found: Findings, report: Report, *, interval: Interval = "t", values: bool = False, flat: bool = False
+) -> list[Table]:
+    """As `tables`, of what a study found, laid out as its report says."""
     made: list[Table] = []
     if report.columns and not flat:
-        made.append(grid_table(found, report.rows or _others(found, report.columns), report.columns))
+        made.append(grid_table(found.cells, report.rows or _others(found.cells, report.columns), report.columns))
     if report.baseline or flat or not made or values:
         baseline = {axis: label(value) for axis, value in report.baseline.items()} or None
-        made += [
-            long_table(group, baseline=baseline, interval=interval, values=values)
-            for group in _of_one_figure(plan, found)
-        ]
-    made[-1] = replace(made[-1], notes=(*made[-1].notes, *_chosen(plan)))
-    if report.predictors and any(cell.tests for cell in found):
-        measured = predictors(found, report.predictors, report.predict_at, report.families)
-        made.append(predictor_table(measured, report.predict_at))
+        for number in dict.fromkeys(found.groups):
+            group = [cell for cell, own in zip(found.cells, found.groups, strict=True) if own == number]
+            made.append(long_table(group, baseline=baseline, interval=interval, values=values))
+    made[-1] = replace(made[-1], notes=(*made[-1].notes, *found.chosen))
+    if found.predictors:
+        made.append(predictor_table(found.predictors, report.predict_at))
     return made
 
 
-def _of_one_figure(plan: Plan, found: Sequence[Cell]) -> list[list[Cell]]:
-    """The cells, those together whose figures may be read against each other; unfinished ones by their recipe."""
+def _of_one_figure(plan: Plan, found: Sequence[Cell]) -> tuple[int, ...]:
+    """A number for each cell, equal for those whose figures may be read against each other; unfinished by recipe."""
     recipes = [arm.variant.recipe for arm in plan.arms]
     finished = {
         (repr(recipe.task.plain()), recipe.dataset.name): cell.ground
         for recipe, cell in zip(recipes, found, strict=True)
         if cell.ground
     }
-    groups: dict[tuple[object, ...], list[Cell]] = {}
+    groups: dict[tuple[object, ...], int] = {}
+    numbers = []
     for recipe, cell in zip(recipes, found, strict=True):
         ground = cell.ground or finished.get((repr(recipe.task.plain()), recipe.dataset.name))
         key = (ground.task, ground.metric, ground.higher_is_better) if ground else (recipe.task.name,)
-        groups.setdefault(key, []).append(cell)
-    return list(groups.values())
+        numbers.append(groups.setdefault(key, len(groups)))
+    return tuple(numbers)
 
 
 def _chosen(plan: Plan) -> list[str]:
