@@ -90,11 +90,9 @@ def evaluate(
     threads = torch.get_num_threads()
     try:
         built = reopen(finished, device, plugins, allow_plugins=allow_plugins)
-        half = built.recipe.training.precision == "bf16"
         with (
             enough_memory(f"evaluating {finished.path}", built.recipe, built.network, built.task, trains=False),
             torch.no_grad(),
-            torch.autocast(built.device.type, torch.bfloat16, enabled=half),
         ):
             found = built.task.predict(built.network.eval(), part)
     finally:

@@ -12,6 +12,9 @@ from zoo.normalizers.none import NoNormalizer
 from zoo.normalizers.rescaled import Rescaling
 from zoo.normalizers.rescaled_parts import rescaled_in_parts
 
+# Private to PyTorch; where it is missing all matrices are rescaled at once, as under a transform.
+_is_transformed: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
+
 
 class MatrixGroup(nn.Module):
     """Weight matrices of one shape, and the normalisers that act on all of them at once.
@@ -43,7 +46,7 @@ class MatrixGroup(nn.Module):
         if not normalizers:
             return {}
         weights = [parameters[name] for name in self.names]
-        if (rescaling := _rescaling(normalizers)) and not torch._C._are_functorch_transforms_active():
+        if (rescaling := _rescaling(normalizers)) and not _is_transformed():
             return dict(zip(self.names, rescaled_in_parts(weights, rescaling), strict=True))
         weight = torch.stack(weights)
         for normalizer in normalizers:

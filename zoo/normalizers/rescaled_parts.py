@@ -1,6 +1,7 @@
 """Matrices of one shape rescaled a few at a time, with no copy of them that lasts."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -32,7 +33,8 @@ def rescaled_in_parts(weights: Sequence[Tensor], rescaling: Callable[[slice], Re
         # Autograd runs what was made last first, hence this after all blocks; not so a PyTorch without this method.
         hasten = getattr(results[0].grad_fn, "_set_sequence_nr", None)
         if hasten is not None:
-            hasten(_FIRST)
+            with suppress(TypeError, ValueError, RuntimeError):  # it is private, and changes the order alone
+                hasten(_FIRST)
         found += results
     return found
 

@@ -187,7 +187,10 @@ class LinkPrediction(Task):
 
 
 def _decode(network: Any, rows: Tensor, pairs: Tensor) -> Tensor:
-    return network.decoder(rows[pairs[0]], rows[pairs[1]])
+    with torch.autocast(
+        rows.device.type, enabled=False
+    ):  # in half precision most logits tie, and their ranks with them
+        return network.decoder(rows[pairs[0]], rows[pairs[1]])
 
 
 def _check(data: Any, split: Any) -> None:

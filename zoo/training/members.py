@@ -142,7 +142,8 @@ class _Pass(nn.Module):
 
     def forward(self, graph: Graph, x: Tensor) -> tuple[Tensor, ...]:
         output = self.network(graph, x)
-        penalty = self.network.penalty() if self.network.training else None
+        with torch.autocast(output.device.type, enabled=False):  # as `training_loss` does
+            penalty = self.network.penalty() if self.network.training else None
         return (output,) if penalty is None else (output, penalty)
 
 

@@ -16,7 +16,8 @@ class ReusedForward:
     That pass is made with just these weights. Where every step's batch is all that scores are made of (`Task.whole`)
     and all modules declare that they compute in training what they do in evaluation, the two passes are one.
 
-    outputs: what the network returned in the last training pass, without gradient; None where nobody can ask for it.
+    alone: whether this process makes the whole pass, in the precision of scores. outputs: what the network returned in
+    the last training pass, without gradient; None where nobody can ask for it.
     """
 
     def __init__(self, network: nn.Module, task: Task, *, alone: bool) -> None:

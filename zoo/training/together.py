@@ -44,7 +44,7 @@ class Together:
         whole = self.common.task.whole
         assert whole is not None
         self.whole = whole
-        self.reused = ReusedForward(members.network, self.common.task, alone=True)
+        self.reused = ReusedForward(members.network, self.common.task, alone=not self.common.bf16)
         self.waiting = False  # whether a validation is due that the next forward pass will tell
         self.losses, self.lr = torch.zeros(0), math.nan  # of the last step
         self.graphs = CudaGraphs(
@@ -136,16 +136,15 @@ class Together:
     def _validate(self, outputs: Tensor | None = None) -> None:
         """Score all as they stand; outputs: what the networks return, where that is known."""
         better: list[int] = []
-        with self.common.precision():
-            scored = self._evaluated() if outputs is None else outputs
-            for place, (first, loss) in enumerate(zip(self.running, self.losses.tolist(), strict=True)):
-                trainer = self.trainers[first]
-                val = trainer.task.scores(Said(scored[place]))("val")
-                if trainer.best.is_beaten_by(val):
-                    trainer.best.step, trainer.best.val = trainer.step, val
-                    trainer.best.weights = self.bests.of(first)
-                    better.append(place)
-                trainer.measured(loss, val, self.lr)
+        scored = self._evaluated() if outputs is None else outputs
+        for place, (first, loss) in enumerate(zip(self.running, self.losses.tolist(), strict=True)):
+            trainer = self.trainers[first]
+            val = trainer.task.scores(Said(scored[place]))("val")
+            if trainer.best.is_beaten_by(val):
+                trainer.best.step, trainer.best.val = trainer.step, val
+                trainer.best.weights = self.bests.of(first)
+                better.append(place)
+            trainer.measured(loss, val, self.lr)
         self.bests.take(better, [self.running[place] for place in better])
 
     def _evaluated(self) -> Tensor:

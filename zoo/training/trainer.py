@@ -102,7 +102,7 @@ class Trainer:
         self.steps = FiniteSteps(optimizer, device)
         self.saves = self.team.tell(saver is not None)
         self.graphs = CudaGraphs(cuda_graphs, device, optimizer, self._why_not_recorded)
-        self.reused = ReusedForward(network, task, alone=self.team.size == 1)
+        self.reused = ReusedForward(network, task, alone=self.team.size == 1 and not self.bf16)
         self.waiting = False  # whether a validation is due that the next forward pass will tell
         self.last_loss, self.last_lr = torch.zeros(()), math.nan  # of the last step
         self.stop = Stop(active=self.saves, echoes=self.team.size > 1)
@@ -311,8 +311,7 @@ class Trainer:
         if outputs is None:
             (val,) = self._scored("val")
         else:
-            with self.precision():
-                val = self.task.scores(Said(outputs))("val")
+            val = self.task.scores(Said(outputs))("val")
         if self.best.is_beaten_by(val):
             self.best.take(self.network, self.step, val)
         self.measured(float(self.last_loss), val, self.last_lr)
@@ -341,13 +340,12 @@ class Trainer:
         return train, test
 
     def _scored(self, *parts: Part) -> list[float]:
-        """The metric of some parts, as the leader finds it."""
+        """The metric of some parts, as the leader finds it, in the parameters' precision: in half of it scores tie."""
         if not self.team.leads:
             return self.team.tell([])
-        with self.precision():
-            said = self.graphs.evaluation(self._evaluate)
-            score = self.task.scores(self.network.eval() if said is None else Said(said))
-            return self.team.tell([score(part) for part in parts])
+        said = self.graphs.evaluation(self._evaluate)
+        score = self.task.scores(self.network.eval() if said is None else Said(said))
+        return self.team.tell([score(part) for part in parts])
 
     def _evaluate(self) -> Tensor:
         """What the network returns of the whole graph; for tasks that have one."""
@@ -370,7 +368,7 @@ class Trainer:
         return next((each for each in found if each.what != "nothing"), found[0])
 
     def precision(self) -> torch.autocast:
-        """What the network and the loss are computed in."""
+        """What the network and the loss are computed in, while it is trained."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
     def _epoch(self, step: int) -> int:

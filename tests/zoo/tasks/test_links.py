@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 import zoo
+from registry import decoders
 from zoo.datasets.base import LinkData, LinkSplit, NodeData, Official, Split
 from zoo.datasets.link_splits import links
 from zoo.datasets.synthetic import block_model
@@ -85,6 +86,20 @@ def test_loss_is_in_float32_under_half_precision():
     of, network = task(), Fixed((rows() * 1e3).bfloat16())
     loss = of.loss(network, next(of.batches(0)))
     assert loss.dtype == torch.float32 and loss.isfinite()
+
+
+@pytest.mark.parametrize("decoder", ["dot", "bilinear", "hadamard-mlp"])
+def test_logits_are_decoded_in_float32_under_autocast(decoder):
+    """In bfloat16 most scores would tie, and ranks change: they, and the loss, are those without autocast."""
+    of = task(decoder=decoders.get(decoder))
+    network: Any = Fixed(rows())
+    network.decoder = of.make_decoder(rows().shape[1])
+    batch = next(of.batches(0))
+    plain = of.predict(network, "val").arrays["score"], of.loss(network, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = of.predict(network, "val").arrays["score"], of.loss(network, batch)
+    assert torch.equal(half[0], plain[0]) and torch.equal(half[1], plain[1])
+    assert len(half[0].unique()) > len(half[0].bfloat16().unique())
 
 
 def test_every_training_link_once_an_epoch():

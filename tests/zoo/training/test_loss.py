@@ -32,6 +32,17 @@ def test_penalties_are_added_and_trained_on(tmp_path):
     assert training_loss(nn.Identity(), Stub(), None) == 2  # pyright: ignore[reportArgumentType]
 
 
+def test_penalties_are_computed_in_float32_under_autocast():
+    """The distance of near-orthogonal matrices is lost in bfloat16: a penalty is that without autocast."""
+    built = zoo.build("smoke/res-gcn", {"normalizer": "none", "regularizer": {"name": "orthogonality", "weight": 1.0}})
+    network, batch = built.network.train(), next(built.task.batches(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, own = training_loss(network, built.task, batch), built.task.loss(network, batch)
+    expected = network.penalty()
+    assert expected is not None
+    torch.testing.assert_close(loss - own, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_trained_penalty_falls(tmp_path):
     """With a heavy weight the matrices end nearer to orthogonal ones than they started."""
     changes = {"normalizer": "none", "training.duration": "20 epochs", "training.patience": None}

@@ -63,7 +63,6 @@ def trained(overrides=None, *, reuse=True, recipe="smoke/res-gcn"):
         {"model.name": "res-sage"},
         {"model.name": "res-gat"},
         {"training.evaluate": "2 epochs", "training.duration": "7 epochs"},
-        {"training.precision": "bf16"},
         {"training.patience": "2 epochs", "training.duration": "40 epochs", "optimizer.lr": 0.2},
     ],
 )
@@ -90,6 +89,7 @@ def test_rows_and_weights_are_those_of_separate_passes(overrides):
     [
         {"model.dropout": 0.5},
         {"normalizer": "batch"},
+        {"training.precision": "bf16"},
         {"normalizer": {"name": "spectral", "method": "power"}},
         {"regularizer": {"name": "drop-edge", "p": 0.3}},
         {"task": {"name": "nodes", "inference": "layerwise"}},
@@ -97,7 +97,7 @@ def test_rows_and_weights_are_those_of_separate_passes(overrides):
     ],
 )
 def test_where_training_computes_something_else_nothing_is_reused(overrides):
-    """Dropout, batch statistics, power iteration, thinned graphs and samples: an evaluation after every epoch."""
+    """Dropout, batch statistics, half precision, thinned graphs, samples …: an evaluation after every epoch."""
     trainer, rows, passes, _ = trained(overrides)
     _, expected, all_passes, _ = trained(overrides, reuse=False)
     assert not trainer.reused.possible and rows == expected
