@@ -8,7 +8,7 @@ import zoo
 from zoo.runs.run import Run
 from zoo.training.watcher import Measured
 
-WARMED = ["schedule={name: linear, warmup: 5 epochs}", "optimizer={name: sgd, lr: 1.0}"]
+WARMED = ["schedule={name: linear, warmup: 5 steps}", "optimizer={name: sgd, lr: 1.0}"]
 
 
 class Ignores:
