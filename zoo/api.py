@@ -327,6 +327,7 @@ def result_of(built: Built, identity: str, outcome: Outcome, seconds: float) -> 
         "steps": outcome.steps,
         "seconds": round(outcome.seconds, 3),
         "seconds_with_setup": round(seconds, 3),
+        "together": 1,
         "cuda_graphs": outcome.cuda_graphs,
         "parameters": sum(parameter.numel() for parameter in built.network.parameters()),
         "gradient_similarity": {

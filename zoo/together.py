@@ -129,7 +129,8 @@ def _train(
             outcomes = loop_of(built, members, watchers).fit()
         seconds = time.perf_counter() - began
         for path, each, record, outcome in zip(paths, built, records, outcomes, strict=True):
-            record.finish(each.network.state_dict(), result_of(each, path.parent.name, outcome, seconds))
+            result = {**result_of(each, path.parent.name, outcome, seconds), "together": len(built)}
+            record.finish(each.network.state_dict(), result)
     return True
 
 

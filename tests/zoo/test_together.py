@@ -25,6 +25,7 @@ def test_runs_are_those_of_their_seeds(tmp_path):
         for name in ("status", "best_epoch", "steps", "parameters", "identity", "seed"):
             assert run.result[name] == alone.result[name]
         assert run.test == pytest.approx(alone.test, abs=0.03)
+        assert (run.result["together"], alone.result["together"]) == (3, 1)
         said = json.loads((run.path / "environment.json").read_text())["choices"]
         assert [choice["chosen"] for choice in said if choice["what"] == "together"] == ["3"]
 

@@ -46,6 +46,7 @@ def compare(
 
     """
     from registry.errors import did_you_mean
+    from zoo.cli.left_out import LeftOut, say_left_out
     from zoo.cli.tables import interval_of, print_table
     from zoo.errors import RunError
     from zoo.recipe import where
@@ -68,11 +69,13 @@ def compare(
                 f"'zoo list studies'{near}"
             )
     allowed = {"plugins": plugin or [], "allow_plugins": allow_plugins}
+    left: LeftOut = []
     sources = [
         (name, cells(Plan(read(name, quick=quick, **allowed), runs, allow_plugins=allow_plugins))) for name in studies
     ]
     if folders:
-        sources.append(("runs", cells_of_runs(folders)))
+        sources.append(("runs", cells_of_runs(folders, left)))
+        say_left_out(left, sources[-1][1])
     found = [cell for cell in joined(sources) if cell.ground is not None]
     if not found:
         to_do = f"zoo study run {quote(studies[0])}{' --quick' if quick else ''}"
@@ -80,6 +83,8 @@ def compare(
     base = baseline_named(found, baseline) if baseline else None
     for cells_on_it in by_ground(found):
         print_table(_table(cells_on_it, base, kind, values), form)
+    if left:
+        raise SystemExit(1)
 
 
 def _table(found: "list[Cell]", baseline: dict[str, str] | None, interval: "Kind", values: bool) -> "Table":

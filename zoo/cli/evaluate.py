@@ -31,7 +31,8 @@ def evaluate(
 ) -> None:
     """Score finished runs from their saved weights, compare with what they recorded, and write their predictions.
 
-    OGB's data sets are scored by OGB's own Evaluator. Exit code 1 if a figure is not the recorded one.
+    OGB's data sets are scored by OGB's own Evaluator. Exit code 1 if a figure is not the recorded
+    one, or a run among several could not be scored: it is named, and the others are.
 
     Examples:
         zoo evaluate runs/hello
@@ -39,7 +40,8 @@ def evaluate(
         zoo evaluate runs/hello/*/seed-0 --split val --format csv --output hello.csv
 
     """
-    from zoo.errors import RunError
+    from zoo.cli.left_out import LeftOut, say_left_out
+    from zoo.errors import USER_ERRORS, RunError
     from zoo.evaluation import evaluate as scored
     from zoo.runs.find import find
 
@@ -49,16 +51,20 @@ def evaluate(
     if output is not None and len(paths) > 1:
         raise RunError(f"evaluate --output {output} — {len(paths)} runs were found — expected one run for one file")
     rows = []
+    left: LeftOut = []
     for path in paths:
-        found = scored(path, split, device=device, plugins=plugin or [], allow_plugins=allow_plugins)
-        aside = found.save(output, form=form)
-        rows.append((found, output or found.place(form), aside))
+        try:
+            found = scored(path, split, device=device, plugins=plugin or [], allow_plugins=allow_plugins)
+            aside = found.save(output, form=form)
+            rows.append((found, output or found.place(form), aside))
+        except USER_ERRORS as error:
+            left.append((path, error))
+    say_left_out(left, rows)
     if as_json:
-        written = [_plain(*row) for row in rows]
-        print(json.dumps(written[0] if len(written) == 1 else written, ensure_ascii=False))
+        print(json.dumps([_plain(*row) for row in rows], ensure_ascii=False))
     else:
         _print(rows)
-    if not all(found.agrees for found, *_ in rows):
+    if left or not all(found.agrees for found, *_ in rows):
         raise SystemExit(1)
 
 

@@ -45,7 +45,7 @@ def _overview(as_json: bool) -> None:
     tables = {name: table.names() for name, table in TABLES.items()}
     content = {"recipes": where.names(), "studies": where.studies(), **tables}
     if as_json:
-        print(json.dumps(content))
+        print(json.dumps([{"table": table, "names": names} for table, names in content.items()]))
         return
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, names in content.items():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.cli.arguments import AsJson
+from zoo.cli.left_out import LeftOut, say_left_out
 from zoo.errors import RunError
 from zoo.paths import expanded
 from zoo.untrusted.names import as_file_name
@@ -16,7 +17,9 @@ from zoo.untrusted.text import inert
 if TYPE_CHECKING:
     from zoo.runs.run import Run
 
-Folders = Annotated[list[Path], typer.Argument(parser=expanded, metavar="RUN", help="folders of finished runs")]
+Folders = Annotated[
+    list[Path], typer.Argument(parser=expanded, metavar="RUN", help="run folders, or folders above some")
+]
 To = Annotated[
     Path | None, typer.Option("--to", parser=expanded, metavar="DIR", help="where to write, instead of RUN/plots")
 ]
@@ -26,6 +29,8 @@ Formats = Annotated[str, typer.Option("--format", metavar="LIST", help="png, svg
 def plot(runs: Folders, to: To = None, formats: Formats = "png,svg", as_json: AsJson = False) -> None:
     """Draw what a run measured: training, gradient by block, heat map over epochs, and the bound c.
 
+    Exit code 1 if a run among several cannot be read: it is named, and the others are drawn.
+
     Examples:
         zoo plot runs/hello/3f2a9c41d07e/seed-0
 
@@ -33,13 +38,21 @@ def plot(runs: Folders, to: To = None, formats: Formats = "png,svg", as_json: As
 
     """
     from zoo.plots import draw, save
-    from zoo.runs.run import Run
 
     wanted = formats_of(formats)
-    opened = [Run(path) for path in dict.fromkeys(runs)]
+    left: LeftOut = []
+    opened = [
+        run for path in dict.fromkeys(path for given in runs for path in _below(given)) for run in _read(path, left)
+    ]
     files: list[Path] = []
+    drawn = 0
     for run, place in zip(opened, _places(opened, to), strict=True):
-        written = [file for name, figure in draw(run).items() for file in save(figure, place / name, wanted)]
+        try:
+            written = [file for name, figure in draw(run).items() for file in save(figure, place / name, wanted)]
+        except RunError as error:
+            left.append((run.path, error))
+            continue
+        drawn += 1
         if not written:
             print(
                 f"run folder {inert(run.path)} — has neither validations nor probes, nothing is drawn", file=sys.stderr
@@ -48,8 +61,35 @@ def plot(runs: Folders, to: To = None, formats: Formats = "png,svg", as_json: As
         if not as_json:
             for file in written:
                 print(inert(file))
+    say_left_out(left, range(drawn))
     if as_json:
         print(json.dumps([str(file) for file in files]))
+    if left:
+        raise SystemExit(1)
+
+
+def _below(given: Path) -> "list[Path]":
+    """The folder itself if a finished run is in it, or nothing that is finished is below it; else those below it."""
+    from zoo.runs.find import find
+    from zoo.runs.folder import is_finished
+
+    try:
+        return [given] if is_finished(given) else list(find([given], "plot"))
+    except RunError:
+        return [given]  # which says what is wrong with it
+
+
+def _read(path: Path, left: LeftOut) -> "list[Run]":
+    """The run in a folder, or none, and then why."""
+    from zoo.runs.run import Run
+
+    try:
+        run = Run(path)
+        run.result.get("recipe")
+    except RunError as error:
+        left.append((path, error))
+        return []
+    return [run]
 
 
 def formats_of(written: str) -> list[str]:

@@ -35,7 +35,7 @@ def probe(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N")] = None,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", parser=expanded, metavar="FILE", help="where the picture goes; FILE.png and FILE.svg"),
+        typer.Option("--plot", parser=expanded, metavar="FILE", help="draw the profiles: FILE.png and FILE.svg"),
     ] = None,
     plugin: Plugins = None,
     allow_plugins: AllowPlugins = False,
@@ -86,8 +86,8 @@ def probe(
         _print(_table(rows))
         for line in _outlooks(rows):
             print(inert(line))
-    files = _picture(rows, plot or Path(f"probe-{'-'.join(recipe.name.replace('/', '-') for recipe in asked)}"))
-    print("\n".join(map(inert, files)), file=console.file)
+    if plot is not None:
+        print("\n".join(map(inert, _picture(rows, plot))), file=console.file)
 
 
 def _depths(written: str | None) -> list[int]:
@@ -213,7 +213,7 @@ def _run(path: Path, probes: str, device: str, chosen: dict[str, Any], as_json: 
     if as_json:
         print(
             json.dumps(
-                finite({"recipe": run.result["recipe"], "seed": run.seed, **reading.plain()}), ensure_ascii=False
+                [finite({"recipe": run.result["recipe"], "seed": run.seed, **reading.plain()})], ensure_ascii=False
             )
         )
         return

@@ -30,22 +30,28 @@ def show(words: Words, plugin: Plugins = None, allow_plugins: AllowPlugins = Fal
 
     for file in plugin or []:
         load_plugin(file)
+    found: list[dict[str, Any]] = []
     for name in recipes:
         tables = [table for table in TABLES.values() if name in table]
         if where.find(name):
-            _show_recipe(name, overrides, plugin or [], allow_plugins, as_json)
+            found += _show_recipe(name, overrides, plugin or [], allow_plugins, as_json)
         elif tables:
             for table in tables:
-                _show_name(table.table, name, as_json)
+                found += _show_name(table.table, name, as_json)
         elif where.study(name):
             read(name)  # says what studies are for
         else:
             known = [*where.names(), *(known for table in TABLES.values() for known in table.names())]
             near = did_you_mean(name, known)
             raise RecipeError(name, [Problem("", f"neither a recipe nor a registered name — see 'zoo list'{near}")])
+    if as_json:
+        print(json.dumps(found))
 
 
-def _show_recipe(name: str, overrides: list[str], plugins: list[Path], allow_plugins: bool, as_json: bool) -> None:
+def _show_recipe(
+    name: str, overrides: list[str], plugins: list[Path], allow_plugins: bool, as_json: bool
+) -> list[dict[str, Any]]:
+    """Print the recipe, or return it for JSON."""
     from zoo.api import identity_of
     from zoo.recipe import text
     from zoo.recipe.load import load
@@ -56,13 +62,14 @@ def _show_recipe(name: str, overrides: list[str], plugins: list[Path], allow_plu
     values = resolved.plain()
     measured = None if overrides else read(name)[1].get("measured")
     if as_json:
-        print(json.dumps({"name": resolved.name, "identity": identity_of(resolved), "measured": measured, **values}))
-        return
+        return [{"name": resolved.name, "identity": identity_of(resolved), "measured": measured, **values}]
     print(f"# {resolved.name} · identity {identity_of(resolved)}")
     print(text.write({**values, **({"measured": measured} if measured else {})}), end="")
+    return []
 
 
-def _show_name(table: str, name: str, as_json: bool) -> None:
+def _show_name(table: str, name: str, as_json: bool) -> list[dict[str, Any]]:
+    """Print what is registered under a name, or return it for JSON."""
     from inspect import getdoc
 
     from registry import TABLES
@@ -74,19 +81,8 @@ def _show_name(table: str, name: str, as_json: bool) -> None:
     documentation = getdoc(getattr(target, "func", target)) or ""
     if as_json:
         defaults = {key: None if option.default is REQUIRED else str(option.default) for key, option in options.items()}
-        print(
-            json.dumps(
-                {
-                    "name": name,
-                    "table": table,
-                    "source": entry.source,
-                    "target": entry.target,
-                    "options": defaults,
-                    "doc": documentation,
-                }
-            )
-        )
-        return
+        found = {"name": name, "table": table, "source": entry.source, "target": entry.target}
+        return [{**found, "options": defaults, "doc": documentation}]
     print(f"{name} · {table} · {entry.source} · {entry.target}\n")
     print(documentation)
     print("\noptions:" if options else "\nno options")
@@ -95,6 +91,7 @@ def _show_name(table: str, name: str, as_json: bool) -> None:
             "required" if option.default is REQUIRED else f"{option.default!r}{' (fixed)' if option.fixed else ''}"
         )
         print(f"  {key}: {default}   {_kind(option)}")
+    return []
 
 
 def _kind(option: "Parameter") -> str:

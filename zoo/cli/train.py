@@ -93,8 +93,7 @@ def train(
     if not team.leads:
         return
     if as_json:
-        rows = [row_of(run) for run in found.values()]
-        print(json.dumps(rows[0] if len(rows) == 1 else rows, ensure_ascii=False))
+        print(json.dumps([row_of(run) for run in found.values()], ensure_ascii=False))
         return
     progress.print(table_of(list(found.values())))
 

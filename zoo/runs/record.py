@@ -43,6 +43,7 @@ class _Result(BaseModel):
     train: _Number = None
     best_epoch: _Count = 0
     seconds: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 0.0
+    together: Annotated[int, Field(strict=True, ge=1, lt=2**63)] = 1
     gradient_similarity: _Similarity | None = None
     diagnosis: _Diagnosis | None = None
     c: _Number = None

@@ -30,8 +30,8 @@ def table_of(runs: Sequence[Run]) -> Table:
     """One row for each recipe and identity, in the order run; several seeds as mean ± sample standard deviation.
 
     Each says its data set and, where any was changed, what was changed of the recipe. Test is measured at the best
-    validation of each run. Runs that met a non-finite number before any validation have no figure and are counted in
-    the status column.
+    validation of each run. Seconds are of all runs, those trained together counted once. Runs that met a non-finite
+    number before any validation have no figure and are counted in the status column.
     """
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
@@ -63,7 +63,7 @@ def table_of(runs: Sequence[Run]) -> Table:
             _range([run.result["best_epoch"] for run in members]),
             _scientific([gradient["first_block"] for gradient in gradients]),
             _scientific([gradient["last_block"] for gradient in gradients]),
-            f"{sum(run.result['seconds'] for run in members):.1f}",
+            f"{sum(run.result['seconds'] / run.result.get('together', 1) for run in members):.1f}",
             plain(_statuses(members)),
         )
     table.caption = "μ(G): how much the gradient differs from node to node, at initialisation"

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,16 +48,17 @@ class _Read:
         return str(recorded_data(self.run.path).get("digest", ABSENT)).removeprefix("blake2b:")[:8]
 
 
-def cells_of_runs(paths: Sequence[str | Path]) -> list[Cell]:
+def cells_of_runs(paths: Sequence[str | Path], left: list[tuple[Path, Exception]] | None = None) -> list[Cell]:
     """Group finished runs into cells: those on one ground together, in the order of their labels.
 
     paths: run folders, or folders above some; runs that were moved aside are passed over unless named themselves. Runs
     of one recipe name and identity are one cell; so are those that differ in the number of their split alone. Cells on
     one ground have the same axes, `labels` of their recipes.
+    left: takes up the runs that cannot be read, each with its error; without it they are raised.
     Raises: RunError if there is no finished run, one cannot be read, or the same run is found twice.
     """
     by_ground: dict[Ground, dict[str, list[_Read]]] = {}
-    for run in _by_content([_read(Run(path)) for path in find(paths, "compare")]):
+    for run in _by_content(list(_all_of(paths, left))):
         by_ground.setdefault(run.ground, {}).setdefault(run.name, []).append(run)
     cells: list[Cell] = []
     for by_name in by_ground.values():
@@ -66,6 +67,16 @@ def cells_of_runs(paths: Sequence[str | Path]) -> list[Cell]:
         places = labels([run.name for run in first], [run.fields for run in first], [run.identity for run in first])
         cells += _sorted([_cell(axes, group) for axes, group in zip(places, groups, strict=True)])
     return cells
+
+
+def _all_of(paths: Sequence[str | Path], left: list[tuple[Path, Exception]] | None) -> Iterator[_Read]:
+    for path in find(paths, "compare"):
+        try:
+            yield _read(Run(path))
+        except RunError as error:
+            if left is None:
+                raise
+            left.append((path, error))
 
 
 def _by_content(runs: Sequence[_Read]) -> list[_Read]:

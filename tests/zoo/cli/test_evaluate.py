@@ -15,10 +15,10 @@ def run(tmp_path):
 
 
 def test_a_run_is_scored_and_its_predictions_are_written(run, zoo_here):
-    """One JSON object: the recorded figure again, and a file that holds it."""
+    """A list with one object: the recorded figure again, and a file that holds it."""
     done = zoo_here("evaluate", run.path, "--json")
     assert done.code == 0, done.err
-    said = json.loads(done.out)
+    (said,) = json.loads(done.out)
     assert (said["score"], said["recorded"], said["agrees"], said["by"]) == (run.test, run.test, True, "zoo")
     with np.load(said["predictions"], allow_pickle=False) as found:
         assert float(found["metric_value"]) == run.test
@@ -43,6 +43,28 @@ def test_a_changed_figure_ends_with_1_and_the_difference(run, zoo_here):
     assert "differs by +0.5" in done.out
     assert "predictions-test.previous-1.npz" in done.out
     assert (run.path / "predictions-test.previous-1.npz").read_bytes() == b"mine"
+
+
+def test_one_run_that_cannot_be_scored_keeps_no_other(run, tmp_path, zoo_here):
+    """It is named with the reason, the others are scored, and the exit code is 1; by itself it is an error as ever."""
+    other = api.train("smoke/res-gcn", {"training.duration": "2 epochs"}, seed=1, runs=tmp_path / "runs")
+    (other.path / "plugins").mkdir()
+    (other.path / "plugins" / "mine.py").write_text("")
+    recipe = other.path / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("plugins: []", "plugins: [plugins/mine.py]"))
+    done = zoo_here("evaluate", "runs", "--json")
+    assert done.code == 1
+    assert [row["run"] for row in json.loads(done.out)] == [str(run.path.relative_to(tmp_path))]
+    assert done.err.startswith(f"left out: {other.path.relative_to(tmp_path)}: ")
+    assert "mine.py — expected --allow-plugins" in done.err
+    alone = zoo_here("evaluate", other.path)
+    assert (alone.code, alone.out) == (2, "")
+    recipe.write_text("[")
+    (other.path / RESULT).write_text("{}")
+    for verb in ("compare", "plot"):
+        done = zoo_here(verb, "runs")
+        assert (done.code, done.err.count("left out: ")) == (1, 1), done.err
+        assert done.out
 
 
 def test_output_goes_where_it_is_asked(run, tmp_path, zoo_here):

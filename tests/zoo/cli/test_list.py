@@ -12,7 +12,7 @@ from zoo.recipe import where
 
 def test_the_overview_has_every_table(zoo):
     """Recipes and all tables, with the names that the registry knows."""
-    content = json.loads(zoo("list", "--json").stdout)
+    content = {row["table"]: row["names"] for row in json.loads(zoo("list", "--json").stdout)}
     assert content["recipes"] == where.names()
     assert content["normalizers"] == TABLES["normalizers"].names()
     assert content["studies"] == where.studies()
@@ -57,7 +57,7 @@ def test_an_installed_package_is_listed_and_trained(zoo, tmp_path):
     assert "package other-norms 2.0" in listing
     assert "A third of every weight." in listing
     done = zoo("train", "smoke/res-gcn", "normalizer=thirds", "--json", env=env)
-    assert json.loads(done.stdout)["status"] == "finished", done.stderr
+    assert json.loads(done.stdout)[0]["status"] == "finished", done.stderr
 
 
 def test_an_unknown_table_suggests_the_nearest(zoo):

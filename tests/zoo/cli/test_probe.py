@@ -9,16 +9,19 @@ from zoo.cli.probe import sparkline
 
 
 def test_recipe_over_depths_and_normalisers(zoo, tmp_path):
-    """One row for each depth and normaliser, the files' names on standard error, and no run folder."""
+    """One row for each depth and normaliser, and nothing is written."""
     done = zoo("probe", "smoke/res-gcn", "--depths", "2,32", "--normalizer", "none,frobenius:auto")
     assert done.returncode == 0, done.stderr
     for word in ("32", "none", "frobenius c=", "healthy", "limit ratio"):
         assert word in done.stdout
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "home",
-        "probe-smoke-res-gcn.png",
-        "probe-smoke-res-gcn.svg",
-    }
+    assert {path.name for path in tmp_path.iterdir()} == {"home"}
+
+
+def test_the_picture_goes_where_it_is_asked_for(zoo_here, tmp_path):
+    """With either ending or none; its files are named on standard error."""
+    done = zoo_here("probe", "smoke/res-gcn", "--depths", "2,4", "--plot", "pictures/profiles.png")
+    assert {path.name for path in (tmp_path / "pictures").iterdir()} == {"profiles.png", "profiles.svg"}
+    assert "pictures/profiles.svg" in done.err
 
 
 def test_json_has_every_block_and_nothing_else_on_standard_output(zoo):
@@ -34,11 +37,11 @@ def test_json_has_every_block_and_nothing_else_on_standard_output(zoo):
 
 def test_finished_run(zoo):
     """A run folder in place of a recipe: the deep set on its best weights, with the verdict; nothing is written."""
-    row = json.loads(zoo("train", "smoke/res-gcn", "--json").stdout)
+    (row,) = json.loads(zoo("train", "smoke/res-gcn", "--json").stdout)
     done = zoo("probe", row["path"])
     assert "representations.rank.effective" in done.stdout
     assert row["diagnosis"]["verdict"] in done.stdout
-    found = json.loads(zoo("probe", row["path"], "--probes", "rank", "--json").stdout)
+    (found,) = json.loads(zoo("probe", row["path"], "--probes", "rank", "--json").stdout)
     assert len(found["representations.rank.effective"]) == 4
     refused = zoo("probe", row["path"], "model.depth=2")
     assert refused.returncode == 2

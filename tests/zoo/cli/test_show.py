@@ -18,7 +18,7 @@ def test_a_name_is_shown_with_its_options(zoo):
     done = zoo("show", "frobenius").stdout
     assert "normalizers · built-in" in done
     assert "c: 1.0   float > 0 or 'auto' or a name from controllers: adaptive" in done
-    assert json.loads(zoo("show", "res-gat", "--json").stdout)["options"]["conv"] == "gat"
+    assert json.loads(zoo("show", "res-gat", "--json").stdout)[0]["options"]["conv"] == "gat"
 
 
 def test_an_unknown_name_suggests_the_nearest(zoo):
@@ -31,7 +31,7 @@ def test_an_unknown_name_suggests_the_nearest(zoo):
 def test_what_a_change_sets_back_is_said(zoo_here):
     """On standard error, in a line; standard output is the recipe alone, whatever the order of the changes."""
     done = zoo_here("show", "hello", "model=res-gat", "--json")
-    assert json.loads(done.out)["model"]["depth"] == 2
+    assert json.loads(done.out)[0]["model"]["depth"] == 2
     assert done.err == "note: model=res-gat resets model.depth 64 → 2\n"
     done = zoo_here("show", "hello", "model.depth=4", "model=res-gat", "--json")
-    assert (json.loads(done.out)["model"]["depth"], done.err) == (4, "")
+    assert (json.loads(done.out)[0]["model"]["depth"], done.err) == (4, "")

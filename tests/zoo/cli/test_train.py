@@ -15,10 +15,10 @@ class RMS(WeightNormalizer):
 '''
 
 
-def test_json_is_one_object_for_one_run(zoo):
-    """`--json` prints one object with the promised keys and nothing else on standard output."""
+def test_json_is_a_list_for_one_run_too(zoo):
+    """`--json` prints a list of one object with the promised keys and nothing else on standard output."""
     done = zoo("train", "smoke/mlp", "--json")
-    row = json.loads(done.stdout)
+    (row,) = json.loads(done.stdout)
     assert {"recipe", "metric", "val", "test", "best_epoch", "seconds", "status", "seed"} <= set(row)
     assert (row["recipe"], row["status"], row["seed"]) == ("smoke/mlp", "finished", 0)
 
@@ -37,7 +37,7 @@ def test_a_normaliser_of_ones_own_is_trained_and_listed(zoo, tmp_path):
     plugin = tmp_path / "mine.py"
     plugin.write_text(NORMALIZER)
     done = zoo("train", "smoke/res-gcn", "normalizer=rms", "--plugin", plugin, "--json")
-    assert json.loads(done.stdout)["status"] == "finished", done.stderr
+    assert json.loads(done.stdout)[0]["status"] == "finished", done.stderr
     listing = zoo("list", "normalizers", "--plugin", plugin).stdout
     assert "rms" in listing
     assert "W divided by the root mean square" in listing
@@ -80,7 +80,7 @@ def test_the_same_run_asked_for_twice_counts_once(zoo, tmp_path):
     """By name and by path it is one run: a spread over copies would look smaller than it is."""
     zoo("copy", "smoke/mlp", "mlp.yaml")
     done = zoo("train", "mlp.yaml", "./mlp.yaml", "--json")
-    assert json.loads(done.stdout)["recipe"] == "mlp", done.stderr
+    assert [row["recipe"] for row in json.loads(done.stdout)] == ["mlp"], done.stderr
 
 
 def test_seeds_side_by_side_are_the_same_runs(zoo_here):

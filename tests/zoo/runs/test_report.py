@@ -69,6 +69,13 @@ def test_seeds_are_one_row_and_groups_keep_their_order(finished):
     assert rows[0]["seconds"] == "4.5"
 
 
+def test_time_that_runs_shared_is_counted_once(finished):
+    """Three runs trained together for 1.5 seconds took 1.5, and one beside them that was alone its own."""
+    together = [finished(seed=seed, together=3) for seed in range(3)]
+    assert cells(table_of(together))[0]["seconds"] == "1.5"
+    assert cells(table_of([*together, finished(seed=3)]))[0]["seconds"] == "3.0"
+
+
 def test_one_recipe_with_two_identities_is_two_rows(finished):
     """An override makes another experiment, which is never averaged with the first."""
     runs = [finished(identity=name, test=test) for name, test in (("one", 0.5), ("two", 0.7))]
