@@ -80,11 +80,11 @@ def _below(given: Path) -> "list[Path]":
 
 
 def _read(path: Path, left: LeftOut) -> "list[Run]":
-    """The run in a folder, or none, and then why."""
+    """The run in a folder; none if its result cannot be read, and why is noted."""
     from zoo.runs.run import Run
 
+    run = Run(path)  # what is none at all is a mistake in what was typed
     try:
-        run = Run(path)
         run.result.get("recipe")
     except RunError as error:
         left.append((path, error))
