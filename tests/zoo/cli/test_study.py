@@ -147,8 +147,8 @@ def test_quick_seeds_and_changes_choose_the_runs(filled, zoo_here):
     """The table is of the runs that the same words would train."""
     file = filled(quick={"seeds": [0]})
     assert "seeds 0, 1" in zoo_here("study", "table", file, "--format", "markdown").out
-    assert "n = 1 run (seed 0)" in zoo_here("study", "table", file, "--quick", "--format", "markdown").out
-    assert "n = 1 run (seed 1)" in zoo_here("study", "table", file, "--seeds", "1", "--format", "markdown").out
+    assert "of one run (seed 0)" in zoo_here("study", "table", file, "--quick", "--format", "markdown").out
+    assert "of one run (seed 1)" in zoo_here("study", "table", file, "--seeds", "1", "--format", "markdown").out
     assert "2 not finished" in zoo_here("study", "table", file, "model.width=8", "--format", "markdown").out
 
 
