@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 INT32_LIMIT = 2**31 - 1
+_COPIED = 2**20  # numbers that are copied at once, of either end of some edges
 
 with warnings.catch_warnings():
     # PyTorch warns once per process that compressed sparse tensors are a beta feature.
@@ -116,11 +117,11 @@ class Rows:
         row_side: [rows, heads, d]. column_side: [columns, heads, d].
         """
         heads, width = row_side.shape[1], row_side.shape[2]
-        if len(self.edges) > self.count * self.width:  # more than the sampled product takes: edges are repeated
-            pairs = row_side.index_select(0, self._row_of_edge), column_side.index_select(0, self._column_of_edge)
-            return (pairs[0] * pairs[1]).sum(-1)
         if not len(self.edges):
             return row_side.new_zeros(0, heads)
+        # A sampled product takes no more entries than pairs, and in double precision up to ten times as long.
+        if len(self.edges) > self.count * self.width or (row_side.dtype == torch.float64 and self.offsets.is_cpu):
+            return self._edge_dot_by_edge(row_side, column_side)
         lanes = self.lanes(heads)
         pattern = self._cached(
             ("pattern", (heads, row_side.dtype)),
@@ -129,6 +130,18 @@ class Rows:
         left, right = row_side.reshape(-1, width), column_side.reshape(-1, width)
         products = torch.sparse.sampled_addmm(pattern, left, right.t(), beta=0.0)
         return products.values().index_select(0, lanes.back).view(-1, heads)
+
+    def _edge_dot_by_edge(self, row_side: Tensor, column_side: Tensor) -> Tensor:
+        """`edge_dot` of some edges after the other, whose features are copied."""
+        heads = row_side.shape[1]
+        many = max(1, _COPIED // max(1, row_side[0].numel()))
+        parts: list[Tensor] = []
+        for start in range(0, len(self.edges), many):
+            here = slice(start, start + many)
+            left = row_side.index_select(0, self._row_of_edge[here]).flatten(0, 1)
+            right = column_side.index_select(0, self._column_of_edge[here]).flatten(0, 1)
+            parts.append(torch.bmm(left[:, None], right[:, :, None]).view(-1, heads))
+        return torch.cat(parts)
 
     def lanes(self, heads: int) -> Lanes:
         """The rows for `heads` features side by side, made once per number of heads."""
@@ -177,7 +190,10 @@ class Rows:
 
     @property
     def _column_of_edge(self) -> Tensor:
-        return torch.empty_like(self.columns).index_copy_(0, self.edges.long(), self.columns)
+        def make() -> Tensor:
+            return torch.empty_like(self.columns).index_copy_(0, self.edges.long(), self.columns)
+
+        return self._cached(("column_of_edge", None), make)
 
     def _cached(self, key: tuple[str, Any], make: Any) -> Any:
         if key not in self._cache:
