@@ -59,17 +59,24 @@ def verified(store: Store, name: str, contents: Iterable[Content], make: Callabl
     Raises: DataBroken, which names the files of unknown bytes, if that is not so, or they cannot be read.
     """
     contents = list(contents)
+    if not any(content.file.digests for content in contents):  # made-up files, of which nothing is known
+        return make()
     unknown = [content for content in contents if not content.is_known]
+    return held_against_published(store, name, unknown, len(contents), make)
+
+
+def held_against_published(store: Store, name: str, unknown: Sequence[Content], files: int, make: Callable[[], D]) -> D:
+    """As `verified`, where it is known already which of so many files have unknown bytes."""
     try:
         data = make()
     except DataBroken as error:
         if not unknown:
             raise
-        raise _broken(store, name, contents, [f"with that, {str(error).partition(' — ')[2]}"]) from error
-    if not any(content.file.digests for content in contents):  # made-up files, of which nothing is known
-        return data
+        raise _broken(store, name, unknown, files, [f"with that, {str(error).partition(' — ')[2]}"]) from error
     wrong = differences(data, homophily=bool(unknown))
     known = _arrays().get(name, {})
+    if unknown and not known and not published().get(name):
+        wrong = ["nothing is known that they could be held against"]
     if unknown and known and not wrong:
         wrong = [
             f"{array} differ from those of the known files"
@@ -77,13 +84,12 @@ def verified(store: Store, name: str, contents: Iterable[Content], make: Callabl
             if digest not in known.get(array, ())
         ]
     if wrong:
-        raise _broken(store, name, contents, wrong)
+        raise _broken(store, name, unknown, files, wrong)
     return replace(data, facts={**data.facts, "verified": _note(name, unknown, known)}) if unknown else data
 
 
-def _broken(store: Store, name: str, contents: Sequence[Content], wrong: Sequence[str]) -> DataBroken:
-    unknown = [content for content in contents if not content.is_known]
-    head = f"data set {name} — {len(unknown)} of {len(contents)} files are broken:"
+def _broken(store: Store, name: str, unknown: Sequence[Content], files: int, wrong: Sequence[str]) -> DataBroken:
+    head = f"data set {name} — {len(unknown)} of {files} files are broken:"
     if not unknown:
         head = f"data set {name} — its files are the known ones, and what is read from them is not what is published:"
     return DataBroken("\n  ".join([head, *map(store.broken_text, unknown), *wrong]))

@@ -4,8 +4,8 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +15,7 @@ from zoo import ogb_backend
 from zoo.datasets.digest import sha256_of
 from zoo.datasets.network import DownloadError
 from zoo.datasets.ogb.archive import obtain, record_of
+from zoo.datasets.published import D, held_against_published
 from zoo.datasets.store import OFFLINE, Content, Location, SourceFile, Store
 from zoo.errors import DataBroken, DataMissing
 
@@ -24,10 +25,10 @@ _LICENCES = {"ogbn-arxiv": "ODC-BY", "ogbg-ppa": "CC0-1.0"}
 
 @dataclass(frozen=True)
 class Folder:
-    """A complete folder, every file of it verified once.
+    """A complete folder, every file of it looked at once.
 
     digests: of each file, by its path in the folder, as `sha256:…`. meta: what OGB's table says of the data set.
-    trusted: what the digests were held against.
+    trusted: what the digests were held against. unknown: the files that have another digest than the known one.
     """
 
     name: str
@@ -35,6 +36,17 @@ class Folder:
     digests: Mapping[str, str]
     meta: Mapping[str, str]
     trusted: str
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+    def verified(self, store: Store, make: Callable[[], D]) -> D:
+        """The data that `make` makes of these files, as `published.verified` says."""
+        if not known_digests(self.name):  # taken as they are, or as they were first downloaded
+            return make()
+        unknown = [
+            Content(SourceFile(path, (expected,), self.meta["url"]), self.place / path, _bytes(self.place / path))
+            for path, expected in self.unknown.items()
+        ]
+        return held_against_published(store, self.name, unknown, len(self.digests), make)
 
     def read(self, path: str) -> Content:
         """One file's bytes. Raises: DataBroken if it is no longer what was verified."""
@@ -130,12 +142,14 @@ def _verified(store: Store, name: str, meta: Mapping[str, str], place: Path) -> 
     _check_release(name, meta, place)
     known = known_digests(name)
     recorded = record_of(place) if store.cache in place.parents else {}
-    digests, problems = {}, []
+    digests, problems, unknown = {}, [], {}
     for path in wanted(name, meta, place):
         file = place / path
         digest = digests[path] = _digest(file)
         expected = known.get(path) or recorded.get(path)
-        if expected and digest != expected:
+        if expected and digest != expected and path in known:
+            unknown[path] = expected
+        elif expected and digest != expected:
             again = f"get {meta['url']} again"
             remedy = f"remove {place}, and it is downloaded again" if store.cache in place.parents else again
             problems.append(f"{file} — wrong content: digest {digest} — expected {expected} — changed: {remedy}")
@@ -144,12 +158,14 @@ def _verified(store: Store, name: str, meta: Mapping[str, str], place: Path) -> 
         raise DataBroken("\n".join([head, *_indent(problems)]))
     trusted = (
         "known beforehand"
-        if set(digests) <= set(known)
+        if set(digests) <= set(known) and not unknown
+        else "what the files hold"
+        if unknown
         else "of the first download"
         if recorded
         else "of what was found"
     )
-    return Folder(name, place, digests, meta, trusted)
+    return Folder(name, place, digests, meta, trusted, unknown)
 
 
 def _check_release(name: str, meta: Mapping[str, str], place: Path) -> None:

@@ -5,6 +5,8 @@ bonds. Both directions of a bond are listed, and carry the same integers.
 Source of the molecules: Wu et al., "MoleculeNet: a benchmark for molecular machine learning", Chemical Science, 2018.
 """
 
+from functools import partial
+
 import torch
 from numpy.typing import NDArray
 
@@ -88,6 +90,10 @@ def ogbg_ppa(store: Store) -> GraphData:
 
 def _graphs(store: Store, name: str) -> GraphData:
     folder = open_folder(store, name)
+    return folder.verified(store, partial(_data, store, name, folder))
+
+
+def _data(store: Store, name: str, folder: Folder) -> GraphData:
     arrays = parsed(store, folder, _parse)
     sizes = torch.from_numpy(arrays["nodes"])
     src, dst = assemble.edges(folder, arrays)

@@ -1,6 +1,7 @@
 """OGB's graphs with links to be found: ogbl-*. The split, with the pairs that are no links, is the official one."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,10 @@ def ogbl_citation2(store: Store) -> LinkData:
 
 def _links(store: Store, name: str, *, edge_features: bool = False) -> LinkData:
     folder = open_folder(store, name)
+    return folder.verified(store, partial(_data, store, name, folder, edge_features=edge_features))
+
+
+def _data(store: Store, name: str, folder: Folder, *, edge_features: bool) -> LinkData:
     arrays = parsed(store, folder, _parse)
     nodes = int(arrays["nodes"].sum())
     src, dst = assemble.edges(folder, arrays)

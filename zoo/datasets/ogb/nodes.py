@@ -1,5 +1,7 @@
 """OGB's graphs whose nodes have labels: ogbn-*. The public split is the official one."""
 
+from functools import partial
+
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -33,6 +35,10 @@ def ogbn_proteins(store: Store, *, edge_features: bool = False) -> NodeData:
 
 def _nodes(store: Store, name: str, *, edge_features: bool = False) -> NodeData:
     folder = open_folder(store, name)
+    return folder.verified(store, partial(_data, store, name, folder, edge_features=edge_features))
+
+
+def _data(store: Store, name: str, folder: Folder, *, edge_features: bool) -> NodeData:
     arrays = parsed(store, folder, _parse)
     count = int(arrays["nodes"].sum())
     src, dst = assemble.edges(folder, arrays)

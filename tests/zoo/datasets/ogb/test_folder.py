@@ -8,7 +8,7 @@ import pytest
 
 from zoo.datasets.digest import sha256_of
 from zoo.datasets.ogb.folder import known_digests, open_folder
-from zoo.datasets.ogb.graphs import ogbg_moltox21
+from zoo.datasets.ogb.graphs import ogbg_molesol, ogbg_moltox21
 from zoo.datasets.ogb.links import ogbl_collab
 from zoo.datasets.ogb.nodes import ogbn_products
 from zoo.datasets.store import Store
@@ -84,6 +84,7 @@ def test_tampered_file_with_known_digest(tiny, kind, name, load, monkeypatch):
     made = getattr(tiny, kind)(name)
     folder = open_folder(tiny.store, name)
     monkeypatch.setattr("zoo.datasets.ogb.folder.known_digests", lambda name: dict(folder.digests))
+    monkeypatch.setattr("zoo.datasets.published.published", dict)
     load(tiny.store)
     file = made.folder / "raw" / "num-edge-list.csv.gz"
     rows = made.arrays["raw/num-edge-list"].copy()
@@ -170,11 +171,26 @@ def test_real_digests_are_known(real):
 
 
 def test_real_tampered_file(tiny, scratch):
-    """One changed byte in the real molesol is refused, with the digest that was expected."""
+    """One changed byte in the real molesol's labels is refused, with the digest that was expected."""
     root = scratch("ogb/ogbg_molesol")
     file = root / "ogb" / "ogbg_molesol" / "raw" / "graph-label.csv.gz"
     content = bytearray(file.read_bytes())
-    content[-1] ^= 1
+    content[len(content) // 2] ^= 1
     file.write_bytes(content)
     with pytest.raises(DataBroken, match="049ab083983327bd4e2d0bcdb019d6ae4c0316ae676e6add0403a5a7e94c5cad"):
-        open_folder(Store(folders=[root], cache=tiny.store.cache, offline=True), "ogbg-molesol")
+        ogbg_molesol(Store(folders=[root], cache=tiny.store.cache, offline=True))
+
+
+def test_real_file_that_was_compressed_anew(tiny, scratch):
+    """Text of other gzip bytes is taken by what it says, and refused where it says something else."""
+    root = scratch("ogb/ogbg_molesol")
+    file = root / "ogb" / "ogbg_molesol" / "raw" / "graph-label.csv.gz"
+    text = gzip.decompress(file.read_bytes())
+    store = Store(folders=[root], cache=tiny.store.cache, offline=True)
+    file.write_bytes(gzip.compress(text, 1))
+    facts = ogbg_molesol(store).facts
+    assert "graph-label.csv.gz are not known: every array equals" in facts["verified"]
+    assert facts["digests"] == "what the files hold"
+    file.write_bytes(gzip.compress(text.replace(b"-0.77", b"-0.78", 1)))
+    with pytest.raises(DataBroken, match="labels differ from those of the known files"):
+        ogbg_molesol(store)

@@ -37,7 +37,7 @@ def test_equal_to_ogbs_loader(tiny, theirs, tmp_path, name, unchanged):
         assert torch.equal(torch.stack([data.src, data.dst]), torch.from_numpy(graph["edge_index"]))
         if graph["node_feat"] is not None:
             assert torch.equal(data.features, torch.from_numpy(graph["node_feat"]))
-        expected = torch.from_numpy(labels)
+        expected = torch.tensor(labels)  # a copy: pandas' own arrays may be read-only
         assert torch.equal(data.labels, expected.float() if data.problem == "binary" else expected[:, 0])
         part = public(data, 0)
         for mine, key in ((part.train, "train"), (part.val, "valid"), (part.test, "test")):
