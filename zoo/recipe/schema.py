@@ -111,7 +111,9 @@ class Training(Section):
         description="how often the state to resume from is written; unset: every tenth of the training, and after ten "
         "minutes at the latest, but for no more than 2 % of the time",
     )
-    precision: Literal["float32", "bf16"] = Field(default="float32", description="bf16: mixed precision by autocast")
+    precision: Literal["float32", "bf16"] = Field(
+        default="float32", description="of steps; bf16: mixed precision by autocast. Scores are in full precision"
+    )
     clip: Positive | None = Field(default=None, description="bound on the norm of all gradients together")
     memory: Literal["full", "checkpoint", "reversible"] = Field(
         default="full",
