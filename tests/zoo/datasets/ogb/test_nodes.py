@@ -34,14 +34,14 @@ def test_equal_to_ogbs_loader(tiny, theirs, tmp_path, name, unchanged):
     graph, labels, split = loaded(theirs, made, tmp_path / "scratch")
     for _ in range(2):
         data = datasets.get(name)(tiny.store)
-        assert torch.equal(torch.stack([data.src, data.dst]), torch.from_numpy(graph["edge_index"]))
+        assert torch.equal(torch.stack([data.src, data.dst]), torch.tensor(graph["edge_index"]))
         if graph["node_feat"] is not None:
-            assert torch.equal(data.features, torch.from_numpy(graph["node_feat"]))
-        expected = torch.tensor(labels)  # a copy: pandas' own arrays may be read-only
+            assert torch.equal(data.features, torch.tensor(graph["node_feat"]))  # a copy: pandas' own may be read-only
+        expected = torch.tensor(labels)
         assert torch.equal(data.labels, expected.float() if data.problem == "binary" else expected[:, 0])
         part = public(data, 0)
         for mine, key in ((part.train, "train"), (part.val, "valid"), (part.test, "test")):
-            assert torch.equal(mine, torch.from_numpy(split[key]))
+            assert torch.equal(mine, torch.tensor(split[key]))
         check(data)
     assert len(list((tiny.store.cache / "parsed").glob("[!.]*"))) == 1
 
