@@ -106,6 +106,10 @@ class Registry:
         """What decorators have entered so far, by name."""
         return dict(self._registered)
 
+    def entries(self) -> list[Entry]:
+        """Every entry, not loaded: built-in, registered, installed."""
+        return [entry for name in self.names() for entry in self._claims(name)]
+
     def unregister(self, name: str) -> None:
         """Take back what `register` entered; unknown names are ignored."""
         self._registered.pop(name, None)

@@ -60,6 +60,11 @@ def load_plugin(path: str | Path) -> list[str]:
     return names
 
 
+def is_plugin(module: str) -> bool:
+    """Whether a module is a plug-in file that was run."""
+    return module in _loaded.values()
+
+
 def _line_in(file: Path, error: Exception) -> int | None:
     """The last line of the file itself on the way to the error, which may lie in a library that it called."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]

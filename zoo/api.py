@@ -18,6 +18,7 @@ from zoo.environment import environment_of
 from zoo.errors import RunError, TrainingError
 from zoo.identity import OtherData, identity_of, is_current, is_of, recorded_data
 from zoo.layers.network import Network
+from zoo.plugin_errors import told_as_the_plugins
 from zoo.probes.diagnosis import LEARNED, Diagnosis, Overflow, diagnose, outlook
 from zoo.probes.reading import Reading
 from zoo.probes.situation import Situation
@@ -42,6 +43,7 @@ from zoo.training.watcher import Watcher
 RUNS = Path("runs")
 
 
+@told_as_the_plugins()
 def train(
     recipe: str | Path | Recipe,
     overrides: Overrides = (),
@@ -102,6 +104,7 @@ def train(
         return Run(path)
 
 
+@told_as_the_plugins()
 def build(
     recipe: str | Path | Recipe,
     overrides: Overrides = (),
@@ -175,6 +178,7 @@ class Probed:
     outlook: Diagnosis
 
 
+@told_as_the_plugins()
 def probe(
     recipe: str | Path | Recipe,
     overrides: Overrides = (),
@@ -202,6 +206,7 @@ def probe(
     return (_probed(variant, seed) for variant in variants)
 
 
+@told_as_the_plugins()
 def probe_run(
     run: str | Path | Run,
     probes: str | Sequence[str] = "deep",
@@ -222,6 +227,7 @@ def probe_run(
         return snapshot(built.network, chosen, partial(training_loss, built.network, built.task))
 
 
+@told_as_the_plugins()
 def load(run: str | Path | Run, *, device: str = "cpu", plugins: Plugins = (), allow_plugins: bool = False) -> Network:
     """The trained network of a run folder, with the weights that validated best, in evaluation mode.
 
@@ -234,6 +240,7 @@ def load(run: str | Path | Run, *, device: str = "cpu", plugins: Plugins = (), a
     return reopen(finished, device, plugins, allow_plugins=allow_plugins).network.eval()
 
 
+@told_as_the_plugins()
 def reopen(finished: Run, device: str = "cpu", plugins: Plugins = (), *, allow_plugins: bool = False) -> Built:
     """A finished run's objects (data, task, network …), its network with the weights that validated best.
 
@@ -277,6 +284,7 @@ def _varied(recipe: Recipe, depth: int | None, normalizer: str | None) -> Recipe
     return recipe.noting(())
 
 
+@told_as_the_plugins()
 def _probed(recipe: Recipe, seed: int) -> Probed:
     threads = torch.get_num_threads()
     try:

@@ -7,13 +7,15 @@ from typing import Any
 
 import torch
 
-from registry import TABLES
+from zoo.contracts import broken
 from zoo.datasets.base import Data
 from zoo.datasets.content import digest_of
+from zoo.datasets.given import as_tensors
 from zoo.datasets.prepare import prepare
 from zoo.datasets.splits import check_any_split
 from zoo.datasets.store import Store
 from zoo.errors import BuildError, TrainingError
+from zoo.factory import factory
 from zoo.graphs.graph import Graph
 from zoo.initializers.base import Initializer
 from zoo.initializers.default import Default
@@ -29,7 +31,6 @@ from zoo.probes.plan import Plan, Scheduled
 from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller
-from zoo.recipe.options import options_of
 from zoo.recipe.schema import Component, Probing, Recipe
 from zoo.regularizers.base import Regularizer
 from zoo.regularizers.none import NoRegularizer
@@ -37,7 +38,7 @@ from zoo.tasks.base import Setting, Task
 from zoo.training import loss
 from zoo.training.allocator import give_back
 from zoo.training.device import Choice, choose_device, choose_threads
-from zoo.training.schedule import Schedule
+from zoo.training.schedule import FactorLR, Schedule
 from zoo.training.seed import checked_seed, seed_everything
 from zoo.training.shortage import enough_memory
 from zoo.training.team import Team
@@ -115,7 +116,7 @@ def build(recipe: Recipe, seed: int = 0, team: Team | None = None) -> Built:
 def _build(recipe: Recipe, seed: int, team: Team) -> Built:
     device, device_choice = choose_device(recipe.execution.device, team.place, team.here)
     data = team.in_turn(partial(load_data, recipe, seed))
-    split = factory(recipe.split, "splits")(data, seed)
+    split = as_tensors(factory(recipe.split, "splits")(data, seed))
     check_any_split(data, split)  # which may be a plug-in's
     split = replace(split, facts={**split.facts, "digest": digest_of(split)})
     _check_same(team, {f"data set {data.name}": data.facts["digest"], f"split {split.name}": split.facts["digest"]})
@@ -155,8 +156,13 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
     total = recipe.training.duration.steps(task.steps_per_epoch)
     plan = Plan(network, [_scheduled(item, task.steps_per_epoch, total) for item in recipe.probes], total)
     schedule: Schedule = factory(recipe.schedule, "schedules")(total, task.steps_per_epoch)
-    optimizer: torch.optim.Optimizer = factory(recipe.optimizer, "optimizers")(network)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
+    make_optimizer = factory(recipe.optimizer, "optimizers")
+    optimizer: torch.optim.Optimizer = make_optimizer(network)
+    if {id(each) for each in network.parameters()}.isdisjoint(
+        id(each) for group in optimizer.param_groups for each in group["params"]
+    ):
+        broken("optimizer", make_optimizer, "moves no parameter of the network", "one of network.parameters()")
+    scheduler = FactorLR(optimizer, schedule)
     team.part(seed)
     return Built(
         recipe=recipe,
@@ -183,7 +189,7 @@ def load_data(recipe: Recipe, seed: int = 0) -> Data:
     `facts["digest"]` is of what the data set returned.
     """
     seed_everything(seed)
-    data = factory(recipe.dataset, "datasets")(Store())
+    data = as_tensors(factory(recipe.dataset, "datasets")(Store()))
     prepared = prepare(data, **recipe.prepare.model_dump())
     return replace(prepared, facts={**prepared.facts, "digest": digest_of(data)})
 
@@ -198,20 +204,6 @@ def _check_same(team: Team, digests: Mapping[str, str]) -> None:
                 "random takes its numbers from torch, numpy or random, which are seeded before, or has a seed of its "
                 "own; what reads files finds the same ones on every machine"
             )
-
-
-def factory(component: Component, table: str) -> partial[Any]:
-    """The registered object with its options applied, waiting for what the builder supplies.
-
-    Options that are components themselves have become factories too.
-    """
-    target = TABLES[table].get(component.name)
-    parameters = options_of(target)
-    options: dict[str, Any] = {}
-    for name, value in component.options.items():
-        inner = parameters[name].table
-        options[name] = factory(value, inner) if inner and isinstance(value, Component) else value
-    return partial(target, **options)
 
 
 def _network(recipe: Recipe, task: Task, embedding: Embedding, initializer: Initializer) -> Network:

@@ -7,13 +7,15 @@ Exception
 │   │   ├── DataMissing   files are not there: says which go where
 │   │   └── DataBroken    files are there, but truncated, tampered with or not what they should be
 │   ├── BuildError        recipe is well-formed, but its parts do not fit together
+│   ├── ComponentError    a plug-in's code fails, or what it returns is not what its table's objects return
 │   ├── RunError          a run folder is not there, unfinished or not readable
 │   │   └── RunBusy       another process is training that run
 │   └── TrainingError     training cannot start or go on on this machine (device, memory)
 └── registry.RegistryError (UnknownName, DuplicateName, BrokenEntry, PluginError)   also the user's
 
-Each message reads: where — what is wrong — what was expected — the nearest right thing. Anything else that is raised is
-a bug of the zoo: it keeps its trace, exit code 1.
+Each message reads: where — what is wrong — what was expected — the nearest right thing. An error in a plug-in's code is
+told as the plug-in's (`zoo.plugin_errors`), with its own lines in place of a trace, exit code 2. Anything else that is
+raised is a bug of the zoo: it keeps its trace, exit code 1.
 """
 
 from collections.abc import Sequence
@@ -67,6 +69,10 @@ class DataBroken(DataError):
 
 class BuildError(ZooError):
     """The parts that a recipe names do not fit together."""
+
+
+class ComponentError(ZooError):
+    """A component, mostly a plug-in's, fails or does not keep to the contract of its table; its author's to mend."""
 
 
 class RunError(ZooError):

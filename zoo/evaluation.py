@@ -10,6 +10,7 @@ import torch
 from zoo.api import reopen
 from zoo.errors import RunError
 from zoo.paths import expanded
+from zoo.plugin_errors import told_as_the_plugins
 from zoo.recipe.consent import Plugins
 from zoo.runs.predictions import Form, write_predictions
 from zoo.runs.run import Run
@@ -65,6 +66,7 @@ class Evaluation:
         return write_predictions(self.place(form) if file is None else expanded(file), self.arrays, about, form)
 
 
+@told_as_the_plugins()
 def evaluate(
     run: str | Path | Run,
     split: str = "test",

@@ -11,10 +11,12 @@ from typing import Any
 import torch
 
 from zoo.api import RUNS, resolve, result_of
-from zoo.builder import Built, build, factory
+from zoo.builder import Built, build
 from zoo.environment import environment_of
 from zoo.errors import Problem, RecipeError, TrainingError
+from zoo.factory import factory
 from zoo.identity import identity_of, is_current, is_of
+from zoo.plugin_errors import told_as_the_plugins
 from zoo.recipe.consent import Plugins
 from zoo.recipe.load import Overrides, load
 from zoo.recipe.schema import Component, Recipe
@@ -26,7 +28,7 @@ from zoo.runs.run import Run
 from zoo.training.declared import one_pass
 from zoo.training.device import Choice
 from zoo.training.members import Members
-from zoo.training.schedule import Schedule
+from zoo.training.schedule import FactorLR, Schedule
 from zoo.training.seed import checked_seed
 from zoo.training.shortage import enough_memory
 from zoo.training.team import Team
@@ -37,6 +39,7 @@ from zoo.training.watcher import Watcher
 _OPTIMIZERS = ("adam", "adamw", "sgd")
 
 
+@told_as_the_plugins()
 def train_together(
     recipe: str | Path | Recipe,
     overrides: Overrides = (),
@@ -140,7 +143,7 @@ def loop_of(built: Sequence[Built], members: Members, watchers: Sequence[tuple[W
     total = recipe.training.duration.steps(task.steps_per_epoch)
     schedule: Schedule = factory(recipe.schedule, "schedules")(total, task.steps_per_epoch)
     optimizer: torch.optim.Optimizer = factory(recipe.optimizer, "optimizers")(members.network)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
+    scheduler = FactorLR(optimizer, schedule)
     trainers = [replace(each, optimizer=optimizer).trainer(seers) for each, seers in zip(built, watchers, strict=True)]
     return Together(trainers, members, optimizer, scheduler)
 

@@ -12,6 +12,7 @@ FLOORS = [
     {"registry"},
     {"zoo.untrusted"},
     {"zoo.errors", "zoo.atomic", "zoo.disk", "zoo.lock", "zoo.out_of_memory", "zoo.paths"},
+    {"zoo.contracts", "zoo.plugin_errors"},
     {"zoo.dgl_backend", "zoo.ogb_backend", "zoo.glibc", "zoo.compiled", "zoo.gpu"},
     {"zoo.recipe"},
     {
@@ -30,6 +31,7 @@ FLOORS = [
     {"zoo.runs"},
     {"zoo.plots"},
     {"zoo.training"},
+    {"zoo.factory"},
     {"zoo.builder"},
     {"zoo.identity", "zoo.environment"},
     {"zoo.api"},

@@ -1,8 +1,8 @@
 """The command `zoo`. Verbs import what they need when they run: help and listings answer at once.
 
 Exit codes: 0; 1 a bug, with its trace, or what was asked for came out wrong (runs of a study failed, a figure is not
-the recorded one, something does not work here); 2 a mistake of the user's; 130 after a Ctrl-C; 143 after a SIGTERM; 141
-where who reads the output has gone.
+the recorded one, something does not work here); 2 a mistake of the user's, or of a plug-in's, whose own lines are
+shown; 130 after a Ctrl-C; 143 after a SIGTERM; 141 where who reads the output has gone.
 """
 
 import os
@@ -27,6 +27,7 @@ from zoo.cli.train import train
 from zoo.cli.validate import validate
 from zoo.disk import is_of_the_system, said_of
 from zoo.errors import USER_ERRORS
+from zoo.plugin_errors import told_as_the_plugins
 from zoo.training.stop import TERMINATED, Interrupted, Terminated, terminate
 from zoo.untrusted.text import inert
 
@@ -60,7 +61,8 @@ def main() -> None:
     if before is signal.SIG_DFL:  # the default would end the process with all that is open
         signal.signal(signal.SIGTERM, terminate)
     try:
-        app()
+        with told_as_the_plugins():
+            app()
     except USER_ERRORS as error:
         print(f"error: {inert(error, keep=_LINES)}", file=sys.stderr)
         sys.exit(2)

@@ -42,7 +42,8 @@ class NodeData:
     NaN for as many binary labels (problem "binary").
     masks: shipped splits by the name of the split function that reads them ("public", "geom-gcn").
     embedding: the name of the embedding that the integer features are made for. official: the authors' own scoring.
-    facts: what a record should say of the data (files with their sha256, changes made, source).
+    facts: what a record should say of the data (files with their sha256, changes made, source). published: whether
+    `metric` is the one that others publish figures of this data set in.
     """
 
     name: str
@@ -59,6 +60,7 @@ class NodeData:
     embedding: str | None = None
     official: Official | None = None
     edge_features: Tensor | None = None
+    published: bool = False
 
     @property
     def nodes(self) -> int:
@@ -125,6 +127,7 @@ class LinkData:
     embedding: str | None = None
     official: Official | None = None
     edge_features: Tensor | None = None
+    published: bool = False
 
     @property
     def nodes(self) -> int:
@@ -157,6 +160,7 @@ class GraphData:
     embedding: str | None = None
     official: Official | None = None
     edge_features: Tensor | None = None
+    published: bool = False
 
     @property
     def nodes(self) -> int:

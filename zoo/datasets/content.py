@@ -11,7 +11,7 @@ from torch import Tensor
 from zoo.datasets.base import Official
 
 _SIZE = 16  # bytes
-_NOT_CONTENT = ("name", "facts")
+_NOT_CONTENT = ("name", "facts", "published")
 
 
 def parts_of(data: Any) -> dict[str, str]:

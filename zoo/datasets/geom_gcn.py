@@ -73,6 +73,7 @@ def _data(
     edges = _edges(found["out1_graph_edges.txt"])
     masks = stacked_masks([content for file, content in found.items() if file.endswith(".npz")])
     return NodeData(
+        published=True,
         name=name,
         src=torch.from_numpy(edges[:, 0].copy()),
         dst=torch.from_numpy(edges[:, 1].copy()),

@@ -54,6 +54,7 @@ def _data(name: str, found: Mapping[str, Content]) -> NodeData:
         raise content.broken(error) from error
     labels = archive["labels"].astype(np.int64)
     return NodeData(
+        published=True,
         name=name,
         src=torch.from_numpy(src),
         dst=torch.from_numpy(archive["adj_indices"].astype(np.int64)),

@@ -67,6 +67,7 @@ def _data(name: str, metric: str, found: Mapping[str, Content]) -> NodeData:
     src, dst = both_directions(edges[:, 0], edges[:, 1], len(labels))
     train, val, test = (torch.from_numpy(archive[f"{part}_masks"]) for part in ("train", "val", "test"))
     return NodeData(
+        published=True,
         name=name,
         src=src,
         dst=dst,

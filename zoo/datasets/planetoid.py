@@ -92,6 +92,7 @@ def _data(name: str, parts: Mapping[str, Content], splits: Mapping[str, Content]
     if unknown:
         facts["without features and class"] = f"{unknown} nodes, given zero features and class 0 as in the reference"
     return NodeData(
+        published=True,
         name=name,
         src=src,
         dst=dst,

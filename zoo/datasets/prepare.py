@@ -8,6 +8,7 @@ from torch import Tensor
 
 from zoo.datasets.base import Data, GraphData, LinkData, NodeData
 from zoo.datasets.edges import both_directions, distinct
+from zoo.datasets.given import as_tensors
 from zoo.datasets.validity import check
 from zoo.errors import BuildError
 
@@ -38,6 +39,7 @@ def prepare(
         name nodes that do not exist and more; BuildError for scaling of categories, or edges to be added that would
         need features.
     """
+    data = as_tensors(data)
     check(data)
     if edge_features == "drop":
         data = replace(data, edge_features=None)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from zoo.datasets.base import Data, GraphData, LinkData, LinkSplit, Masks, NodeData, Split
 from zoo.datasets.link_splits import check_links, shipped_links
+from zoo.datasets.validity import check_masks
 from zoo.errors import BuildError, DataError, DataMissing
 from zoo.recipe.fields import Count, Fraction, Index, Number
 
@@ -161,7 +162,7 @@ def _shipped(data: Labelled, kind: str, run_seed: int, index: int | None) -> Spl
                 f"that ZOO_DATA names — other splits of {data.name}: {has}"
             )
         raise BuildError(f"split {kind} — {data.name} ships no such split — expected one of: {has}")
-    _check_masks(data, kind, masks)
+    check_masks(data, kind, masks)
     shipped = len(masks.train)
     if index is not None and index >= shipped:
         raise BuildError(f"split {kind} — index {index}, but {data.name} ships {shipped} — expected 0 … {shipped - 1}")
@@ -169,18 +170,6 @@ def _shipped(data: Labelled, kind: str, run_seed: int, index: int | None) -> Spl
     how = f"{kind}, number {chosen} of {shipped}" + (", from the run's seed" if index is None else "")
     split = Split(kind, *_indices(masks, chosen), number=chosen)
     return _checked(data, split, f"{kind}, one of {shipped}", {"rule": how, "index": chosen})
-
-
-def _check_masks(data: Labelled, kind: str, masks: Masks) -> None:
-    """Raise DataError for masks of another shape than the data set's."""
-    count = len(data.labels)
-    for part in ("train", "val", "test"):
-        mask = getattr(masks, part)
-        if mask.ndim != 2 or mask.dtype != torch.bool or mask.shape[1] != count or len(mask) != len(masks.train):
-            raise DataError(
-                f"split {kind} — the {part} masks of {data.name} are {mask.dtype} {list(mask.shape)} — expected bool "
-                f"[{len(masks.train)}, {count}]"
-            )
 
 
 def _indices(masks: Masks, index: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -97,6 +97,7 @@ def _data(name: str, found: Mapping[str, Content], *, degree: bool) -> GraphData
     if kinds_of_edges is not None:
         facts["edge features"] = f"column 0: labels {kinds_of_edges}"
     return GraphData(
+        published=True,
         name=name,
         src=src,
         dst=dst,

@@ -5,7 +5,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from zoo.datasets.base import Data, GraphData, LinkData, LinkSplit, NodeData
+from zoo.datasets.base import Data, GraphData, LinkData, LinkSplit, Masks, NodeData
 from zoo.errors import DataError
 
 
@@ -24,6 +24,8 @@ def check(data: Data) -> None:
         _check_links(data, data.links)
     else:
         _check_labels(data)
+        for kind, masks in data.masks.items():
+            check_masks(data, kind, masks)
     for name, ends in (("src", data.src), ("dst", data.dst)):
         if ends.ndim != 1 or ends.dtype != torch.int64 or len(ends) != len(data.src):
             raise _error(data, f"{name} is {ends.dtype} {list(ends.shape)}", f"int64 [{len(data.src)}]")
@@ -33,6 +35,19 @@ def check(data: Data) -> None:
             raise _error(data, f"{name} of edge {edge} is node {int(ends[edge])}", f"0 … {data.nodes - 1}")
     if data.edge_features is not None:
         _check_edge_features(data, data.edge_features)
+
+
+def check_masks(data: NodeData | GraphData, kind: str, masks: Masks) -> None:
+    """Raise DataError for masks of another shape than the data set's."""
+    count = len(data.labels)
+    for part in ("train", "val", "test"):
+        mask = getattr(masks, part)
+        if mask.ndim != 2 or mask.dtype != torch.bool or mask.shape[1] != count or len(mask) != len(masks.train):
+            nearest = " — mask.bool()" if mask.dtype != torch.bool else ""
+            raise DataError(
+                f"split {kind} — the {part} masks of {data.name} are {mask.dtype} {list(mask.shape)} — expected bool "
+                f"[{len(masks.train)}, {count}]{nearest}"
+            )
 
 
 def is_finite(x: Tensor) -> bool:

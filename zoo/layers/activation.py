@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
+from zoo.contracts import as_input
 from zoo.errors import BuildError
 
 
@@ -23,3 +24,8 @@ def make_activation(factory: Any) -> nn.Module:
             f"activation — the factory made a {type(made).__name__} — expected a module — a subclass of torch.nn.Module"
         )
     return made
+
+
+def activated(activation: nn.Module, x: Tensor) -> Tensor:
+    """activation(x). Raises: ComponentError unless it is of the shape, precision and device of x."""
+    return as_input("activation", activation, activation(x), x)

@@ -5,11 +5,14 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from zoo.contracts import as_input
 from zoo.graphs.chain import Link
 from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.graph import Graph
 from zoo.graphs.inverse import reversible_block
+from zoo.layers.activation import activated
 from zoo.layers.affine import AffineConv
+from zoo.layers.conv import convolve
 from zoo.layers.dropout import Dropout
 from zoo.layers.feature_norms import apply_norms
 from zoo.layers.fused import FusedConv
@@ -60,8 +63,10 @@ class Block(nn.Module):
         update = self._norm("pre", graph, self.dropout(x), x)
         output = self._as_one(graph, update, here, first)
         if output is None:
-            update = self._norm("inner", graph, self.conv(graph, update), here)
-            output = self.residual(here, self.activation(update), first)
+            update = self._norm("inner", graph, convolve(self.conv, graph, update), here)
+            output = as_input(
+                "residual", self.residual, self.residual(here, activated(self.activation, update), first), update
+            )
         return self._norm("post", graph, output, here)
 
     def link(self) -> Link | None:

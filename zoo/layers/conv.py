@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
+from zoo.contracts import returned
 from zoo.errors import BuildError
 from zoo.graphs.given import check_given
 from zoo.graphs.graph import Graph
@@ -59,6 +60,12 @@ class Conv(nn.Module, ABC):
     def extra_repr(self) -> str:
         """Return the widths, for `print`."""
         return f"{self.in_width}, {self.out_width}"
+
+
+def convolve(conv: nn.Module, graph: Graph, x: Tensor) -> Tensor:
+    """conv(graph, x). Raises: ComponentError unless it is [nodes, out_width], in the precision of x."""
+    shape = graph.nodes, getattr(conv, "out_width", None)
+    return returned("conv", conv, conv(graph, x), shape, x, "[nodes, out_width]")
 
 
 def head_width(out_width: int, heads: int, option: str = "heads") -> int:

@@ -4,9 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from registry import edge_embeddings
+from zoo.contracts import returned
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
 from zoo.layers.linear import glorot, zeros
@@ -103,3 +105,13 @@ def edge_features(graph: Graph, conv: str, *, plain: str | None = None) -> Tenso
             f"prepare.edge_features=keep — conv={plain or 'gin, or another that reads none'}"
         )
     return graph.edge_features
+
+
+def embed_edges(embedding: nn.Module, graph: Graph, width: int, conv: str, *, plain: str) -> Tensor:
+    """What a convolution reads of the graph's edges, floats [edges, width]; arguments as of `edge_features`.
+
+    Raises: BuildError if the edges carry nothing; ComponentError for an embedding of another shape.
+    """
+    made, like = embedding(edge_features(graph, conv, plain=plain)), next(embedding.parameters(), None)
+    like = torch.empty(0, device=graph.device) if like is None else like
+    return returned("edge embedding", embedding, made, (graph.edges, width), like, "[edges, width]", any_float=True)

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
+from zoo.layers.activation import activated
+from zoo.layers.conv import convolve
 from zoo.layers.feature_norms import apply_norms
 
 
@@ -47,8 +49,8 @@ class GatedBlock(nn.Module):
                 f"g2 — a sampled block of {graph.sources} sources and {graph.nodes} nodes lacks what the gates of its "
                 "sources are made of — expected a whole graph — sampler: cluster or shadow"
             )
-        update = self.activation(apply_norms(self.norms, graph, self.conv(graph, x), x))
-        gated = update if self.gate_conv is None else self.activation(self.gate_conv(graph, x))
+        update = activated(self.activation, apply_norms(self.norms, graph, convolve(self.conv, graph, x), x))
+        gated = update if self.gate_conv is None else activated(self.activation, convolve(self.gate_conv, graph, x))
         tau = torch.tanh(mean_difference(graph, gated, self.p))
         return (1 - tau) * x + tau * update
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from zoo.graphs.graph import Graph
 from zoo.layers.conv import Conv
-from zoo.layers.edge_embedding import edge_features, make_edge_embedding
+from zoo.layers.edge_embedding import embed_edges, make_edge_embedding
 from zoo.layers.linear import Linear
 from zoo.recipe.fields import EdgeEmbedding
 
@@ -41,7 +41,7 @@ class GCNEdgeConv(Conv):
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return the sum of messages and the node's own."""
-        edges = self.edge_embedding(edge_features(graph, "gcn-edge", plain="gcn"))
+        edges = embed_edges(self.edge_embedding, graph, self.out_width, "gcn-edge", plain="gcn")
         h = self.linear(x)
         inwards, outwards = ((d + 1).to(edges.dtype)[:, None] for d in (graph.in_degrees, graph.out_degrees))
         messages = (graph.at_edges(h) + edges).relu_() * graph.at_edges(outwards.rsqrt())

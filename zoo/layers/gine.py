@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from zoo.graphs.graph import Graph
 from zoo.graphs.kernel import Norm
 from zoo.layers.conv import Conv
-from zoo.layers.edge_embedding import edge_features, make_edge_embedding
+from zoo.layers.edge_embedding import embed_edges, make_edge_embedding
 from zoo.layers.gin import make_epsilon, make_mlp
 from zoo.recipe.fields import Activation, EdgeEmbedding, Few
 
@@ -53,6 +53,6 @@ class GINEConv(Conv):
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return MLP((1 + ε) x + Σ ReLU(x + e))."""
-        edges = self.edge_embedding(edge_features(graph, "gine", plain="gin"))
+        edges = embed_edges(self.edge_embedding, graph, self.in_width, "gine", plain="gin")
         messages = (graph.at_edges(x) + edges).relu_()
         return self.mlp((1 + self.eps) * graph.at_destinations(x) + graph.edge_sum(messages))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from zoo.graphs.graph import Graph
+from zoo.layers.activation import activated
 from zoo.layers.feature_norms import apply_norms
 
 
@@ -26,4 +27,4 @@ class InitialBlock(nn.Module):
         """x, first: [nodes, width], the block's input and X_0; the result is [nodes, width]."""
         assert first is not None, "the network's encoder gives X_0"
         update = self.conv(graph, self.dropout(x), first)
-        return self.activation(apply_norms(self.norms, graph, update, graph.at_destinations(x)))
+        return activated(self.activation, apply_norms(self.norms, graph, update, graph.at_destinations(x)))

@@ -1,10 +1,13 @@
 """A network: encoder, blocks, head; and the place where weight normalisation enters."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
+import torch
 from torch import Tensor, is_grad_enabled, nn, no_grad, stack
 
+from zoo.contracts import as_input, broken, returned, scalar
 from zoo.graphs.flow import Flow
 from zoo.graphs.given import check_given
 from zoo.graphs.graph import Graph
@@ -193,7 +196,12 @@ class Network(nn.Module):
                 fan_in = (
                     weight.shape[-1] if width != weight.shape[-2] and width == weight.shape[-1] else weight.shape[-2]
                 )
-                initializer.fill(weight, graph, fan_in=fan_in, propagation=getattr(conv, "propagation", "both"))
+                before, fill = weight.clone(), initializer.fill
+                result: Any = fill(weight, graph, fan_in=fan_in, propagation=getattr(conv, "propagation", "both"))
+                as_input("initializer", initializer, weight, before)
+                if result is not None and result is not weight and torch.equal(weight, before):
+                    wrong = "returned values and wrote none into the matrix"
+                    broken("initializer", initializer, wrong, "values in place", "weight.copy_(values)")
 
     def train(self, mode: bool = True) -> "Network":
         """Set training or evaluation; what `nn.Module.train` does, sooner."""
@@ -203,9 +211,11 @@ class Network(nn.Module):
     def penalty(self) -> Tensor | None:
         """What is added to the task's loss in training, by convolutions and regularisers; None without any."""
         convs: list[Any] = [getattr(block, "conv", None) for block in self.blocks]
-        terms: list[Tensor | None] = [conv.penalty() for conv in convs if hasattr(conv, "penalty")]
-        terms += [regularizer.penalty(self) for regularizer in self._regularizers()]
-        found = [term for term in terms if term is not None]
+        terms: list[tuple[str, Any, Any]] = [
+            ("conv", conv, conv.penalty()) for conv in convs if hasattr(conv, "penalty")
+        ]
+        terms += [("regularizer", each, each.penalty(self)) for each in self._regularizers()]
+        found = [scalar(role, part, term, "its penalty") for role, part, term in terms if term is not None]
         return stack(found).sum() if found else None
 
     def forward(self, graph: Graph | Flow, x: Tensor) -> Tensor:
@@ -214,13 +224,21 @@ class Network(nn.Module):
         x = self.embed(x)
         active = self._regularizers() if self.training else []
         for regularizer in active:
-            x = regularizer.features(graph, x)
+            x = as_input("regularizer", regularizer, regularizer.features(graph, x), x)
         thinned = _thinned(graph, [regularizer for regularizer in active if not regularizer.per_block])
-        x = self.encoder(x)
+        x = self._encoded(x)
         per_block = [regularizer for regularizer in active if regularizer.per_block]
         inputs = thinned, x, x if self.encodes else None, self.readout.collects, per_block
         outputs = self.with_blocks(lambda blocks: blocks.run(*inputs))
         return self.read_out(graph, x, outputs)
+
+    def _encoded(self, x: Tensor) -> Tensor:
+        """X_0. Raises: ComponentError unless it is [sources, width]; its last part may be a plug-in's activation."""
+        parts = list(self.encoder.children())
+        last = parts[-1] if parts else self.encoder
+        linears = [part for part in self.encoder.modules() if isinstance(part, Linear)]
+        shape = len(x), linears[-1].weight.shape[1] if linears else None
+        return returned("activation", last, self.encoder(x), shape, x, "[nodes, width]", any_float=True)
 
     @property
     def encodes(self) -> bool:
@@ -229,7 +247,11 @@ class Network(nn.Module):
 
     def embed(self, x: Tensor) -> Tensor:
         """What the encoder is given of x, [nodes, …]."""
-        return x if self.embedding is None else self.embedding(x)
+        if self.embedding is None:
+            return x
+        made, shape = self.embedding(x), (len(x), self.embedding.out_width)
+        like = next(self.embedding.parameters(), x if x.is_floating_point() else x.new_empty(0, dtype=torch.float32))
+        return returned("embedding", self.embedding, made, shape, like, "[nodes, out_width]")
 
     def with_blocks(self, run: Callable[[Blocks], T]) -> T:
         """Return run(blocks), with the normalised matrices in the parameters' places.
@@ -244,8 +266,16 @@ class Network(nn.Module):
     def read_out(self, graph: Graph | Flow, x: Tensor, outputs: Sequence[Tensor]) -> Tensor:
         """What the head says of X_0, the encoder's output, and of the outputs that the readout collects."""
         read = [x, *outputs] if self.readout.reads_first else outputs
-        joined = self.readout.readout([graph.at_destinations(rows) for rows in read])
-        return self.head(joined if self.pooling is None else self.pooling(graph, joined))
+        rows = [graph.at_destinations(each) for each in read]
+        last = rows[-1]
+        joined = returned(
+            "residual", self.readout, self.readout.readout(rows), (len(last), None), last, "[nodes, width]"
+        )
+        if self.pooling is None:
+            return self.head(joined)
+        graphs = 1 if not isinstance(graph, Graph) or graph.sizes is None else len(graph.sizes)
+        pooled, shape = self.pooling(graph, joined), (graphs, joined.shape[1])
+        return self.head(returned("pooling", self.pooling, pooled, shape, joined, "[graphs, width]", any_float=True))
 
     def block_matrices(self) -> dict[str, nn.Parameter]:
         """Every weight matrix inside the blocks' convolutions, by its dotted name in the network.
@@ -281,11 +311,21 @@ class Network(nn.Module):
         before = graph.at_destinations(x)
         if block.training and before.shape == after.shape:
             for regularizer in self._regularizers():
-                after = regularizer.mix(graph, before, after)
+                after = as_input("regularizer", regularizer, regularizer.mix(graph, before, after), after)
         return after
 
 
 def _thinned(graph: Any, regularizers: Sequence[Regularizer]) -> Any:
     for regularizer in regularizers:
-        graph = graph.each(regularizer.thin)
+        graph = graph.each(partial(_thinned_by, regularizer))
     return graph
+
+
+def _thinned_by(regularizer: Regularizer, graph: Graph) -> Graph:
+    """What is left of a graph. Raises: ComponentError unless that is a graph of the same nodes."""
+    thin = regularizer.thin(graph)
+    if not isinstance(thin, Graph) or (thin.sources, thin.nodes) != (graph.sources, graph.nodes):
+        broken(
+            "regularizer", regularizer, f"thinned {graph} to {thin}", "a Graph of the same nodes", "graph.thinned(keep)"
+        )
+    return thin

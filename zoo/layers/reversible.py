@@ -14,6 +14,8 @@ from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
 from zoo.graphs.kept import Kept
 from zoo.graphs.kernel import Norm
+from zoo.layers.activation import activated
+from zoo.layers.conv import convolve
 from zoo.layers.feature_norms import apply_norms
 
 _WAY_OUT = "model.reversible=false keeps the activations"
@@ -51,7 +53,9 @@ class GroupUpdate(nn.Module):
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """x: [nodes, width of the group], and so is the result."""
         x = x.to(self.dtype)
-        return self.conv(graph, self.dropout(self.activation(apply_norms(self.norms, graph, x, x))))
+        return convolve(
+            self.conv, graph, self.dropout(activated(self.activation, apply_norms(self.norms, graph, x, x)))
+        )
 
 
 class ReversibleBlock(nn.Module):

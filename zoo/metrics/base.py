@@ -4,7 +4,10 @@ import math
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
+
+from zoo.contracts import broken, number
 
 # classes: int64 [n], one of several classes · binary: float [n, tasks], 0, 1 or NaN where unknown · values: float
 # [n, tasks], NaN where unknown
@@ -60,3 +63,20 @@ class LinkMetric(Metric):
     @abstractmethod
     def chance(self, links: int, others: int) -> float:
         """What scores drawn at random have on average, with so many links and so many others (of each link)."""
+
+
+def label_score(metric: LabelMetric, outputs: Tensor, labels: Tensor) -> float:
+    """The metric's score as a float. Raises: ComponentError for no number, and for NaN where the metric is defined."""
+    score = number("metric", metric, metric.score(outputs, labels), "its score")
+    if math.isnan(score) and metric.undefined(labels) is None and bool(torch.isfinite(outputs).all()):
+        broken("metric", metric, "its score is NaN", "a number, or a reason from `undefined(labels)`")
+    return score
+
+
+def link_score(metric: LinkMetric, positive: Tensor, negative: Tensor) -> float:
+    """The metric's score as a float. Raises: ComponentError for no number, and for NaN of pairs with finite scores."""
+    score = number("metric", metric, metric.score(positive, negative), "its score")
+    told = positive.numel() and negative.numel()
+    if math.isnan(score) and told and bool(torch.isfinite(positive).all()) and bool(torch.isfinite(negative).all()):
+        broken("metric", metric, "its score is NaN", "a number")
+    return score

@@ -6,6 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from zoo.contracts import as_input
 from zoo.errors import BuildError
 from zoo.normalizers.base import BoundedNormalizer, WeightNormalizer
 from zoo.normalizers.none import NoNormalizer
@@ -34,7 +35,7 @@ class MatrixGroup(nn.Module):
                 normalizer.c = normalizer.c.to(stacked).expand(per_matrix).clone()
             normalizer.warm_up(stacked)
             with torch.no_grad():
-                stacked = normalizer.normalize(stacked)
+                stacked = as_input("normalizer", normalizer, normalizer.normalize(stacked), stacked)
 
     def of(self, mode: str) -> list[WeightNormalizer]:
         """The normalisers of one mode, in their order."""
@@ -50,7 +51,7 @@ class MatrixGroup(nn.Module):
             return dict(zip(self.names, rescaled_in_parts(weights, rescaling), strict=True))
         weight = torch.stack(weights)
         for normalizer in normalizers:
-            weight = normalizer(weight)
+            weight = as_input("normalizer", normalizer, normalizer(weight), weight)
         return dict(zip(self.names, weight.unbind(), strict=True))
 
 

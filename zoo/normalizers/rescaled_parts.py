@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.contracts import broken
 from zoo.normalizers.norms import frobenius_norm
 from zoo.normalizers.rescaled import Rescaling, pulled_back
 
@@ -48,6 +49,9 @@ class _RescaledPart(torch.autograd.Function):
         stacked = torch.stack(weights)
         norm, direction = (frobenius_norm(stacked), None) if rescaling.measure is None else rescaling.measure(stacked)
         scale, slope = rescaling.factor(norm)
+        if scale.shape != norm.shape:
+            wrong = f"returned factors {list(scale.shape)}"
+            broken("normalizer", rescaling.factor, wrong, f"one for each matrix, {list(norm.shape)}, as its norms are")
         ctx.save_for_backward(direction, norm, scale, slope, *weights)
         ctx.factor = rescaling.factor
         return stacked.mul_(scale).unbind()

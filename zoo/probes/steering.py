@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from zoo.contracts import broken
 from zoo.errors import BuildError
 from zoo.layers.network import Network
 from zoo.probes.base import Probe
@@ -115,7 +116,12 @@ def steer(controller: Controller, network: Network, reading: Reading) -> None:
     """Let a controller act on a network: its bounds are written, and projected weights brought to them."""
     bounds = network.bounds()
     before = block_means(bounds, len(network.blocks)).cpu().numpy()
-    factor = torch.from_numpy(np.clip(controller.move(reading, before), SMALLEST, LARGEST) / before)
+    moved = np.asarray(controller.move(reading, before.copy()), dtype=np.float64)
+    if moved.shape != before.shape:
+        broken("controller", controller, f"moved c to an array {list(moved.shape)}", f"numbers [{len(before)} blocks]")
+    if (np.isnan(moved) & ~np.isnan(before)).any():  # a block without matrices of its own has no c
+        broken("controller", controller, "moved c to NaN", f"numbers [{len(before)} blocks]")
+    factor = torch.from_numpy(np.clip(moved, SMALLEST, LARGEST) / before)
     for blocks, c in bounds:
         c.mul_(factor[blocks].to(c).reshape(-1, *[1] * (c.dim() - 1)))
     network.project()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from zoo.contracts import broken, measured
 from zoo.graphs.graph import Graph
 from zoo.graphs.kernel import Norm
 from zoo.layers.conv import weight_matrices
@@ -83,7 +84,9 @@ class Tap:
         if any(self._kind(ErrorProbe)):
             self._handles.append(self._network.register_forward_hook(self._listen_to_output))
         for probe in self._kind(NetworkProbe):
-            self._numbers |= {name: value.clone() for name, value in probe.measure(self._network).items()}
+            self._numbers |= {
+                name: value.clone() for name, value in measured(probe, probe.measure(self._network)).items()
+            }
         if any(self._kind(UpdateProbe)):
             self._before = [[weight.detach().clone() for weight in block] for block in self._stored()]
         return self
@@ -95,26 +98,27 @@ class Tap:
     @torch.no_grad()
     def read(self) -> Reading:
         """What was measured; call it after the optimiser's step, so that updates can be seen."""
-        measured: dict[str, Tensor] = {}
+        found_all: dict[str, Tensor] = {}
         for probe, reduced in self._reduced.items():
             if reduced:
                 there = sorted(reduced)
-                for name, series in probe.finish([reduced[index] for index in there]).items():
-                    measured[f"{probe.of}.{name}"] = self._placed(series, there)
+                for name, series in measured(probe, probe.finish([reduced[index] for index in there])).items():
+                    found_all[f"{probe.of}.{name}"] = self._placed(series, there)
         for found in self._of_block.values():
             there = sorted(found)
             for name in found[there[0]] if there else ():
-                measured[name] = self._placed(torch.stack([found[index][name] for index in there]), there)
+                found_all[name] = self._placed(torch.stack([found[index][name] for index in there]), there)
         if any(self._weights.values()):
             for probe in self._kind(WeightProbe):
-                measured |= probe.measure([self._weights.get(index, []) for index in range(len(self._blocks))])
+                weights = [self._weights.get(index, []) for index in range(len(self._blocks))]
+                found_all |= measured(probe, probe.measure(weights))
         if any(self._before):
             for probe in self._kind(UpdateProbe):
-                measured |= probe.measure(self._before, self._stored())
-        measured |= self._numbers
+                found_all |= measured(probe, probe.measure(self._before, self._stored()))
+        found_all |= self._numbers
         for probe in self._kind(ProfileProbe):
-            measured |= probe.measure(measured)
-        return Reading.of(measured)
+            found_all |= measured(probe, probe.measure(found_all))
+        return Reading.of(found_all)
 
     def _kind(self, kind: type[P]) -> Iterator[P]:
         return (probe for probe in self._probes if isinstance(probe, kind))
@@ -146,7 +150,7 @@ class Tap:
                 if weighs:
                     self._weights[index] = [weight.detach() for _, weight in weight_matrices(conv)]
                 for probe, found in self._of_block.items():
-                    found[index] = probe.measure(block, inputs)
+                    found[index] = measured(probe, probe.measure(block, inputs))
             if output.requires_grad and self._on["gradients"]:
                 # The handle is kept so that leaving the `with` also silences a graph that is still alive. The hook
                 # lives as long as the loss's graph does, so it holds no node matrix, such as the block's input.
@@ -164,7 +168,7 @@ class Tap:
             with torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext():
                 matrix = NodeMatrix(self._wide(x), graph, propagation, backward=side == "gradients")
                 for probe in self._on[side]:
-                    self._reduced[probe][index] = probe.reduce(matrix)
+                    self._reduced[probe][index] = _columns(probe, probe.reduce(matrix))
 
     def _listen_to_output(self, network: nn.Module, inputs: Any, result: Any) -> None:
         output = _tensor(result)
@@ -172,13 +176,28 @@ class Tap:
         @torch.no_grad()
         def backward_hook(error: Tensor) -> None:
             for probe in self._kind(ErrorProbe):
-                self._numbers |= probe.measure(self._wide(error))
+                self._numbers |= measured(probe, probe.measure(self._wide(error)))
 
         if output.requires_grad:
             self._handles.append(output.register_hook(backward_hook))
 
     def _wide(self, x: Tensor) -> Tensor:
         return x if x.dtype == torch.float64 else x.to(self._precision)
+
+
+def _columns(probe: MatrixProbe, reduced: Any) -> Sequence[Tensor]:
+    """What a probe kept of a block. Raises: ComponentError unless it is a tensor for each of its columns."""
+    plain = type(probe).finish is MatrixProbe.finish
+    if not isinstance(reduced, Sequence) or not all(isinstance(each, Tensor) for each in reduced):
+        broken("probe", probe, f"kept a {type(reduced).__name__}", "a list of tensors", "return [tensor]")
+    if plain and len(reduced) != len(probe.columns):
+        broken(
+            "probe",
+            probe,
+            f"kept {len(reduced)} tensors",
+            f"one for each of {', '.join(probe.columns) or 'no columns'}",
+        )
+    return reduced
 
 
 def _distinct(probes: Sequence[Probe]) -> list[Probe]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from zoo.contracts import returned
 from zoo.graphs.graph import Graph
 from zoo.graphs.kernel import KernelName
 from zoo.layers.embedding import Inputs
@@ -40,6 +41,12 @@ class Prediction:
 
     arrays: dict[str, Tensor]
     score: float
+
+
+def outputs_of(network: nn.Module, graph: Any, x: Tensor, shape: tuple[int, int | None]) -> Tensor:
+    """network(graph, x). Raises: ComponentError unless it is floats of that shape."""
+    outputs = network(graph, x)
+    return returned("model", network, outputs, shape, x, "[rows, out_width]", any_float=True)
 
 
 class Task(ABC):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from registry import poolings
+from zoo.contracts import number
 from zoo.datasets.base import GraphData, Problem, Split
 from zoo.errors import BuildError
 from zoo.graphs.disjoint import DisjointGraphs
@@ -15,8 +16,9 @@ from zoo.graphs.graph import Graph
 from zoo.graphs.kernel import KernelName
 from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
+from zoo.metrics.base import label_score
 from zoo.recipe.fields import Count, Metric, Pooling
-from zoo.tasks.base import Batch, Part, Prediction, Setting, Task
+from zoo.tasks.base import Batch, Part, Prediction, Setting, Task, outputs_of
 from zoo.tasks.batching import Batching
 from zoo.tasks.fit import check_fit
 from zoo.tasks.known import check_scores, note_labels
@@ -132,29 +134,32 @@ class GraphPrediction(Task):
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """The mean loss over the batch's labels, in float32; see `label_loss`."""
         labels = (batch.labels - self.mean) / self.deviation if self.scaled else batch.labels
-        loss = label_loss(network(batch.graph, batch.features), labels, self.problem)
+        loss = label_loss(self._run(network, batch), labels, self.problem)
         return loss if batch.weight == 1 else loss * batch.weight
 
     def scores(self, network: nn.Module) -> Callable[[Part], float]:
         """The metric of a part, from a pass over it, made when it is asked for."""
-        return lambda part: self.measure.score(*self._predicted(network, part))
+        return lambda part: label_score(self.measure, *self._predicted(network, part))
 
     def predict(self, network: nn.Module, part: Part) -> Prediction:
         """Logits or numbers `output` of each graph of the part, its number `graph` and its label."""
         outputs, labels = self._predicted(network, part)
         arrays = {"graph": self.index[part], "output": outputs.cpu(), "label": labels.cpu()}
-        return Prediction(arrays, self.measure.score(outputs, labels))
+        return Prediction(arrays, label_score(self.measure, outputs, labels))
 
     def chance(self, part: Part) -> float:
         """What the metric says is chance, for the labels of the part."""
-        return self.measure.chance(self.labels[self.index[part]])
+        return number("metric", self.measure, self.measure.chance(self.labels[self.index[part]]), "its chance")
 
     @torch.no_grad()
     def _predicted(self, network: nn.Module, part: Part) -> tuple[Tensor, Tensor]:
         """Outputs in the labels' units, and labels, of the graphs of a part, in its order."""
-        found = [(network(batch.graph, batch.features).float(), batch.labels) for batch in self._parted(part)]
+        found = [(self._run(network, batch).float(), batch.labels) for batch in self._parted(part)]
         outputs, labels = (torch.cat(each) for each in zip(*found, strict=True))
         return (outputs * self.deviation + self.mean if self.scaled else outputs), labels
+
+    def _run(self, network: nn.Module, batch: GraphBatch) -> Tensor:
+        return outputs_of(network, batch.graph, batch.features, (len(batch.labels), self.out_width))
 
     def _parted(self, part: Part) -> Iterator[GraphBatch]:
         """The batches of a part in its order; the same objects each time where the part is small enough to be kept."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from registry import decoders
+from zoo.contracts import number, returned
 from zoo.datasets.base import LinkData, LinkSplit, NodeData
 from zoo.datasets.pairs import Unlinked, among, pair_keys
 from zoo.errors import BuildError
@@ -16,8 +17,9 @@ from zoo.graphs.graph import Graph
 from zoo.graphs.sparse_input import remember_zeros
 from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
+from zoo.metrics.base import link_score
 from zoo.recipe.fields import Count, Decoder, Metric
-from zoo.tasks.base import Batch, Part, Prediction, Setting, Task
+from zoo.tasks.base import Batch, Part, Prediction, Setting, Task, outputs_of
 from zoo.tasks.batching import Batching, permutation, stream
 from zoo.tasks.measure import link_metric
 
@@ -140,7 +142,9 @@ class LinkPrediction(Task):
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """The mean of −log σ over links plus that of −log(1 − σ) over the others, in float32; 0 without a link."""
-        rows = network(batch.graph, self.features).float()  # a dot product is a long sum
+        rows = outputs_of(
+            network, batch.graph, self.features, (self.nodes, None)
+        ).float()  # a dot product is a long sum
         positive, negative = (_decode(network, rows, pairs).float() for pairs in (batch.positive, batch.negative))
         if not len(positive):
             return rows.sum() * 0
@@ -150,7 +154,7 @@ class LinkPrediction(Task):
     def scores(self, network: nn.Module) -> Callable[[Part], float]:
         """The metric of a part, from one forward pass over the whole graph."""
         rows = self._rows(network)
-        return lambda part: self.measure.score(*self._logits(network, rows, part))
+        return lambda part: link_score(self.measure, *self._logits(network, rows, part))
 
     def predict(self, network: nn.Module, part: Part) -> Prediction:
         """Each pair's two nodes, `source` and `target`, its logit `score`, and its `label`, 1 of a link, else 0."""
@@ -160,12 +164,13 @@ class LinkPrediction(Task):
         label = torch.arange(len(score)) < len(positive)
         source, target = torch.cat(pairs, dim=1).cpu()
         arrays = {"source": source, "target": target, "score": score.cpu(), "label": label.to(torch.int64)}
-        return Prediction(arrays, self.measure.score(positive, negative))
+        return Prediction(arrays, link_score(self.measure, positive, negative))
 
     def chance(self, part: Part) -> float:
         """What the metric says is chance, for as many links and others."""
         scored = self.parts[part]
-        return self.measure.chance(scored.positive.shape[1], scored.negative.shape[-1])
+        chance = self.measure.chance(scored.positive.shape[1], scored.negative.shape[-1])
+        return number("metric", self.measure, chance, "its chance")
 
     def _masked(self, links: Tensor) -> Graph:
         if self.edge_pairs is None:
@@ -174,7 +179,7 @@ class LinkPrediction(Task):
         return self.graph.thinned(~among(self.edge_pairs, own))
 
     def _rows(self, network: nn.Module) -> Tensor:
-        return network(self.graph, self.features).detach().float()
+        return outputs_of(network, self.graph, self.features, (self.nodes, None)).detach().float()
 
     @torch.no_grad()
     def _logits(self, network: nn.Module, rows: Tensor, part: Part) -> tuple[Tensor, Tensor]:
@@ -190,7 +195,8 @@ def _decode(network: Any, rows: Tensor, pairs: Tensor) -> Tensor:
     with torch.autocast(
         rows.device.type, enabled=False
     ):  # in half precision most logits tie, and their ranks with them
-        return network.decoder(rows[pairs[0]], rows[pairs[1]])
+        logits = network.decoder(rows[pairs[0]], rows[pairs[1]])
+    return returned("decoder", network.decoder, logits, (pairs.shape[1],), rows, "[pairs]", any_float=True)
 
 
 def _check(data: Any, split: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar
 from torch import Tensor
 
 from registry import metrics
-from zoo.datasets.base import LinkData, Official
+from zoo.datasets.base import GraphData, LinkData, Official
 from zoo.errors import BuildError
 from zoo.metrics.base import Kind, LabelMetric, LinkMetric
 
@@ -77,7 +77,7 @@ def link_metric(asked: str | Callable[..., Any], data: Any) -> tuple[LinkMetric,
         return chosen, "usual for links split off a graph"
     if data.official is not None:
         return OfficialLinks(data.official, chosen), data.official.by
-    return chosen, f"what {data.name} is published with"
+    return chosen, _reason(data, "auc", "link prediction")
 
 
 def label_metric(asked: str | Callable[..., Any], data: Any) -> tuple[LabelMetric, str]:
@@ -89,12 +89,20 @@ def label_metric(asked: str | Callable[..., Any], data: Any) -> tuple[LabelMetri
     if asked == "auto" and data.official is not None:
         return OfficialLabels(data.official, chosen), data.official.by
     if isinstance(chosen, LabelMetric) and chosen.defined_for(data.problem, data.classes):
-        return chosen, f"what {data.name} is published with" if asked == "auto" else "asked for"
+        of = f"{'graph' if isinstance(data, GraphData) else 'node'} classification"
+        return chosen, _reason(data, "accuracy", of) if asked == "auto" else "asked for"
     fitting = [name for name in metrics.names() if _fits(metrics.get(name), data)]
     raise BuildError(
         f"task.metric — {chosen.name} on {data.name}, which has {_described(data)} — expected a metric for such "
         f"labels — one of: {', '.join(fitting)}"
     )
+
+
+def _reason(data: Any, default: str, task: str) -> str:
+    """Why a data set's own metric is taken, where nobody asked for another."""
+    if data.published:
+        return f"what {data.name} is published with"
+    return f"the default of {task}" if data.metric == default else f"what the data set {data.name} names"
 
 
 def _fits(metric: Any, data: Any) -> bool:

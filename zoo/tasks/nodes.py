@@ -1,25 +1,29 @@
 """Node classification on one graph, full-batch or sampled."""
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from registry import samplers
+from zoo.contracts import broken, number, of_kind
 from zoo.datasets.base import NodeData, Problem, Split
 from zoo.graphs.graph import Graph
 from zoo.graphs.sparse_input import remember_zeros
 from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
-from zoo.recipe.fields import Count, Metric, Sampler
-from zoo.tasks.base import Batch, Part, Prediction, Setting, Task
+from zoo.metrics.base import label_score
+from zoo.recipe.fields import Count, Metric
+from zoo.recipe.fields import Sampler as SamplerOption
+from zoo.tasks.base import Batch, Part, Prediction, Setting, Task, outputs_of
 from zoo.tasks.fit import check_fit
 from zoo.tasks.full import FullGraph
 from zoo.tasks.inference import Layerwise, whole_reason
 from zoo.tasks.known import check_scores, note_labels
 from zoo.tasks.labels import label_loss
 from zoo.tasks.measure import label_metric
+from zoo.tasks.sampler import Sample, Sampler
 
 
 class NodeClassification(Task):
@@ -39,7 +43,7 @@ class NodeClassification(Task):
         setting: Setting,
         *,
         metric: Literal["auto"] | Metric = "auto",
-        sampler: Sampler = "full",  # pyright: ignore[reportArgumentType]
+        sampler: SamplerOption = "full",  # pyright: ignore[reportArgumentType]
         inference: Literal["whole", "layerwise"] = "whole",
         chunk: Count = 65536,
     ) -> None:
@@ -108,32 +112,42 @@ class NodeClassification(Task):
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The samples of an epoch, on the device."""
         for sample in self.sampler.epoch(epoch, start):
-            yield sample.to(self.device)
+            yield _checked(self.sampler, sample).to(self.device)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """The mean loss over the sample's training nodes, in float32; see `label_loss`."""
         features = self.features if batch.nodes is None else self.features[batch.nodes]
-        outputs = network(batch.graph, features)
+        outputs = outputs_of(network, batch.graph, features, (batch.graph.nodes, self.out_width))
         loss = label_loss(outputs[batch.rows], self.labels[batch.targets], self.problem)
         return loss if batch.weight == 1 else loss * batch.weight
 
     def scores(self, network: nn.Module) -> Callable[[Part], float]:
         """The metric of a part, from one forward pass over the whole graph."""
         outputs = self._outputs(network)
-        return lambda part: self.measure.score(outputs[self.index[part]], self.labels[self.index[part]])
+        return lambda part: label_score(self.measure, outputs[self.index[part]], self.labels[self.index[part]])
 
     def predict(self, network: nn.Module, part: Part) -> Prediction:
         """Logits `output` of each node of the part, its number `node` and its label."""
         nodes = self.index[part]
         outputs, labels = self._outputs(network)[nodes], self.labels[nodes]
         arrays = {"node": nodes.cpu(), "output": outputs.cpu(), "label": labels.cpu()}
-        return Prediction(arrays, self.measure.score(outputs, labels))
+        return Prediction(arrays, label_score(self.measure, outputs, labels))
 
     def chance(self, part: Part) -> float:
         """What the metric says is chance, for the labels of the part."""
-        return self.measure.chance(self.labels[self.index[part]])
+        return number("metric", self.measure, self.measure.chance(self.labels[self.index[part]]), "its chance")
 
     def _outputs(self, network: nn.Module) -> Tensor:
         if self.layerwise is not None and isinstance(network, Network):
             return self.layerwise(network, self.features).float()
-        return network(self.graph, self.features).detach().float()
+        shape = self.graph.nodes, self.out_width
+        return outputs_of(network, self.graph, self.features, shape).detach().float()
+
+
+def _checked(sampler: Sampler, sample: Any) -> Sample:
+    """The sample. Raises: ComponentError if it is none, or its rows do not go with its targets."""
+    found: Sample = of_kind("sampler", sampler, sample, Sample)
+    for index in (found.rows, found.targets):
+        if not isinstance(index, Tensor) or index.dtype != torch.int64 or index.shape != (len(found.targets),):
+            broken("sampler", sampler, "rows and targets are not alike", "int64 [targets], both")
+    return found

@@ -2,7 +2,12 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
+import torch
+from torch import Tensor
+
+from zoo.contracts import broken, finite
 from zoo.errors import BuildError
 from zoo.recipe.duration import Duration
 from zoo.recipe.fields import Fraction, Share
@@ -18,6 +23,22 @@ class Schedule(ABC):
     @abstractmethod
     def __call__(self, step: int) -> float:
         """The factor at a step, counted from 0."""
+
+
+class FactorLR(torch.optim.lr_scheduler.LambdaLR):
+    """Every group's own rate times the schedule's factor. Raises: ComponentError for no number, or one below 0."""
+
+    def get_lr(self) -> list[float | Tensor]:
+        """The rates of the step."""
+        rates = zip(self.base_lrs, self.lr_lambdas, strict=True)
+        return [rate * _factor(schedule, self.last_epoch) for rate, schedule in rates]
+
+
+def _factor(schedule: Callable[[int], float], step: int) -> float:
+    factor = finite("schedule", schedule, schedule(step), f"its factor at step {step}")
+    if factor < 0:
+        broken("schedule", schedule, f"its factor at step {step} is {factor:g}", "0 or more")
+    return factor
 
 
 class Constant(Schedule):

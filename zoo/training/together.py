@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from zoo.contracts import number, scalar
 from zoo.graphs.sparse_input import unchanging
 from zoo.training.cuda_graphs import CudaGraphs
 from zoo.training.declared import unrecordable
@@ -121,7 +122,7 @@ class Together:
 
     def _losses(self, outputs: Tensor) -> Tensor:
         each = [
-            self.trainers[first].task.loss(Said(output), self.batches[first])
+            scalar("task", task := self.trainers[first].task, task.loss(Said(output), self.batches[first]), "its loss")
             for first, output in zip(self.running, outputs.unbind(), strict=True)
         ]
         losses, penalties = torch.stack(each), self.members.penalties
@@ -139,7 +140,7 @@ class Together:
         scored = self._evaluated() if outputs is None else outputs
         for place, (first, loss) in enumerate(zip(self.running, self.losses.tolist(), strict=True)):
             trainer = self.trainers[first]
-            val = trainer.task.scores(Said(scored[place]))("val")
+            val = number("task", trainer.task, trainer.task.scores(Said(scored[place]))("val"), "its score")
             if trainer.best.is_beaten_by(val):
                 trainer.best.step, trainer.best.val = trainer.step, val
                 trainer.best.weights = self.bests.of(first)

@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from zoo.contracts import number
 from zoo.errors import TrainingError
 from zoo.graphs.buffers import Buffers
 from zoo.graphs.sparse_input import unchanging
@@ -311,7 +312,7 @@ class Trainer:
         if outputs is None:
             (val,) = self._scored("val")
         else:
-            val = self.task.scores(Said(outputs))("val")
+            val = number("task", self.task, self.task.scores(Said(outputs))("val"), "its score")
         if self.best.is_beaten_by(val):
             self.best.take(self.network, self.step, val)
         self.measured(float(self.last_loss), val, self.last_lr)
@@ -345,7 +346,7 @@ class Trainer:
             return self.team.tell([])
         said = self.graphs.evaluation(self._evaluate)
         score = self.task.scores(self.network.eval() if said is None else Said(said))
-        return self.team.tell([score(part) for part in parts])
+        return self.team.tell([number("task", self.task, score(part), "its score") for part in parts])
 
     def _evaluate(self) -> Tensor:
         """What the network returns of the whole graph; for tasks that have one."""

@@ -28,7 +28,9 @@ def linked(**more) -> LinkData:
 def test_the_data_sets_own_unless_one_is_asked_for():
     """By name or with options; the reason says which it was."""
     assert isinstance(label_metric("auto", data())[0], Accuracy)
-    assert label_metric("auto", data())[1] == "what toy is published with"
+    assert label_metric("auto", data(published=True))[1] == "what toy is published with"
+    assert label_metric("auto", data())[1] == "the default of node classification"
+    assert label_metric("auto", data(metric="f1"))[1] == "what the data set toy names"
     measure, why = label_metric("rocauc", data(metric="accuracy"))
     assert isinstance(measure, ROCAUC) and why == "asked for"
     assert isinstance(label_metric(partial(ROCAUC), data())[0], ROCAUC)
@@ -57,7 +59,8 @@ def test_links_split_off_a_graph_have_auc():
     for nodes in (data(), data("binary", 3, metric="rocauc", official=THEIRS)):
         measure, why = link_metric("auto", nodes)
         assert isinstance(measure, AUC) and why == "usual for links split off a graph"
-    own = link_metric("auto", linked(metric="hits@50"))
+    assert link_metric("auto", linked())[1] == "the default of link prediction"
+    own = link_metric("auto", linked(metric="hits@50", published=True))
     assert isinstance(own[0], Hits) and (own[0].name, own[1]) == ("hits@50", "what ties is published with")
     assert link_metric("mrr", linked())[0].name == "mrr"
 

@@ -105,6 +105,7 @@ def _data(store: Store, name: str, folder: Folder) -> GraphData:
         features, categories = torch.zeros(int(sizes.sum()), 1, dtype=torch.int64), (1,)
     scoring = assemble.official(name)
     return GraphData(
+        published=True,
         name=name,
         src=src,
         dst=dst,

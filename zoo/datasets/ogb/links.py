@@ -66,6 +66,7 @@ def _data(store: Store, name: str, folder: Folder, *, edge_features: bool) -> Li
         features, categories = assemble.floats(arrays["node-feat"]), None
     scoring = assemble.official(name)
     return LinkData(
+        published=True,
         name=name,
         src=src,
         dst=dst,

@@ -53,6 +53,7 @@ def _data(store: Store, name: str, folder: Folder, *, edge_features: bool) -> No
         facts["features"] = "the mean of the features of a node's edges, as in OGB's own examples"
     scoring = assemble.official(name)
     return NodeData(
+        published=True,
         name=name,
         src=src,
         dst=dst,
