@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from registry import load_plugin
 from zoo import api
-from zoo.errors import USER_ERRORS, RunBusy
+from zoo.errors import USER_ERRORS, ComponentError, RunBusy
 from zoo.paths import expanded
 from zoo.recipe.check import check
 from zoo.recipe.schema import Recipe
@@ -57,9 +57,11 @@ def work(job: Job, device: str, threads: int | None = None) -> Ended:
         api.train(check(job.name, tree), seed=job.seed, runs=job.runs, resume=not job.again, again=anew)
     except RunBusy as error:
         return Ended("busy", str(error))
+    except ComponentError as error:  # a bug of a plug-in's, mostly, whose author wants the trace
+        return _failed(job, str(error).partition("\n")[0], traceback.format_exc())
     except USER_ERRORS as error:
         return _failed(job, str(error), "")
-    except Exception as error:  # a bug in a plug-in or in the zoo must not end the runs after it
+    except Exception as error:  # a bug must not end the runs after it
         return _failed(job, f"{type(error).__name__}: {error}", traceback.format_exc())
     return Ended("done")
 

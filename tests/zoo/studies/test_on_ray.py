@@ -193,9 +193,10 @@ def test_an_error_is_noted_in_the_run_folder(shared, pool, tmp_path, monkeypatch
         monkeypatch.setattr(pool, "_token", lambda runs: "not-there")
     files = plugin(tmp_path, BROKEN, name=f"broken-{shared}")
     job = smoke(*files, runs=tmp_path / "runs", normalizer=f"broken-{shared}")
-    assert end_of(pool, job) == Ended("failed", "ValueError: no such luck")
+    ended = end_of(pool, job)
+    assert ended.how == "failed" and ended.reason.startswith(f"normalizer broken-{shared} (")
     noted = json.loads((Path(job.path) / "failure.json").read_text())
-    assert noted["error"] == "ValueError: no such luck"
+    assert noted["error"] == ended.reason and "ValueError: no such luck" in ended.reason
     assert 'raise ValueError("no such luck")' in noted["trace"]
 
 
