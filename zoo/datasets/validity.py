@@ -1,11 +1,13 @@
 """Whether data can be trained on at all: everything that a file or a plug-in can get wrong, named with its place."""
 
 from dataclasses import fields
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-from zoo.datasets.base import Data, GraphData, LinkData, LinkSplit, Masks, NodeData
+from registry.errors import did_you_mean
+from zoo.datasets.base import Data, GraphData, LinkData, LinkSplit, Masks, NodeData, Problem
 from zoo.errors import DataError
 
 
@@ -108,6 +110,9 @@ def _check_sizes(data: GraphData) -> None:
 
 def _check_labels(data: NodeData | GraphData) -> None:
     of, count = ("graph", len(data.sizes)) if isinstance(data, GraphData) else ("node", data.nodes)
+    if data.problem not in get_args(Problem):
+        near = did_you_mean(str(data.problem), get_args(Problem))
+        raise _error(data, f"its problem is {data.problem!r}", f"one of: {', '.join(get_args(Problem))}{near}")
     if data.classes < 1:
         raise _error(data, f"it has {data.classes} {'classes' if data.problem == 'classes' else 'labels'}", "1 or more")
     if data.problem != "classes":

@@ -83,6 +83,10 @@ def test_many_graphs_and_splits_are_read_alike():
         ({"labels": np.array(["a", "b", "c"])}, r"labels is an array of <U1 — expected numbers"),
         ({"src": [0, 1, 2]}, r"src is a list — expected a tensor"),
         ({"masks": {"public": (1, 2, 3)}}, r"masks are no splits by name — expected a mapping to Masks"),
+        (
+            {"problem": "class"},
+            r"its problem is 'class' — .* — did you mean 'classes'",
+        ),
         ({"masks": [1]}, r"masks are no splits by name"),
         ({"masks": {"public": Masks(*[np.ones(2, bool)] * 3)}}, r"masks of ring are torch.bool \[1, 2\] — .*\[1, 3\]"),  # pyright: ignore
         (
