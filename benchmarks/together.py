@@ -10,6 +10,7 @@ other: below 1 it pays.
 import argparse
 import statistics
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ class _Losses:
     def __init__(self) -> None:
         self.told: list[float] = []
 
-    def measured(self, row: dict[str, Any]) -> None:
+    def measured(self, row: Mapping[str, Any]) -> None:
         self.told.append(row["loss"])
 
     def probed(self, row: dict[str, Any]) -> None:

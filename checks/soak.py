@@ -29,7 +29,7 @@ from rich.table import Table
 import zoo
 from zoo.errors import BuildError
 from zoo.plots import draw, save
-from zoo.training.watcher import Row
+from zoo.training.watcher import Measured, Row
 
 
 class Stop(Exception):
@@ -42,7 +42,7 @@ class Stopper:
     def __init__(self, built: object, after: int = 3) -> None:
         self.left = after
 
-    def measured(self, row: Row) -> None:
+    def measured(self, row: Measured) -> None:
         """Count a validation."""
         self.left -= 1
         if not self.left:

@@ -45,7 +45,7 @@ def train_together(
     overrides: Overrides = (),
     *,
     seeds: Sequence[int] | int = (),
-    grid: Mapping[str, Sequence[Any]] | None = None,
+    grid: Mapping[str, Any] | None = None,
     runs: str | Path = RUNS,
     device: str | None = None,
     plugins: Plugins = (),
@@ -89,7 +89,7 @@ def train_together(
     return [Run(path) for path in places]
 
 
-def _of_grid(recipe: Recipe, grid: Mapping[str, Sequence[Any]]) -> list[Recipe]:
+def _of_grid(recipe: Recipe, grid: Mapping[str, Any]) -> list[Recipe]:
     strange = [path for path in grid if not (path.startswith("normalizer") and path.endswith(".c"))]
     if strange:
         raise RecipeError(

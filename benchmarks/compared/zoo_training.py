@@ -10,7 +10,7 @@ import torch
 import zoo
 from compared.contestant import Contestant
 from zoo.graphs.buffers import Buffers
-from zoo.training.watcher import Row
+from zoo.training.watcher import Measured, Row
 
 
 class ZooTraining(Contestant):
@@ -65,7 +65,7 @@ class ZooTraining(Contestant):
         self._turn.release()
         self._thread.join()
 
-    def measured(self, row: Row) -> None:
+    def measured(self, row: Measured) -> None:
         """Keep the curve; called by the trainer after every validation."""
         self.losses.append(row["loss"])
         self.vals.append(row["val"])

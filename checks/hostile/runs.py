@@ -1,6 +1,7 @@
 """Run folders to be spoiled: finished ones, one that was broken off, and a study's."""
 
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ class _Breaks:
     def __init__(self, built: Any) -> None:
         self._left = 3
 
-    def measured(self, row: dict[str, Any]) -> None:
+    def measured(self, row: Mapping[str, Any]) -> None:
         self._left -= 1
         if not self._left:
             raise BrokenOff

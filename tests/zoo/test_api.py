@@ -498,6 +498,6 @@ def test_one_of_what_may_be_several_needs_no_list(tmp_path):
     (found,) = zoo.probe("smoke/res-gcn", "model.width=8", depths=3, normalizers="none")
     assert (found.depth, found.normalizer) == (3, "none")
     with pytest.raises(RecipeError, match=r"model\.depth — '3' is not valid"):
-        zoo.probe("smoke/res-gcn", depths="3")
+        zoo.probe("smoke/res-gcn", depths="3")  # pyright: ignore[reportArgumentType]
     run = zoo.train("smoke/res-gcn", "training.duration=2", runs=tmp_path)
     assert {*zoo.probe_run(run, ["quick", "dirichlet"])} > {*zoo.probe_run(run, "quick")}

@@ -456,8 +456,9 @@ def test_networks_outside_of_recipes_are_checked_too():
     """The check is where the result is used: a norm that is registered nowhere is called by its class."""
     built = zoo.build("smoke/res-gcn", ["normalizer=pair"])
     built.network.blocks[0].norms[0].forward = lambda graph, x: x[:1]  # pyright: ignore
+    assert built.task.whole is not None
     with pytest.raises(ComponentError, match=r"^normalizer pair — returned shape \[1, 16\]"):
-        built.network(*built.task.whole)  # pyright: ignore[reportGeneralTypeIssues]
+        built.network(*built.task.whole)
 
 
 def test_precision_is_autocasts_business_only_under_autocast():

@@ -89,10 +89,7 @@ def test_many_graphs_and_splits_are_read_alike():
         ),
         ({"masks": [1]}, r"masks are no splits by name"),
         ({"masks": {"public": Masks(*[np.ones(2, bool)] * 3)}}, r"masks of ring are torch.bool \[1, 2\] — .*\[1, 3\]"),  # pyright: ignore
-        (
-            {"masks": {"public": Masks(*[np.ones(3, int)] * 3)}},
-            r"torch.int64 \[1, 3\] — .* mask\.bool\(\)",
-        ),  # pyright: ignore
+        ({"masks": {"public": Masks(*[np.ones(3, int)] * 3)}}, r"torch.int64 \[1, 3\] — .* mask\.bool\(\)"),  # pyright: ignore
     ],
 )
 def test_what_cannot_be_read_is_refused_in_words(changes: dict[str, Any], said: str):

@@ -57,7 +57,7 @@ def test_a_convolution_that_says_nothing_is_not_noted():
     (note,) = edge_notes(Strange(), loops=3, nodes=3, columns=2)
     assert note[:2] == ("edge features", "not read") and "prepare.edge_features=drop" in note[2]
     reads = Strange()
-    reads.reads_edges = True  # pyright: ignore[reportAttributeAccessIssue]
+    reads.__dict__["reads_edges"] = True
     assert list(edge_notes(reads, loops=0, nodes=3, columns=2)) == []
 
 

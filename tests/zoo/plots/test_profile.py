@@ -34,7 +34,8 @@ def test_the_legend_shows_its_formulas(record):
     """The zoo's own labels are set as mathematics: only texts of the user's are shown to the letter."""
     figure = profile(record(), "")
     assert figure is not None
-    labels = [text.get_text() for axes in figure.axes for text in axes.get_legend().get_texts()]
+    legends = [legend for axes in figure.axes if (legend := axes.get_legend())]
+    labels = [text.get_text() for legend in legends for text in legend.get_texts()]
     assert labels == [r"$\mu(G_l)$, plain", r"$\|G_l\|_F$", "plain", "limit", "plain", "limit"]
 
 

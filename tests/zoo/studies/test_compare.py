@@ -13,12 +13,17 @@ from zoo.errors import RunError
 from zoo.recipe.load import load
 from zoo.runs.folder import RunFolder, place
 from zoo.runs.run import Run
-from zoo.studies.cells import Ground
+from zoo.studies.cells import Cell, Ground
 from zoo.studies.compare import SELECTION, cells_of_runs, ground_of
 
 RANDOM = {"name": "random", "rule": "random, train 0.6, val 0.2, the rest test"}
 DRAWN = {"name": "geom-gcn", "rule": "geom-gcn, number 3 of 10, from the run's seed", "index": 3}
 FIXED = {"name": "geom-gcn", "rule": "geom-gcn, number 3 of 10", "index": 3}
+
+
+def ground(cell: Cell) -> Ground:
+    assert cell.ground is not None
+    return cell.ground
 
 
 @pytest.fixture
@@ -73,9 +78,9 @@ def test_a_data_set_that_changed_is_another_ground(finished, tmp_path):
         finished(root=root, environment={"data": {"digest": f"blake2b:{root * 10}"}})
     cells = cells_of_runs([tmp_path / "a", tmp_path / "b"])
     assert len(cells) == 2
-    assert {cell.ground.dataset.partition(", content ")[2] for cell in cells} == {"a" * 8, "b" * 8}
+    assert {ground(cell).dataset.partition(", content ")[2] for cell in cells} == {"a" * 8, "b" * 8}
     (alone,) = cells_of_runs([tmp_path / "a"])
-    assert "content" not in alone.ground.dataset
+    assert "content" not in ground(alone).dataset
 
 
 def test_folders_and_folders_above_them(finished, tmp_path):
@@ -228,7 +233,7 @@ def test_ground_in_words(finished):
 def test_runs_on_different_ground_are_different_cells(finished):
     """As where the default split was another one while files were missing: never in one mean, each with its ground."""
     paths = [finished(), finished(seed=1, environment={"split": {"name": "public", "rule": "public, number 0 of 1"}})]
-    assert [(cell.ground.split, len(cell.scores)) for cell in cells_of_runs(paths)] == [
+    assert [(ground(cell).split, len(cell.scores)) for cell in cells_of_runs(paths)] == [
         ("random, train 0.6, val 0.2, the rest test", 1),
         ("public, one of 1", 1),
     ]
