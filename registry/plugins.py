@@ -65,6 +65,11 @@ def is_plugin(module: str) -> bool:
     return module in _loaded.values()
 
 
+def digest_of(module: str) -> str | None:
+    """The first 12 digits of a plug-in file's SHA-256 when it was run; None of a module that is no plug-in."""
+    return module.rpartition("_")[2] if is_plugin(module) else None
+
+
 def _line_in(file: Path, error: Exception) -> int | None:
     """The last line of the file itself on the way to the error, which may lie in a library that it called."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]

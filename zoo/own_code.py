@@ -18,6 +18,7 @@ from typing import Any
 
 import registry
 from registry import TABLES
+from registry.plugins import digest_of
 from zoo.recipe.options import options_of
 from zoo.recipe.schema import Component, Recipe
 
@@ -27,7 +28,7 @@ _CONSTANTS = (int, float, complex, str, bytes, tuple, frozenset, type(None))
 def own_code(recipe: Recipe) -> list[str]:
     """A digest of each piece of such code behind the names of a recipe, but for its plug-ins' own files; sorted."""
     digests: set[str] = set()
-    files: set[Path] = set()
+    files: dict[Path, str] = {}
     for component, table in _components(recipe):
         target = TABLES[table].get(component.name)
         target = target.func if isinstance(target, partial) else target
@@ -36,8 +37,8 @@ def own_code(recipe: Recipe) -> list[str]:
             _collect(module, files)
         else:
             digests.add(_sha256(b"\0".join(sorted(_session(target, set())))))
-    digests |= {_sha256(file.read_bytes()) for file in files}
-    return sorted(digests - {_sha256(Path(plugin).read_bytes()) for plugin in recipe.plugins})
+    digests |= set(files.values())
+    return sorted(digests - {_sha256(Path(plugin).read_bytes())[:12] for plugin in recipe.plugins})
 
 
 def _components(recipe: Recipe) -> Iterator[tuple[Component, str]]:
@@ -53,14 +54,18 @@ def _with_inner(component: Component, table: str) -> Iterator[tuple[Component, s
             yield from _with_inner(value, inner)
 
 
-def _collect(module: ModuleType, files: set[Path]) -> None:
-    """Add the module's file, and those of what it imports anywhere in it, as far as they are the user's."""
-    file = _own_file(module.__file__)
+def _collect(module: ModuleType, files: dict[Path, str]) -> None:
+    """Add the digest of the module's file, and of what it imports anywhere in it, as far as they are the user's."""
+    file = _own_file(getattr(module, "__file__", None))  # what is compiled into Python has none
     if file is None or file in files:
         return
-    files.add(file)
     try:
-        tree = ast.parse(file.read_bytes())
+        content = file.read_bytes()
+    except OSError:  # gone since it was imported
+        content = b""
+    files[file] = digest_of(module.__name__) or _sha256(content)
+    try:
+        tree = ast.parse(content)
     except (SyntaxError, ValueError):  # changed since it was imported
         return
     for name in _imported(tree, module.__package__ or ""):
@@ -69,7 +74,8 @@ def _collect(module: ModuleType, files: set[Path]) -> None:
             _collect(imported, files)
         elif "." not in name and name not in sys.stdlib_module_names and (spec := importlib.util.find_spec(name)):
             later = _own_file(spec.origin)  # a function's import, which did not run yet
-            files |= {later} if later else set()
+            if later:
+                files[later] = _sha256(later.read_bytes())
 
 
 def _imported(tree: ast.AST, package: str) -> Iterator[str]:

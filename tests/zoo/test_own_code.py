@@ -43,6 +43,23 @@ def test_shipped_names_have_no_code_of_the_users(clean):
     assert code_of("frobenius") == []
 
 
+def test_modules_without_a_file_count_for_nothing(clean, tmp_path):
+    """What is compiled into Python, such as time, is not the user's."""
+    (tmp_path / "plugin.py").write_text("import sys, time\n" + PLUGIN.format(helper="helper_of_a_test"))
+    load_plugin(tmp_path / "plugin.py")
+    assert code_of("helper_of_a_test", [tmp_path / "plugin.py"]) == []
+
+
+def test_a_plug_in_is_what_was_run(clean, tmp_path):
+    """Also when its file is gone, as on the machine that a study sends its content to."""
+    text = PLUGIN.format(helper="helper_of_a_test")
+    for name in ("plugin.py", "copy.py"):
+        (tmp_path / name).write_text(text)
+    load_plugin(tmp_path / "plugin.py")
+    (tmp_path / "plugin.py").unlink()
+    assert code_of("helper_of_a_test", [tmp_path / "copy.py"]) == []
+
+
 def test_what_a_plug_in_imports_counts(clean, tmp_path, monkeypatch):
     """A module beside a plug-in counts, and what that imports, also where a function imports it later."""
     monkeypatch.syspath_prepend(tmp_path)

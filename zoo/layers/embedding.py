@@ -55,7 +55,9 @@ class NoEmbedding(Embedding):
         super().__init__(inputs.width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x."""
+        """Return x. Raises: BuildError for integers, which no weights can multiply."""
+        if not x.is_floating_point():
+            raise BuildError(f"network — the features are {x.dtype} — expected floats — features.float()")
         return x
 
 

@@ -85,7 +85,9 @@ def test_features_of_numpy_and_of_another_precision_are_refused(model):
     x = built.task.features
     with pytest.raises(BuildError, match=r"got a ndarray — expected a tensor — torch\.as_tensor"):
         built.network(built.graph, x.numpy())
-    for other in (x.double(), x.long(), x.bfloat16()):
+    with pytest.raises(BuildError, match=r"the features are torch\.int64 — expected floats — features\.float\(\)"):
+        built.network(built.graph, x.long())
+    for other in (x.double(), x.bfloat16()):
         with pytest.raises(RuntimeError, match="same dtype"):
             built.network(built.graph, other)
     assert built.network.double()(built.graph, x.double()).dtype == torch.float64

@@ -48,7 +48,7 @@ def test_options_of_any_kind_tell_probes_apart(make_case):
     case = make_case("connected-loops", lambda: GCNConv(5, 5))
     probes = [Above([0.0, 1.0]), Above([0.0, 1.0]), Above([0.5]), Above(torch.tensor([0.25])), Above(torch.ones(1))]
     reading = case.read(*probes)
-    assert sorted(reading) == [f"representations.above.{level}" for level in (0.0, 0.25, 0.5, 1.0)]
+    assert sorted({*reading} - {"loss"}) == [f"representations.above.{level}" for level in (0.0, 0.25, 0.5, 1.0)]
     assert reading["representations.above.0.0"].shape == (4, 2)
 
 
