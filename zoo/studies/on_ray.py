@@ -94,14 +94,16 @@ class OnRay(Executor):
         Runs that are trained in their own folders save their state first. A Ctrl-C meanwhile ends them at once.
         """
         tasks = list(self._running)
+        ended: Sequence[Any] = ()
         try:
             for task in tasks:
                 self._ray.cancel(task)  # there it is as a Ctrl-C
             if tasks:
-                self._ready(tasks, len(tasks), GRACE)
+                ended = self._ready(tasks, len(tasks), GRACE)
         finally:
             for task in tasks:
-                self._ray.cancel(task, force=True)
+                if task not in ended:  # a forced cancel that meets the end of its task ends this process, in Ray
+                    self._ray.cancel(task, force=True)
             self._running.clear()
             for token in self._tokens.values():
                 token.unlink(missing_ok=True)
