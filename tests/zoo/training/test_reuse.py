@@ -104,16 +104,22 @@ def test_where_training_computes_something_else_nothing_is_reused(overrides):
     assert passes.count(False) == all_passes.count(False)
 
 
-def test_a_saved_state_has_what_waits():
-    """A state saved between a step and the pass that validates it says so: from there the same row is measured."""
-    built = zoo.build("smoke/res-gcn", {**SMALL, "training.save": "4 epochs"})
+def saved_after_four_epochs(rows: Rows) -> list[Any]:
+    """The states that a training saves, which also tells its validations to `rows`."""
+    states = []
 
     class Saver:
         def save(self, state):
             states.append(copy.deepcopy(state))
 
-    states, rows, resumed = [], Rows(), Rows()
-    built.trainer((rows,), Saver()).fit()
+    zoo.build("smoke/res-gcn", {**SMALL, "training.save": "4 epochs"}).trainer((rows,), Saver()).fit()
+    return states
+
+
+def test_a_saved_state_has_what_waits():
+    """A state saved between a step and the pass that validates it says so: from there the same row is measured."""
+    rows, resumed = Rows(), Rows()
+    states = saved_after_four_epochs(rows)
     (state,) = states
     assert state["step"] == 4 and state["waiting"] and state["best"]["step"] < 4
     again = zoo.build("smoke/res-gcn", SMALL).trainer((resumed,))
@@ -159,14 +165,8 @@ def test_what_changes_under_way_is_seen():
 
 def test_an_unfinished_validation_of_a_state_is_made_where_it_cannot_wait():
     """A state whose validation waits for a pass that now differs is validated at once."""
-    built = zoo.build("smoke/res-gcn", {**SMALL, "training.save": "4 epochs"})
-
-    class Saver:
-        def save(self, state):
-            states.append(copy.deepcopy(state))
-
-    states, rows, resumed = [], Rows(), Rows()
-    built.trainer((rows,), Saver()).fit()
+    rows, resumed = Rows(), Rows()
+    states = saved_after_four_epochs(rows)
     again = zoo.build("smoke/res-gcn", SMALL)
     hook: Any = lambda network, inputs, output: 0 * output if network.training else None  # noqa: E731
     again.network.register_forward_hook(hook)
