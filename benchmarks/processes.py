@@ -19,7 +19,7 @@ def step_times(depth: int, nodes: int) -> dict[str, float]:
     """Seconds of a step, on the wall and of this process's processor, as one of the team that it is in."""
     from zoo.builder import build
     from zoo.recipe.load import load
-    from zoo.training.team import Team
+    from zoo.system.team import Team
 
     recipe = {
         "dataset": {"name": "block-model", "nodes": nodes, "degree": 10},

@@ -240,10 +240,10 @@ METRICS = {
 
 # What a training step on one large graph computes on.
 SAMPLERS = {
-    "full": "zoo.tasks.full:FullGraph",
-    "neighbor": "zoo.tasks.neighbor:NeighborSampler",
-    "cluster": "zoo.tasks.cluster:ClusterSampler",
-    "shadow": "zoo.tasks.shadow:ShadowSampler",
+    "full": "zoo.sampling.full_graph:FullGraph",
+    "neighbor": "zoo.sampling.neighbor:NeighborSampler",
+    "cluster": "zoo.sampling.cluster:ClusterSampler",
+    "shadow": "zoo.sampling.shadow:ShadowSampler",
 }
 
 OPTIMIZERS = {

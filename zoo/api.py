@@ -29,15 +29,15 @@ from zoo.recipe.load import load as _load_recipe
 from zoo.recipe.schema import Component, Recipe
 from zoo.recipe.several import several
 from zoo.runs import folder, states
-from zoo.runs.claim import claim, refuse_if_claimed
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
+from zoo.runs.run_lock import claim, refuse_if_claimed
+from zoo.system.team import Team
 from zoo.training.device import Choice
+from zoo.training.memory_errors import enough_memory
 from zoo.training.outcome import Outcome
 from zoo.training.seed import checked_seed
-from zoo.training.shortage import enough_memory
 from zoo.training.stop import Interrupted, Terminated
-from zoo.training.team import Team
 from zoo.training.watcher import Watcher
 
 RUNS = Path("runs")
@@ -84,7 +84,7 @@ def train(
     with Team.of_environment() as team:
         resolved = resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins)
         path = folder.place(Path(runs), resolved, identity_of(resolved), seed)
-        if team.tell(team.leads and not again and is_current(path, resolved, seed)):
+        if team.broadcast(team.leads and not again and is_current(path, resolved, seed)):
             if team.leads:
                 states.forget(path)  # left there if the process was killed at its very end
             return Run(path)
@@ -98,7 +98,7 @@ def train(
                 _lead(built, path, again=again, resume=resume, watch=watch, began=began)
             else:
                 _follow(built)
-            team.tell(None)  # that the run is written
+            team.broadcast(None)  # that the run is written
         finally:
             torch.set_num_threads(threads)
         return Run(path)
@@ -129,13 +129,13 @@ def _lead(
         claim(path),
         enough_memory(f"training {built.recipe.name}", built.recipe, built.network, built.task, saves=True),
     ):
-        if built.team.tell(not again and is_of(path, built.data)):  # by a process that held the folder until now
+        if built.team.broadcast(not again and is_of(path, built.data)):  # by a process that held the folder until now
             return
         with closing(RunFolder(path, resume=resume)) as record:
             record.describe(built.recipe, environment_of(built))
             watchers = (record, watch(_resumed(built, record))) if watch else (record,)
             trainer = built.trainer(watchers, record)
-            if (state := built.team.tell(record.state)) is not None:
+            if (state := built.team.broadcast(record.state)) is not None:
                 trainer.resume(state)
             earlier = trainer.seconds  # that it was trained for before it was resumed
             try:
@@ -157,12 +157,12 @@ def _resumed(built: Built, record: RunFolder) -> Built:
 
 def _follow(built: Built) -> None:
     """Train beside the process that keeps the record; what is told here is told there, in the same order."""
-    if built.team.tell(True):
+    if built.team.broadcast(True):
         return
     trainer = built.trainer()
     nothing: Any = None
     with enough_memory(f"training {built.recipe.name}", built.recipe, built.network, built.task, saves=True):
-        if (state := built.team.tell(nothing)) is not None:
+        if (state := built.team.broadcast(nothing)) is not None:
             trainer.resume(state)
         trainer.fit()
 

@@ -34,14 +34,14 @@ from zoo.probes.steering import Controller
 from zoo.recipe.schema import Component, Probing, Recipe
 from zoo.regularizers.base import Regularizer
 from zoo.regularizers.none import NoRegularizer
+from zoo.system.allocator import give_back
+from zoo.system.team import Team
 from zoo.tasks.base import Setting, Task
 from zoo.training import loss
-from zoo.training.allocator import give_back
 from zoo.training.device import Choice, choose_device, choose_threads
+from zoo.training.memory_errors import enough_memory
 from zoo.training.schedule import FactorLR, Schedule
 from zoo.training.seed import checked_seed, seed_everything
-from zoo.training.shortage import enough_memory
-from zoo.training.team import Team
 from zoo.training.trainer import Trainer
 from zoo.training.watcher import Saver, Watcher
 
@@ -114,15 +114,17 @@ def build(recipe: Recipe, seed: int = 0, team: Team | None = None) -> Built:
 
 
 def _build(recipe: Recipe, seed: int, team: Team) -> Built:
-    device, device_choice = choose_device(recipe.execution.device, team.place, team.here)
-    data = team.in_turn(partial(load_data, recipe, seed))
+    device, device_choice = choose_device(recipe.execution.device, team.place, team.local_size)
+    data = team.local_rank_first(partial(load_data, recipe, seed))
     split = as_tensors(factory(recipe.split, "splits")(data, seed))
     check_any_split(data, split)  # which may be a plug-in's
     split = replace(split, facts={**split.facts, "digest": digest_of(split)})
     _check_same(team, {f"data set {data.name}": data.facts["digest"], f"split {split.name}": split.facts["digest"]})
     setting = Setting(seed=seed, kernel=recipe.execution.kernel, rank=team.rank, processes=team.size)
     task: Task = factory(recipe.task, "tasks")(data, split, setting).to(device)
-    threads, threads_choice = choose_threads(recipe.execution.threads, team.tell(task.nodes_per_step), team.here)
+    threads, threads_choice = choose_threads(
+        recipe.execution.threads, team.broadcast(task.nodes_per_step), team.local_size
+    )
     torch.set_num_threads(threads)
 
     seed_everything(seed)
@@ -133,7 +135,7 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
     controller = _controller(recipe)
     memory = recipe.training.memory
     allocator = give_back(memory != "full", device)
-    network.remember("full" if memory == "full" else "checkpoint")  # a c that is only tried may be too large to invert
+    network.set_activation_memory("full" if memory == "full" else "checkpoint")
     found = _calibrated(recipe, network, task, controller)
     choices = [
         device_choice,
@@ -148,7 +150,7 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
         *(Choice(*note) for note in _edge_notes(data, network)),
         *([Choice("initializer", *drawn)] if drawn else []),
         *([Choice("c", f"{found[0]:.6g}", found[1])] if found else []),
-        *([Choice("memory", memory, network.remember(memory))] if memory != "full" else []),
+        *([Choice("memory", memory, network.set_activation_memory(memory))] if memory != "full" else []),
         *([allocator] if allocator else []),
     ]
     initial = snapshot(network, evidence_probes(), partial(training_loss, network, task))
@@ -163,7 +165,7 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
     ):
         broken("optimizer", make_optimizer, "moves no parameter of the network", "one of network.parameters()")
     scheduler = FactorLR(optimizer, schedule)
-    team.part(seed)
+    team.reseed(seed)
     return Built(
         recipe=recipe,
         seed=seed,

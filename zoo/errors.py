@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from registry.errors import RegistryError
-from zoo.untrusted.text import inert
+from zoo.untrusted.text import escape_controls
 
 _LINES = "\n\t"
 
@@ -39,7 +39,7 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return inert(f"{self.path} — {self.text}" if self.path else self.text, keep=_LINES)
+        return escape_controls(f"{self.path} — {self.text}" if self.path else self.text, keep=_LINES)
 
 
 class RecipeError(ZooError):
@@ -49,7 +49,9 @@ class RecipeError(ZooError):
         self.recipe, self.what = recipe, what
         self.problems = tuple(problems)
         count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
-        super().__init__("\n".join([f"{what} {inert(recipe)} — {count}:", *(f"  {problem}" for problem in problems)]))
+        super().__init__(
+            "\n".join([f"{what} {escape_controls(recipe)} — {count}:", *(f"  {problem}" for problem in problems)])
+        )
 
     def __reduce__(self) -> tuple[type["RecipeError"], tuple[str, Sequence[Problem], str]]:
         return type(self), (self.recipe, self.problems, self.what)  # else unpickling would call it with the message

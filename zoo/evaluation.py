@@ -9,13 +9,13 @@ import torch
 
 from zoo.api import reopen
 from zoo.errors import RunError
-from zoo.paths import expanded
 from zoo.plugin_errors import told_as_the_plugins
 from zoo.recipe.consent import Plugins
 from zoo.runs.predictions import Form, write_predictions
 from zoo.runs.run import Run
+from zoo.system.paths import expanded
 from zoo.tasks.base import Part
-from zoo.training.shortage import enough_memory
+from zoo.training.memory_errors import enough_memory
 
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 # Sums in another order, on another device or with other threads, change a figure less than this.

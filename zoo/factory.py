@@ -20,8 +20,8 @@ from zoo.probes.steering import Controller
 from zoo.recipe.options import options_of
 from zoo.recipe.schema import Component
 from zoo.regularizers.base import Regularizer
+from zoo.sampling.sampler import Sampler
 from zoo.tasks.base import Task
-from zoo.tasks.sampler import Sampler
 
 # What the objects of each table make when they are called; activations and schedules are held against less, where they
 # are used.

@@ -22,16 +22,16 @@ from zoo.recipe.load import Overrides, load
 from zoo.recipe.schema import Component, Recipe
 from zoo.recipe.several import several
 from zoo.runs import folder
-from zoo.runs.claim import claim, refuse_if_claimed
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
+from zoo.runs.run_lock import claim, refuse_if_claimed
+from zoo.system.team import Team
 from zoo.training.declared import one_pass
 from zoo.training.device import Choice
 from zoo.training.members import Members
+from zoo.training.memory_errors import enough_memory
 from zoo.training.schedule import FactorLR, Schedule
 from zoo.training.seed import checked_seed
-from zoo.training.shortage import enough_memory
-from zoo.training.team import Team
 from zoo.training.together import Together
 from zoo.training.watcher import Watcher
 

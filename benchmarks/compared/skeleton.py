@@ -11,10 +11,10 @@ from compared.contestant import Contestant
 from compared.inputs import Inputs
 from compared.problem import Problem
 from zoo.dgl_backend import dgl
+from zoo.engine.kernel import KernelName, Norm
+from zoo.engine.numba_kernel import CompiledKernel
 from zoo.errors import ZooError
-from zoo.graphs.compiled_kernel import CompiledKernel
 from zoo.graphs.graph import Graph
-from zoo.graphs.kernel import KernelName, Norm
 
 Kind = Literal["encoder", "products", "propagations"]
 _TRIES = 5

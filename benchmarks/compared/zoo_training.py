@@ -9,7 +9,7 @@ import torch
 
 import zoo
 from compared.contestant import Contestant
-from zoo.graphs.buffers import Buffers
+from zoo.engine.buffers import Buffers
 from zoo.training.watcher import Measured, Row
 
 

@@ -73,7 +73,7 @@ def _lines(data: bytes) -> None:
 def _state(data: bytes) -> None:
     """state.pt, with which a run goes on."""
     from zoo.errors import RunError
-    from zoo.runs import states
+    from zoo.runs import checkpoints as states
 
     (_SCRATCH / states.STATE).write_bytes(data)
     try:
@@ -140,7 +140,7 @@ def _rows() -> list[bytes]:
 def _states() -> list[bytes]:
     import torch
 
-    from zoo.runs.states import FORMAT
+    from zoo.runs.checkpoints import FORMAT
 
     made = io.BytesIO()
     torch.save({"format": FORMAT, "step": 1, "weights": {"w": torch.ones(2)}, "lines": {}}, made)

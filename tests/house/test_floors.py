@@ -11,19 +11,14 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS = [
     {"registry"},
     {"zoo.untrusted"},
-    {"zoo.errors", "zoo.atomic", "zoo.disk", "zoo.lock", "zoo.out_of_memory", "zoo.paths"},
+    {"zoo.errors"},
+    {"zoo.system"},
     {"zoo.contracts", "zoo.plugin_errors"},
-    {"zoo.dgl_backend", "zoo.ogb_backend", "zoo.glibc", "zoo.compiled", "zoo.gpu"},
+    {"zoo.dgl_backend", "zoo.ogb_backend"},
+    {"zoo.engine"},
     {"zoo.recipe"},
-    {
-        "zoo.own_code",
-        "zoo.graphs",
-        "zoo.normalizers",
-        "zoo.regularizers",
-        "zoo.initializers",
-        "zoo.datasets",
-        "zoo.metrics",
-    },
+    {"zoo.own_code", "zoo.graphs", "zoo.datasets", "zoo.metrics"},
+    {"zoo.normalizers", "zoo.regularizers", "zoo.initializers", "zoo.sampling"},
     {"zoo.layers"},
     {"zoo.models"},
     {"zoo.tasks"},
@@ -145,9 +140,9 @@ def test_ogb_is_imported_in_one_file(file):
 
 
 @pytest.mark.parametrize("file", FILES, ids=module_of)
-@pytest.mark.parametrize(("compiler", "package"), [("numba", "zoo.compiled"), ("triton", "zoo.gpu")])
+@pytest.mark.parametrize(("compiler", "package"), [("numba", "zoo.engine"), ("triton", "zoo.engine")])
 def test_each_compiler_has_its_package(file, compiler, package):
-    """Loops for a CPU stand in zoo/compiled, those for a GPU in zoo/gpu, and nobody else needs their compilers."""
+    """Loops for a CPU and a GPU stand in zoo/engine, and nobody else needs their compilers."""
     if package_of(module_of(file)) != package:
         assert not [line for module, line in imports_of(file) if module.split(".")[0] == compiler]
 

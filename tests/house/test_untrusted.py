@@ -11,12 +11,12 @@ FILES = sorted([*ROOT.glob("zoo/**/*.py"), *ROOT.glob("registry/**/*.py")])
 
 # Where each reader of other people's bytes may be called, and with which word.
 ALLOWED = {
-    "torch.load": {"zoo/datasets/ogb/pickled.py", "zoo/runs/states.py"},
+    "torch.load": {"zoo/datasets/ogb/pickled.py", "zoo/runs/checkpoints.py"},
     "np.load": {"zoo/datasets/archive.py", "zoo/datasets/ogb/parsed.py", "zoo/runs/predictions.py"},
     "yaml.load": {"zoo/recipe/text.py"},
     "pickle.Unpickler": {"zoo/datasets/unpickle.py"},
     "spec.loader.exec_module": {"registry/plugins.py", "zoo/ogb_backend.py"},
-    "importlib.import_module": {"registry/core.py", "zoo/dgl_backend.py", "zoo/training/team.py"},
+    "importlib.import_module": {"registry/core.py", "zoo/dgl_backend.py", "zoo/system/team.py"},
 }
 WORDS = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}
 # What runs or makes anything that it is told to; nowhere.

@@ -12,15 +12,15 @@ import pytest
 import torch
 
 from zoo.runs.run import Run
-from zoo.training.team import TIMEOUT
+from zoo.system.team import TIMEOUT
 
 # A sampler of which process BREAK fails in the fourth epoch, and which process SLOW falls asleep over.
 PLUGIN = '''
 import os, time
 from registry import samplers
 from zoo.errors import BuildError
-from zoo.tasks.batching import Batching
-from zoo.tasks.sampler import Sample, Sampler
+from zoo.sampling.batching import Batching
+from zoo.sampling.sampler import Sample, Sampler
 
 @samplers.register("sevens")
 class Sevens(Sampler):

@@ -15,8 +15,8 @@ from zoo.errors import RecipeError, RunError, TrainingError
 from zoo.graphs.graph import Graph
 from zoo.identity import OtherData
 from zoo.recipe import where
+from zoo.runs.checkpoints import Unreadable
 from zoo.runs.run import Run
-from zoo.runs.states import Unreadable
 
 SMOKE = [name for name in where.names() if name.startswith("smoke/")]
 

@@ -15,8 +15,8 @@ from registry import convs, datasets, normalizers
 from zoo.builder import Built, _check_same, factory
 from zoo.datasets.base import Masks, NodeData
 from zoo.datasets.store import Store
+from zoo.engine.buffers import Buffers
 from zoo.errors import BuildError, DataMissing, TrainingError
-from zoo.graphs.buffers import Buffers
 from zoo.layers.conv import Conv
 from zoo.layers.gat import GATConv, GATv2Conv
 from zoo.normalizers.attach import WeightNormalization
@@ -24,7 +24,7 @@ from zoo.normalizers.frobenius import Frobenius
 from zoo.normalizers.pair import PairNorm
 from zoo.normalizers.standard import LayerNorm
 from zoo.recipe.schema import Component
-from zoo.training.team import Team
+from zoo.system.team import Team
 
 SMALL = {"execution.device": "cpu", "dataset.nodes": 60}
 

@@ -33,7 +33,7 @@ from zoo.probes.steering import Controller
 from zoo.recipe.duration import Length
 from zoo.regularizers import Regularizer
 from zoo.tasks.nodes import NodeClassification
-from zoo.tasks.sampler import Sampler
+from zoo.sampling.sampler import Sampler
 from zoo.training.schedule import Schedule
 """
 GRAPHS, LINKS = "smoke/graphs", "smoke/links"
@@ -165,7 +165,7 @@ class Mine(Regularizer):
 @regularizers.register("mine")
 class Mine(Regularizer):
     """Broken."""
-    def thin(self, graph): return None
+    def drop_edges(self, graph): return None
 ''',
         r"regularizer mine .* expected a Graph of the same nodes",
     ),

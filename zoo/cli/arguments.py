@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.errors import Problem, RecipeError
-from zoo.paths import expanded
 from zoo.recipe.where import YAML
-from zoo.untrusted.text import inert
+from zoo.system.paths import expanded
+from zoo.untrusted.text import escape_controls
 
 if TYPE_CHECKING:
     from zoo.recipe.schema import Recipe
@@ -33,7 +33,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON on standard out
 def say_resets(recipes: "Iterable[Recipe]") -> None:
     """On standard error, once each: what the changes set back that nobody asked for."""
     for said in dict.fromkeys(said for recipe in recipes for said in recipe.resets):
-        print(inert(f"note: {said}"), file=sys.stderr)
+        print(escape_controls(f"note: {said}"), file=sys.stderr)
 
 
 _PLURAL = {"recipe": "recipes", "study": "studies"}

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from zoo.cli.arguments import split_words
-from zoo.paths import expanded
+from zoo.system.paths import expanded
 
 
 def copy(
@@ -35,7 +35,7 @@ def copy(
     import shlex
 
     from zoo.recipe import where
-    from zoo.untrusted.text import inert
+    from zoo.untrusted.text import escape_controls
 
     name, text, is_study = _study(what) if _is_study(what) else _recipe(what)
     own = Path(where.STUDIES, f"{Path(name).name}.yaml") if is_study else Path(f"{name.replace('/', '-')}.yaml")
@@ -43,7 +43,7 @@ def copy(
     word = shlex.quote(str(file))
     run, check = ("zoo study run", "zoo study status") if is_study else ("zoo train", "zoo validate")
     _write(file, f"# {run} {word}\n# made from {name}\n{text}", what)
-    print(inert(f"{file}: a {'study' if is_study else 'recipe'}, made from {name} — edit it, then"))
+    print(escape_controls(f"{file}: a {'study' if is_study else 'recipe'}, made from {name} — edit it, then"))
     print(f"  {check} {word}\n  {run} {word}")
     if not is_study and what in where.studies():
         print(f"There is a study of that name, too: zoo copy {where.STUDIES}/{what}")
@@ -89,9 +89,9 @@ def _write(file: Path, text: str, what: str) -> None:
     """Raises: ZooError if the name cannot be a recipe's, or a file of that name is there; OSError from the system."""
     from shlex import quote
 
-    from zoo.disk import said_of
     from zoo.errors import ZooError
     from zoo.recipe import where
+    from zoo.system.disk import said_of
     from zoo.untrusted.names import check_name
 
     if file.suffix not in where.YAML:

@@ -102,7 +102,7 @@ def _dgl() -> list[Finding]:
 def _kernel() -> Finding:
     import torch
 
-    from zoo.graphs.choice import choose_kernel
+    from zoo.engine.kernel_choice import choose_kernel
 
     name, reason = choose_kernel("auto", torch.device("cpu"))
     if name == "compiled":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.cli.arguments import AllowPlugins, AsJson, Plugins
-from zoo.paths import expanded
+from zoo.system.paths import expanded
 
 if TYPE_CHECKING:
     from zoo.evaluation import Evaluation

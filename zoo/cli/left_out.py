@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoo.untrusted.text import inert
+from zoo.untrusted.text import escape_controls
 
 LeftOut = list[tuple[Path, Exception]]  # run folders, and the user's error of each
 
@@ -14,4 +14,4 @@ def say_left_out(left: LeftOut, done: Sequence[object]) -> None:
     if left and not done:
         raise left[0][1]
     for path, error in left:
-        print(inert(f"left out: {path}: {error}", keep="\n\t"), file=sys.stderr)
+        print(escape_controls(f"left out: {path}: {error}", keep="\n\t"), file=sys.stderr)

@@ -25,11 +25,11 @@ from zoo.cli.show import show
 from zoo.cli.study import study
 from zoo.cli.train import train
 from zoo.cli.validate import validate
-from zoo.disk import is_of_the_system, said_of
 from zoo.errors import USER_ERRORS
 from zoo.plugin_errors import told_as_the_plugins
+from zoo.system.disk import is_of_the_system, said_of
 from zoo.training.stop import TERMINATED, Interrupted, Terminated, terminate
-from zoo.untrusted.text import inert
+from zoo.untrusted.text import escape_controls
 
 _LINES = "\n\t"
 INTERRUPTED = 130
@@ -64,7 +64,7 @@ def main() -> None:
         with told_as_the_plugins():
             app()
     except USER_ERRORS as error:
-        print(f"error: {inert(error, keep=_LINES)}", file=sys.stderr)
+        print(f"error: {escape_controls(error, keep=_LINES)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as error:
         _say_interrupted(error, "interrupted")
@@ -83,7 +83,7 @@ def main() -> None:
             raise
         place = str(error.filename or "a file")
         said = f"{place} — cannot be used: {said_of(error, Path(place))} — expected a file or folder that can be"
-        print(f"error: {inert(said)}", file=sys.stderr)
+        print(f"error: {escape_controls(said)}", file=sys.stderr)
         sys.exit(2)
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)

@@ -10,9 +10,9 @@ import typer
 from zoo.cli.arguments import AsJson
 from zoo.cli.left_out import LeftOut, say_left_out
 from zoo.errors import RunError
-from zoo.paths import expanded
+from zoo.system.paths import expanded
 from zoo.untrusted.names import as_file_name
-from zoo.untrusted.text import inert
+from zoo.untrusted.text import escape_controls
 
 if TYPE_CHECKING:
     from zoo.runs.run import Run
@@ -55,12 +55,13 @@ def plot(runs: Folders, to: To = None, formats: Formats = "png,svg", as_json: As
         drawn += 1
         if not written:
             print(
-                f"run folder {inert(run.path)} — has neither validations nor probes, nothing is drawn", file=sys.stderr
+                f"run folder {escape_controls(run.path)} — has neither validations nor probes, nothing is drawn",
+                file=sys.stderr,
             )
         files += written
         if not as_json:
             for file in written:
-                print(inert(file))
+                print(escape_controls(file))
     say_left_out(left, range(drawn))
     if as_json:
         print(json.dumps([str(file) for file in files]))

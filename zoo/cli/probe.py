@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, say_resets, split_words
-from zoo.paths import expanded
-from zoo.untrusted.text import inert
+from zoo.system.paths import expanded
+from zoo.untrusted.text import escape_controls
 
 if TYPE_CHECKING:
     from zoo.api import Probed
@@ -85,9 +85,9 @@ def probe(
     else:
         _print(_table(rows))
         for line in _outlooks(rows):
-            print(inert(line))
+            print(escape_controls(line))
     if plot is not None:
-        print("\n".join(map(inert, _picture(rows, plot))), file=console.file)
+        print("\n".join(map(escape_controls, _picture(rows, plot))), file=console.file)
 
 
 def _depths(written: str | None) -> list[int]:
@@ -219,7 +219,7 @@ def _run(path: Path, probes: str, device: str, chosen: dict[str, Any], as_json: 
         return
     _print(_reading_table(run.result["recipe"], run.seed, reading))
     if diagnosis := run.result.get("diagnosis"):
-        print(inert(diagnosis["said"]))
+        print(escape_controls(diagnosis["said"]))
 
 
 def _reading_table(recipe: str, seed: int, reading: "Reading") -> Any:

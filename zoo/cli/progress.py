@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 
 from zoo.errors import RunError
-from zoo.untrusted.text import inert
+from zoo.untrusted.text import escape_controls
 
 if TYPE_CHECKING:
     from zoo.builder import Built
@@ -47,7 +47,7 @@ class Progress:
 
     def watcher(self, recipe: str, seed: int) -> Callable[["Built"], "Watcher"]:
         """A watcher for one run, made when its objects are built; until then its bar says that they are."""
-        bar = self._bars.add_task(inert(f"{recipe} seed {seed}"), total=None, figures="getting ready")
+        bar = self._bars.add_task(escape_controls(f"{recipe} seed {seed}"), total=None, figures="getting ready")
 
         def watch(built: "Built") -> "Watcher":
             self._trained.add((recipe, seed))
@@ -83,7 +83,7 @@ class Progress:
 
     def _say(self, line: str, style: str | None = None) -> None:
         """One line, as it is: a path may hold what the console would take for markup."""
-        self.console.print(inert(line), style=style, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(escape_controls(line), style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def _earlier(run: "Run") -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, parse_seeds, split_words
-from zoo.paths import expanded
+from zoo.system.paths import expanded
 
 if TYPE_CHECKING:
     from zoo.studies.plan import Plan
@@ -98,7 +98,7 @@ def status(
 
     from rich.console import Console
 
-    from zoo.untrusted.text import inert
+    from zoo.untrusted.text import escape_controls
 
     plan = _plan(words, quick, seeds, runs, plugin, allow_plugins)
     if as_json:
@@ -114,11 +114,11 @@ def status(
     console.print(f"study {plan.study.name}: {counted}" + (f", up to {unknown} not chosen yet" if unknown else ""))
     for planned, state in states:
         if state == "running":
-            console.print(inert(f"running  {planned.title} → {planned.path}"))
+            console.print(escape_controls(f"running  {planned.title} → {planned.path}"))
     for planned, state in states:
         if state == "failed":
-            console.print(inert(f"failed   {planned.title} → {planned.path}"))
-            console.print(inert(f"         {planned.failure}", keep="\n\t"))
+            console.print(escape_controls(f"failed   {planned.title} → {planned.path}"))
+            console.print(escape_controls(f"         {planned.failure}", keep="\n\t"))
     if counts["failed"]:
         console.print("'zoo study run … --retry' tries failed runs again; a failure.json in each folder has the trace")
 
@@ -178,13 +178,13 @@ def plot(
     from zoo.plots import save
     from zoo.studies.picture import pictures
     from zoo.untrusted.names import as_file_name
-    from zoo.untrusted.text import inert
+    from zoo.untrusted.text import escape_controls
 
     wanted = formats_of(form)
     plan = _plan(words, quick, seeds, runs, plugin, allow_plugins)
     for name, figure in pictures(plan).items():
         for file in save(figure, (to or Path()) / as_file_name(f"{plan.study.name}-{name}"), wanted):
-            print(inert(file))
+            print(escape_controls(file))
 
 
 def _plan(

@@ -17,17 +17,17 @@ def say_failures(failures: "Failures", more: str, again: str) -> None:
     """On standard error: how many failed, a line for each, and the commands that tell more and that try again."""
     from rich.console import Console
 
-    from zoo.untrusted.text import inert
+    from zoo.untrusted.text import escape_controls
 
     if not failures:
         return
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     console.print(f"{len(failures)} run{'s' if len(failures) > 1 else ''} failed:")
     for run, reason in failures[:_NAMED]:
-        console.print(inert(f"  {run.title} — {textwrap.shorten(reason, _LONGEST, placeholder=' …')}"))
+        console.print(escape_controls(f"  {run.title} — {textwrap.shorten(reason, _LONGEST, placeholder=' …')}"))
     if len(failures) > _NAMED:
         console.print(f"  and {len(failures) - _NAMED} more")
-    console.print(inert(f"more: {more}\nagain: {again}", keep="\n"))
+    console.print(escape_controls(f"more: {more}\nagain: {again}", keep="\n"))
 
 
 def plain(plan: "Plan", reasons: Mapping[Path, str] | None = None) -> dict[str, Any]:

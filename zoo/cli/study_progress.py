@@ -11,11 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from zoo.runs import folder
 from zoo.runs.record import check_row, parse_json
 from zoo.runs.run import Run
-from zoo.untrusted.text import inert
+from zoo.untrusted.text import escape_controls
 
 if TYPE_CHECKING:
     from zoo.studies.executor import Executor
-    from zoo.studies.job import Ended
+    from zoo.studies.job import JobResult
     from zoo.studies.plan import Plan, Planned
 
 _TAIL = 2048  # bytes of metrics.jsonl that surely hold its last line
@@ -37,7 +37,7 @@ class StudyProgress:
             transient=True,
             disable=not (enabled and self.console.is_terminal),
         )
-        self._whole = self._bars.add_task(inert(plan.study.name), total=None, figures="")
+        self._whole = self._bars.add_task(escape_controls(plan.study.name), total=None, figures="")
         self._lines: dict[Path, Any] = {}
         self._looked = 0.0
         self._load_done = self._seconds_done = 0.0
@@ -58,9 +58,11 @@ class StudyProgress:
     def started(self, run: "Planned") -> None:
         """Show a line for the run."""
         total = _epochs(run)
-        self._lines[run.path] = self._bars.add_task(inert(f"  {run.title}"), total=total, figures="getting ready")
+        self._lines[run.path] = self._bars.add_task(
+            escape_controls(f"  {run.title}"), total=total, figures="getting ready"
+        )
 
-    def ended(self, run: "Planned", ended: "Ended") -> None:
+    def ended(self, run: "Planned", ended: "JobResult") -> None:
         """Say how it ended."""
         line = self._lines.pop(run.path, None)
         if line is not None:
@@ -105,7 +107,7 @@ class StudyProgress:
 
     def _say(self, line: str, style: str | None = None) -> None:
         if self.enabled:
-            self.console.print(inert(line), style=style, highlight=False, markup=False, soft_wrap=True)
+            self.console.print(escape_controls(line), style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def _epochs(run: "Planned") -> int | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, parse_seeds, say_resets, split_words
-from zoo.paths import expanded
+from zoo.system.paths import expanded
 
 if TYPE_CHECKING:
     from zoo.builder import Built
@@ -62,8 +62,8 @@ def train(
     from zoo.cli.progress import Progress
     from zoo.recipe.load import load
     from zoo.runs.report import row_of, table_of
+    from zoo.system.team import Team
     from zoo.together import train_together
-    from zoo.training.team import Team
 
     plugins = plugin or []
     found: dict[Path, Run] = {}  # by folder: a recipe asked for twice, by name and by path, is one run

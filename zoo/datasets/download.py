@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from zoo.atomic import replacing
 from zoo.datasets.digest import accepted, sha256
 from zoo.datasets.network import DownloadError, answer_to, check_address
-from zoo.disk import said_of
+from zoo.system.atomic import replacing
+from zoo.system.disk import said_of
 from zoo.untrusted.zips import check_size
 
 _CHUNK = 1 << 16

@@ -11,7 +11,7 @@ def karate(store: Store) -> NodeData:
     """Zachary's karate club: 34 members, 156 edges (78 friendships both ways), 2 classes; needs no file.
 
     The features are the identity matrix [34, 34]; class 0 stayed with Mr. Hi, class 1 followed the officer.
-    Source: Zachary, "An Information Flow Model for Conflict and Fission in Small Groups", 1977.
+    Source: Zachary, "An Information BlockGraphs Model for Conflict and Fission in Small Groups", 1977.
     """
     club = nx.karate_club_graph()
     pairs = torch.tensor([(a, b) for a, b in club.edges()])

@@ -14,11 +14,11 @@ from platformdirs import user_cache_dir
 
 from zoo.datasets.digest import accepted, git_blob, sha256
 from zoo.datasets.download import download
+from zoo.datasets.download_lock import in_turn
 from zoo.datasets.network import DownloadError
-from zoo.datasets.turn import in_turn
 from zoo.errors import DataBroken, DataError, DataMissing
-from zoo.paths import expanded
-from zoo.untrusted.text import inert
+from zoo.system.paths import expanded
+from zoo.untrusted.text import escape_controls
 
 DATA = "ZOO_DATA"
 CACHE = "ZOO_CACHE"
@@ -73,7 +73,7 @@ class Content:
 
     def broken(self, reason: object) -> DataBroken:
         """The error to raise when the content cannot be parsed."""
-        said = inert(reason, keep="\n")  # libraries quote what they found
+        said = escape_controls(reason, keep="\n")  # libraries quote what they found
         return DataBroken(f"{self.place} — cannot be read: {said} — expected the file that its source publishes")
 
 
@@ -255,7 +255,7 @@ def is_switched_on(variable: str) -> bool:
     word = os.environ.get(variable, "").strip().lower()
     if word not in (*_YES, *_NO):
         raise DataError(
-            f"environment — {variable} is {inert(word)!r} — expected one of {', '.join(_YES)} for yes, or "
+            f"environment — {variable} is {escape_controls(word)!r} — expected one of {', '.join(_YES)} for yes, or "
             f"{', '.join(filter(None, _NO))} or nothing for no"
         )
     return word in _YES

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from zoo.engine.kernel import KernelName
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
-from zoo.graphs.kernel import KernelName
 from zoo.graphs.segments import graph_ids
 
 

@@ -5,14 +5,14 @@ from typing import Any
 from torch import Tensor
 
 from zoo.errors import BuildError
-from zoo.graphs.flow import Flow
 from zoo.graphs.graph import Graph
 from zoo.graphs.shapes import is_on
+from zoo.sampling.block_graphs import BlockGraphs
 
 
 def check_given(where: str, graph: Any, x: Any) -> None:
-    """Raise BuildError unless this is a `Graph` or `Flow`, and x, on its device, has a row for each of its sources."""
-    if not isinstance(graph, Graph | Flow):
+    """Raise BuildError unless this is a `Graph` or `BlockGraphs`, and x, on its device, has a row for each source."""
+    if not isinstance(graph, Graph | BlockGraphs):
         raise BuildError(
             f"{where} — got a {type(graph).__name__} for the graph — expected the zoo's Graph, which keeps what "
             "depends on the graph alone — zoo.graphs.Graph(graph), made once of a DGLGraph"

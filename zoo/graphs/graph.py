@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from zoo.dgl_backend import dgl, has_cuda
+from zoo.engine.kernel import Kernel, KernelName, Norm, Structure, SubspaceName
+from zoo.engine.kernel_choice import choose_kernel, make_kernel
+from zoo.engine.operators import EdgeAdd, EdgeGather, EdgeSoftmax, EdgeSum, NeighbourSum, SoftmaxSum, WeightedSum
 from zoo.errors import BuildError
-from zoo.graphs.choice import choose_kernel, make_kernel
 from zoo.graphs.eigenvalue import second_eigenvalue
-from zoo.graphs.kernel import Kernel, KernelName, Norm, Structure, SubspaceName
-from zoo.graphs.operators import EdgeAdd, EdgeGather, EdgeSoftmax, EdgeSum, NeighbourSum, SoftmaxSum, WeightedSum
-from zoo.graphs.population import Population
 from zoo.graphs.scaling import Scaling, by_degrees, of_sample
 from zoo.graphs.segments import graph_ids, segment_max, segment_mean, segment_softmax, segment_sum
 from zoo.graphs.shapes import check_carried, check_float, check_heads, check_mask
 from zoo.graphs.subspace import Constant, Subspace, degree_subspace, limit_subspace
+from zoo.sampling.weights import SamplingWeights
 
 
 class Graph:
@@ -43,7 +43,7 @@ class Graph:
         device: torch.device | str | None = None,
         edge_features: Tensor | None = None,
         sizes: Tensor | None = None,
-        population: Population | None = None,
+        population: SamplingWeights | None = None,
     ) -> None:
         if len(graph.canonical_etypes) != 1 or not (graph.is_homogeneous or graph.is_block):
             raise BuildError(
@@ -133,7 +133,7 @@ class Graph:
         """The graph that this one was thinned from; itself if it was not."""
         return self if self._whole is None else self._whole
 
-    def thinned(self, keep: Tensor) -> "Graph":
+    def edge_subgraph(self, keep: Tensor) -> "Graph":
         """The graph of the edges where keep, bool [edges], is True, in their order; the nodes stay.
 
         Its degrees are its own, and so are the weights in Â; of a sample they are those expected of the whole graph
@@ -144,7 +144,7 @@ class Graph:
         thin = copy.copy(self)
         thin._whole = self.whole
         thin._made_dgl = thin._made_neighbours = None
-        thin._made_structure = self.structure.thinned(keep)
+        thin._made_structure = self.structure.edge_subgraph(keep)
         if thin.kernel == "dgl":
             thin.kernel = "torch"  # DGL would sort the edges first
         thin._made_kernel = None
@@ -152,7 +152,7 @@ class Graph:
         thin._made_within, thin._moved = None, {}
         if self.population is not None:
             others = self.edges - int(self._loops.sum()), thin._made_structure.edges - int(thin._loops.sum())
-            thin.population = self.population.thinned(others[1] / max(others[0], 1), self._loops)
+            thin.population = self.population.edge_subgraph(others[1] / max(others[0], 1), self._loops)
         thin.edges = thin._made_structure.edges
         thin.edge_features = None if self.edge_features is None else self.edge_features[keep]
         return thin
@@ -201,7 +201,7 @@ class Graph:
         x: [sources, …]; the result is [nodes, …]. With d⁻ the in-degree of the destination and d⁺ the out-degree of the
         source, both at least 1, the weight of an edge is 1/√(d⁻d⁺) for "both" (Kipf & Welling, ICLR 2017, eq. 2, where
         the graph has self-loops), 1/d⁻ for "right" (the mean), 1/d⁺ for "left", 1 for "sum". Isolated nodes give 0.
-        On a sample the result estimates that of the whole graph, see `Population`.
+        On a sample the result estimates that of the whole graph, see `SamplingWeights`.
         """
         self._check("propagate", x, self.sources)
         flat = _flat(x)
@@ -255,7 +255,7 @@ class Graph:
     def edge_sum(self, values: Tensor) -> Tensor:
         """Each node's sum over its in-edges; values: [edges, …], result: [nodes, …].
 
-        On a sample the result estimates that of the whole graph, see `Population`.
+        On a sample the result estimates that of the whole graph, see `SamplingWeights`.
         """
         self._check("edge_sum", values, self.edges)
         flat, chances = _flat(values), self._inverse_chances[1]
@@ -265,8 +265,8 @@ class Graph:
     def edge_softmax(self, scores: Tensor) -> Tensor:
         """Softmax of scores [edges, …] over the in-edges of each node.
 
-        On a sample exp(score) counts ρ times, see `Population`: numerator and denominator of a sum that is weighted by
-        it are both without bias, so that their ratio tends to that of the whole graph.
+        On a sample exp(score) counts ρ times, see `SamplingWeights`: numerator and denominator of a sum weighted by it
+        are both without bias, so that their ratio tends to that of the whole graph.
         """
         self._check("edge_softmax", scores, self.edges)
         p: Any = EdgeSoftmax.apply(self._counted(_flat(scores)), self.structure)
@@ -328,11 +328,11 @@ class Graph:
         return self._subspaces[key]
 
     def at_block(self, index: int, of: int) -> "Graph":
-        """What block `index` of a network of so many runs on: all on the one graph, other than of a `Flow`."""
+        """What block `index` of a network of so many runs on: all on the one graph, other than of a `BlockGraphs`."""
         return self
 
     def each(self, change: Callable[["Graph"], "Graph"]) -> "Graph":
-        """The graph changed; of a `Flow`, each of its graphs is."""
+        """The graph changed; of a `BlockGraphs`, each of its graphs is."""
         return change(self)
 
     def at_destinations(self, x: Tensor) -> Tensor:

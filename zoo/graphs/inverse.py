@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from zoo.engine.affine import Affine, affine_block
+from zoo.engine.epilogue import Epilogue
+from zoo.engine.transforms import is_transformed
 from zoo.errors import BuildError, TrainingError
-from zoo.graphs.affine import Affine, affine_block
-from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.kept import Kept
-from zoo.graphs.transforms import is_transformed
 
 WAY_OUT = "training.memory=checkpoint keeps every √L-th input"
 

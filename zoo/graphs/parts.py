@@ -15,8 +15,8 @@ from torch import Tensor
 
 from zoo.dgl_backend import dgl
 from zoo.errors import BuildError
-from zoo.glibc import glibc
 from zoo.graphs.graph import Graph
+from zoo.system.glibc import glibc
 
 # glibc's M_PERTURB, and the byte whose complement is filled in.
 _FILL, _WITH_ZERO = -6, 0xFF

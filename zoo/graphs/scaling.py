@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from zoo.graphs.kernel import Norm
+from zoo.engine.kernel import Norm
 
 
 class Scaling(NamedTuple):
@@ -32,7 +32,7 @@ def by_degrees(norm: Norm, incoming: Tensor, outgoing: Tensor, dtype: torch.dtyp
 
 
 def of_sample(scaling: Scaling, rho: Tensor, loops: Tensor) -> Scaling:
-    """The scaling with every edge counted ρ times, but loops, of which each node has so many, once; see `Population`.
+    """The scaling with every edge counted ρ times, but a node's loops once each; see `SamplingWeights`.
 
     rho, loops: [nodes], rho in the scaling's precision. The loops of a node v add ρ·ℓ·w·x_v to the sum, with
     w = before·after, and (1−ρ)·ℓ·w·x_v corrects.

@@ -33,7 +33,7 @@ def check_mask(keep: Tensor, edges: int) -> None:
     """Raise BuildError unless keep is bool [edges]."""
     if keep.shape != (edges,) or keep.dtype != torch.bool:
         raise BuildError(
-            f"graph.thinned — got {keep.dtype} {list(keep.shape)} — expected bool [{edges}], one for each edge"
+            f"graph.edge_subgraph — got {keep.dtype} {list(keep.shape)} — expected bool [{edges}], one for each edge"
         )
 
 

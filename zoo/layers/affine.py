@@ -4,8 +4,8 @@ from abc import abstractmethod
 
 from torch import Tensor
 
-from zoo.graphs.affine import Affine, affine_block
-from zoo.graphs.epilogue import Epilogue
+from zoo.engine.affine import Affine, affine_block
+from zoo.engine.epilogue import Epilogue
 from zoo.graphs.graph import Graph
 from zoo.layers.fused import FusedConv
 

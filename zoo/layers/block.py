@@ -6,8 +6,8 @@ from typing import Literal
 from torch import Tensor, nn
 
 from zoo.contracts import as_input
-from zoo.graphs.chain import Link
-from zoo.graphs.epilogue import Epilogue
+from zoo.engine.chain import Link
+from zoo.engine.epilogue import Epilogue
 from zoo.graphs.graph import Graph
 from zoo.graphs.inverse import reversible_block
 from zoo.layers.activation import activated
@@ -82,7 +82,7 @@ class Block(nn.Module):
             or type(conv).forward is not FusedConv.forward
             or type(conv).fused is not AffineConv.fused
             or (slope := _slope(self.activation)) is None
-            or any(_is_heard(part) for part in (self, conv, self.activation, residual, self.dropout))
+            or any(_has_hooks(part) for part in (self, conv, self.activation, residual, self.dropout))
         ):
             return None
         skips = kind is AddSkip
@@ -124,7 +124,7 @@ class Block(nn.Module):
             or not (isinstance(conv, FusedConv) and type(conv).forward is FusedConv.forward)
             or not (isinstance(residual, LinearSkip) and type(residual).forward is LinearSkip.forward)
             or (self.norm_position == "inner" and len(self.norms))
-            or any(_is_heard(part) for part in (conv, self.activation, residual))
+            or any(_has_hooks(part) for part in (conv, self.activation, residual))
         ):
             return None
         if self.reversible and isinstance(conv, AffineConv):
@@ -145,7 +145,7 @@ def _slope(activation: nn.Module) -> float | None:
     return {nn.ReLU: 0.0, nn.Identity: 1.0}.get(type(activation))
 
 
-def _is_heard(module: nn.Module) -> bool:
+def _has_hooks(module: nn.Module) -> bool:
     """Whether somebody listens to this part of the block, or has given it a `forward` of its own."""
     return bool(
         module._forward_hooks

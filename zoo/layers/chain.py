@@ -6,23 +6,23 @@ from itertools import islice
 from torch import Tensor, nn
 from torch.nn.modules import module as of_torch
 
-from zoo.graphs.chain import Link, affine_chain
-from zoo.graphs.flow import Flow
+from zoo.engine.chain import Link, affine_chain
 from zoo.graphs.graph import Graph
 from zoo.layers.block import Block
+from zoo.sampling.block_graphs import BlockGraphs
 
 # Blocks in an operator. What PyTorch does for each operator is then spread thin, and gradients still come by and by,
 # which lets memory go and processes exchange them.
 _LONGEST = 16
 
 
-def chained(blocks: Sequence[nn.Module], graph: Graph | Flow, x: Tensor) -> tuple[Tensor, int]:
+def chained(blocks: Sequence[nn.Module], graph: Graph | BlockGraphs, x: Tensor) -> tuple[Tensor, int]:
     """Run the first blocks as one operator; return their output, and how many they are: 0 where that cannot be.
 
     x: [nodes, width]. Blocks that are not of the plainest kinds end a chain (see `Block.link`), and so does a block
     that somebody listens to, as probes do. The output is what they give one after the other, to the bit.
     """
-    if isinstance(graph, Flow) or _listens_to_all():
+    if isinstance(graph, BlockGraphs) or _listens_to_all():
         return x, 0
     links: list[Link] = []
     for block in islice(blocks, _LONGEST):

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from zoo.contracts import returned
+from zoo.engine.kernel import Norm
 from zoo.errors import BuildError
 from zoo.graphs.given import check_given
 from zoo.graphs.graph import Graph
-from zoo.graphs.kernel import Norm
 
 SelfLoops = Literal["add", "avoid"] | None
 

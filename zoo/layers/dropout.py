@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from zoo.graphs.sparse_input import dropout
+from zoo.engine.sparse_input import dropout
 
 
 class Dropout(nn.Dropout):

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from zoo.engine.kernel import Norm
 from zoo.graphs.graph import Graph
-from zoo.graphs.kernel import Norm
 
 
 class EGNNConv(nn.Module):

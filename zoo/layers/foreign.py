@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from registry.errors import UnknownName
 from zoo.dgl_backend import dgl, has_cuda
+from zoo.engine.kernel import Norm
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
-from zoo.graphs.kernel import Norm
 from zoo.layers.conv import Conv, SelfLoops, head_width
 from zoo.layers.linear import Linear
 from zoo.recipe.fields import Count

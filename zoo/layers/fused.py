@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 from torch import Tensor
 
-from zoo.graphs.epilogue import Epilogue
+from zoo.engine.epilogue import Epilogue
 from zoo.graphs.graph import Graph
 from zoo.layers.conv import Conv
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zoo.graphs.attention import Attention, DynamicScores, Scores, StaticScores, attention_block, per_head
-from zoo.graphs.epilogue import Epilogue
+from zoo.engine.attention import Attention, DynamicScores, Scores, StaticScores, attention_block, per_head
+from zoo.engine.epilogue import Epilogue
+from zoo.engine.kernel import Norm
 from zoo.graphs.graph import Graph
-from zoo.graphs.kernel import Norm
 from zoo.layers.conv import head_width
 from zoo.layers.fused import FusedConv
 from zoo.layers.linear import glorot, zeros

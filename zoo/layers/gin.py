@@ -5,8 +5,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from zoo.engine.kernel import Norm
 from zoo.graphs.graph import Graph
-from zoo.graphs.kernel import Norm
 from zoo.layers.activation import make_activation
 from zoo.layers.conv import Conv
 from zoo.layers.linear import Linear

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
+from zoo.engine.kernel import Norm
 from zoo.graphs.graph import Graph
-from zoo.graphs.kernel import Norm
 from zoo.layers.conv import Conv
 from zoo.layers.edge_embedding import embed_edges, make_edge_embedding
 from zoo.layers.gin import make_epsilon, make_mlp

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from zoo.graphs.sparse_input import product, skips_zeros
+from zoo.engine.sparse_input import product, skips_zeros
 
 
 class Linear(nn.Module):

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
+from zoo.engine.kernel import Norm
 from zoo.graphs.graph import Graph
-from zoo.graphs.kernel import Norm
 from zoo.layers.conv import Conv
 from zoo.layers.linear import Linear
 

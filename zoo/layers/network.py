@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, is_grad_enabled, nn, no_grad, stack
 
 from zoo.contracts import as_input, broken, returned, scalar
-from zoo.graphs.flow import Flow
+from zoo.engine.transforms import is_transformed
 from zoo.graphs.given import check_given
 from zoo.graphs.graph import Graph
-from zoo.graphs.transforms import is_transformed
 from zoo.initializers.base import Initializer
 from zoo.layers.chain import chained
 from zoo.layers.embedding import Embedding
@@ -22,6 +21,7 @@ from zoo.layers.modes import set_training
 from zoo.layers.pooling import Pooling
 from zoo.layers.residual import NoSkip, Residual
 from zoo.regularizers.base import Regularizer
+from zoo.sampling.block_graphs import BlockGraphs
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class WeightNormalization(Protocol):
 class Blocks(nn.ModuleList):
     """The blocks. Called, they are handed to a function: what stands in for parameters then lasts for all it does.
 
-    What they keep for the backward pass they are told by `remember`; at first that is all that it needs.
+    What they keep for the backward pass they are told by `set_activation_memory`; at first that is all that it needs.
     """
 
     same_in_training = True
@@ -67,7 +67,7 @@ class Blocks(nn.ModuleList):
         """Return run(self)."""
         return run(self)
 
-    def remember(self, memory: Memory, bounds: Mapping[Tensor, float]) -> str:
+    def set_activation_memory(self, memory: Memory, bounds: Mapping[Tensor, float]) -> str:
         """Keep all that the backward pass needs, √blocks inputs, or the last output; return what that is, in words.
 
         bounds: the norms that weight matrices are held to. Raises: BuildError for blocks that cannot be inverted.
@@ -82,7 +82,12 @@ class Blocks(nn.ModuleList):
         return f"{len(runs)} inputs are kept, and runs of {len(runs[0])} blocks are computed again from them"
 
     def run(
-        self, graph: Graph | Flow, x: Tensor, first: Tensor | None, collect: bool, thinning: Sequence[Regularizer] = ()
+        self,
+        graph: Graph | BlockGraphs,
+        x: Tensor,
+        first: Tensor | None,
+        collect: bool,
+        thinning: Sequence[Regularizer] = (),
     ) -> list[Tensor]:
         """The output of every block, or with `collect` off, of the last one only; `thinning`: anew for each block.
 
@@ -160,7 +165,7 @@ class Network(nn.Module):
                 # A hook, so that blocks of any kind are mixed, and what listens to a block hears the mixed X_l.
                 block.register_forward_hook(self._mix)
 
-    def remember(self, memory: Memory) -> str:
+    def set_activation_memory(self, memory: Memory) -> str:
         """Tell the blocks what to keep for the backward pass, `training.memory`; return what that comes to, in words.
 
         Called when regularisers, normalisation and its bounds are what they will be. Raises: BuildError where blocks
@@ -171,7 +176,7 @@ class Network(nn.Module):
             matrices = self.block_matrices()
             for names, c in cast(WeightNormalization, self._normalization).bounds():
                 bounds.update(zip((matrices[name] for name in names), c.flatten(1)[:, 0].tolist(), strict=True))
-        return self.blocks.remember(memory, bounds)
+        return self.blocks.set_activation_memory(memory, bounds)
 
     def embed_with(self, embedding: Embedding) -> None:
         """Make float features of what the data set has before all else."""
@@ -218,7 +223,7 @@ class Network(nn.Module):
         found = [scalar(role, part, term, "its penalty") for role, part, term in terms if term is not None]
         return stack(found).sum() if found else None
 
-    def forward(self, graph: Graph | Flow, x: Tensor) -> Tensor:
+    def forward(self, graph: Graph | BlockGraphs, x: Tensor) -> Tensor:
         """x: [sources, in]; the result is [nodes, out], logits where a head learns classes; [graphs, out] if pooled."""
         check_given("network", graph, x)
         x = self.embed(x)
@@ -263,7 +268,7 @@ class Network(nn.Module):
         with self._matrices.replaced(self.blocks, self._normalization(self.block_matrices())):
             return self.blocks(run)
 
-    def read_out(self, graph: Graph | Flow, x: Tensor, outputs: Sequence[Tensor]) -> Tensor:
+    def read_out(self, graph: Graph | BlockGraphs, x: Tensor, outputs: Sequence[Tensor]) -> Tensor:
         """What the head says of X_0, the encoder's output, and of the outputs that the readout collects."""
         read = [x, *outputs] if self.readout.reads_first else outputs
         rows = [graph.at_destinations(each) for each in read]
@@ -323,9 +328,13 @@ def _thinned(graph: Any, regularizers: Sequence[Regularizer]) -> Any:
 
 def _thinned_by(regularizer: Regularizer, graph: Graph) -> Graph:
     """What is left of a graph. Raises: ComponentError unless that is a graph of the same nodes."""
-    thin = regularizer.thin(graph)
+    thin = regularizer.drop_edges(graph)
     if not isinstance(thin, Graph) or (thin.sources, thin.nodes) != (graph.sources, graph.nodes):
         broken(
-            "regularizer", regularizer, f"thinned {graph} to {thin}", "a Graph of the same nodes", "graph.thinned(keep)"
+            "regularizer",
+            regularizer,
+            f"thinned {graph} to {thin}",
+            "a Graph of the same nodes",
+            "graph.edge_subgraph(keep)",
         )
     return thin

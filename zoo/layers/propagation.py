@@ -4,8 +4,8 @@ from typing import Literal
 
 from torch import Tensor
 
+from zoo.engine.kernel import Norm
 from zoo.graphs.graph import Graph
-from zoo.graphs.kernel import Norm
 from zoo.layers.conv import Conv
 
 

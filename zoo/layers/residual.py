@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from zoo.engine.affine import finished
+from zoo.engine.epilogue import Epilogue
 from zoo.errors import BuildError
-from zoo.graphs.affine import finished
-from zoo.graphs.epilogue import Epilogue
 from zoo.layers.linear import Linear
 from zoo.recipe.fields import Count, Share
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from zoo.engine.kernel import Norm
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
 from zoo.graphs.kept import Kept
-from zoo.graphs.kernel import Norm
 from zoo.layers.activation import activated
 from zoo.layers.conv import convolve
 from zoo.layers.feature_norms import apply_norms

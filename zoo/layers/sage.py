@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from zoo.graphs.affine import Affine
-from zoo.graphs.kernel import Norm
+from zoo.engine.affine import Affine
+from zoo.engine.kernel import Norm
 from zoo.layers.affine import AffineConv
 from zoo.layers.linear import glorot, zeros
 

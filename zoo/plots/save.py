@@ -6,10 +6,10 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from zoo.atomic import replacing
-from zoo.disk import said_of
 from zoo.errors import RunError
 from zoo.recipe.several import several
+from zoo.system.atomic import replacing
+from zoo.system.disk import said_of
 
 # What a format would say about when and by which version it was drawn, and is told not to.
 _SILENT = {

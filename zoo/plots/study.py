@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from zoo.plots.style import DASHES, MARKERS, colors, literal, new_figure, tidy
-from zoo.untrusted.text import inert
+from zoo.untrusted.text import escape_controls
 
 DECADES = 2  # positive values that span so many are shown on a logarithmic axis
 COLUMNS = 3  # panels side by side
@@ -55,7 +55,7 @@ def sweep(lines: Sequence[Line], *, x_label: str, y_label: str = "", log_x: bool
     places = sorted({float(x) for line in lines for x in line.x})
     for axes, panel in zip(grid.flat, panels, strict=False):
         tidy(axes)
-        axes.set_title(inert(panel), fontsize=9.5, parse_math=False)
+        axes.set_title(escape_controls(panel), fontsize=9.5, parse_math=False)
         for line in lines:
             if line.panel == panel:
                 _draw(axes, line, *looks[line.label], shift=_shift(looks[line.label][0], len(labels)), log=log_x)
@@ -123,7 +123,7 @@ def scatter(
     given = sum(len(x) for x, _ in groups.values())
     note = _annotation(rho, len(known), given)
     if within:
-        note += "\nwithin " + ", ".join(map(inert, within))
+        note += "\nwithin " + ", ".join(map(escape_controls, within))
     axes.set_title(note, fontsize=9, loc="left", color="0.25", parse_math=False)
     if any(groups) or edges:
         figure.legend(loc="outside lower left", ncols=3, fontsize=8.5, frameon=False)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from zoo.untrusted.text import inert
+from zoo.untrusted.text import escape_controls
 
 COLORS = "cividis"  # lightness rises evenly, so that a copy in grey reads alike
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
@@ -21,14 +21,14 @@ MARKED = 8  # markers on a long line: enough to tell it from its neighbours, too
 def new_figure(title: str, size: tuple[float, float]) -> Figure:
     """An empty figure with a title; it belongs to no window and no global list."""
     figure = Figure(figsize=size, layout="constrained", dpi=150)
-    lines = [part for line in inert(title, keep="\n").split("\n") for part in wrap(line, int(11.5 * size[0]))]
+    lines = [part for line in escape_controls(title, keep="\n").split("\n") for part in wrap(line, int(11.5 * size[0]))]
     figure.suptitle("\n".join(lines), fontsize=10.5, x=0.01, ha="left", parse_math=False)  # a name may have $ in it
     return figure
 
 
 def literal(text: str) -> str:
     """A text of the user's as a label that shows it: no formula between dollars, no legend left out for a `_`."""
-    label = inert(text).replace("$", r"\$")
+    label = escape_controls(text).replace("$", r"\$")
     return f" {label}" if label.startswith("_") else label
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from zoo.contracts import broken, measured
+from zoo.engine.kernel import Norm
 from zoo.graphs.graph import Graph
-from zoo.graphs.kernel import Norm
 from zoo.layers.conv import weight_matrices
 from zoo.probes.base import (
     SIDES,
@@ -71,7 +71,7 @@ class Tap:
         }
 
     @property
-    def listens(self) -> bool:
+    def is_active(self) -> bool:
         """Whether there is anything to be read."""
         return bool(self._probes)
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from zoo.errors import Problem, RecipeError
-from zoo.paths import placed
 from zoo.recipe.several import several
-from zoo.untrusted.text import inert
+from zoo.system.paths import with_split_number
+from zoo.untrusted.text import escape_controls
 
 Plugins = Sequence[str | Path] | str | Path
 
@@ -35,7 +35,7 @@ def consented(
     others = [file for file in dict.fromkeys(map(_placed, named)) if file not in files]
     others = [file for file in others if _digest(file) not in digests]
     before = set(map(_placed, known))
-    if refused := [inert(file) for file in others if not allow and file not in before]:
+    if refused := [escape_controls(file) for file in others if not allow and file not in before]:
         said = f"it wants to run code of its own: {', '.join(refused)} — expected {EXPECTED}"
         raise RecipeError(recipe, [Problem("plugins", said)], what)
     return [*files, *others]
@@ -43,7 +43,7 @@ def consented(
 
 def _placed(file: str | Path) -> Path:
     try:
-        return placed(file)
+        return with_split_number(file)
     except (OSError, ValueError, RuntimeError):  # links in a circle: refused as no file when it is run
         return Path(file)
 

@@ -15,12 +15,12 @@ class Regularizer(nn.Module, ABC):
     A class may say `same_in_training` where the network's output stays what it is in evaluation, as with a penalty; see
     `zoo.training.declared`.
 
-    per_block: whether `thin` is called for each block anew, rather than once for each forward pass.
+    per_block: whether `drop_edges` is called for each block anew, rather than once for each forward pass.
     """
 
     per_block: bool = False
 
-    def thin(self, graph: Any) -> Any:
+    def drop_edges(self, graph: Any) -> Any:
         """The graph that blocks run on; the default is the graph itself."""
         return graph
 

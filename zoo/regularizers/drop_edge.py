@@ -24,14 +24,14 @@ class DropEdge(Regularizer):
         self.p = p
         self.per_block = per_block
 
-    def thin(self, graph: Any) -> Any:
+    def drop_edges(self, graph: Any) -> Any:
         """The graph with fewer edges."""
         structure = graph.structure
         edges = (structure.src != structure.dst).nonzero().squeeze(1)
         dropped = torch.randperm(len(edges))[: round(self.p * len(edges))].to(edges.device)
         keep = torch.ones(graph.edges, dtype=torch.bool, device=edges.device)
         keep[edges[dropped]] = False
-        return graph.thinned(keep)
+        return graph.edge_subgraph(keep)
 
     def extra_repr(self) -> str:
         """Return the options, for `print`."""

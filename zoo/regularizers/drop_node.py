@@ -35,13 +35,13 @@ class DropNode(Regularizer):
             return x
         return x * (self._kept(len(x), x.device).to(x.dtype) / (1 - self.p))[:, None]
 
-    def thin(self, graph: Any) -> Any:
+    def drop_edges(self, graph: Any) -> Any:
         """The graph without the edges of dropped nodes, for kind "edges"; sources and destinations are one node set."""
         if self.kind == "features":
             return graph
         src, dst = graph.structure.src, graph.structure.dst
         kept = self._kept(graph.sources, src.device)
-        return graph.thinned(kept.index_select(0, src) & kept.index_select(0, dst) | (src == dst))
+        return graph.edge_subgraph(kept.index_select(0, src) & kept.index_select(0, dst) | (src == dst))
 
     def extra_repr(self) -> str:
         """Return the options, for `print`."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zoo.errors import RunError
-from zoo.paths import expanded
 from zoo.recipe.several import several
 from zoo.runs import folder
+from zoo.system.paths import expanded
 
 _ASIDE = re.compile(r"\.(previous|unfinished|failed)-\d+$")
 

@@ -26,17 +26,17 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from zoo.atomic import drafted, replacing, sync
 from zoo.datasets.digest import sha256_of
-from zoo.disk import said_of
 from zoo.errors import RunError
-from zoo.paths import expanded
 from zoo.recipe import text
 from zoo.recipe.schema import Recipe
-from zoo.runs import states
-from zoo.runs.lines import Lines
+from zoo.runs import checkpoints as states
+from zoo.runs.jsonl import Lines
 from zoo.runs.record import parse_json
 from zoo.runs.writing import writing
+from zoo.system.atomic import drafted, replacing, sync
+from zoo.system.disk import said_of
+from zoo.system.paths import expanded
 
 RESULT, FAILURE, METRICS, PROBES, RECIPE, ENVIRONMENT, WEIGHTS = (
     "result.json",

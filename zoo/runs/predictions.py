@@ -8,10 +8,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from zoo.atomic import replacing
-from zoo.disk import said_of
 from zoo.errors import RunError
-from zoo.paths import expanded
+from zoo.system.atomic import replacing
+from zoo.system.disk import said_of
+from zoo.system.paths import expanded
 from zoo.untrusted.npz import check_npz
 
 Form = Literal["npz", "csv"]

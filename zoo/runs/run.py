@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.datasets.digest import sha256_of
 from zoo.errors import RecipeError, RunError
-from zoo.paths import expanded
 from zoo.recipe import text
 from zoo.runs import folder
-from zoo.runs.claim import holder
 from zoo.runs.code import other_code
 from zoo.runs.find import finished_below
 from zoo.runs.record import check_result, check_row, parse_json
+from zoo.runs.run_lock import holder
+from zoo.system.paths import expanded
 
 if TYPE_CHECKING:
     import pandas as pd

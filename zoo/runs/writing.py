@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from zoo.disk import os_error_of, said_of
 from zoo.errors import RunError, ZooError
+from zoo.system.disk import os_error_of, said_of
 
 
 @contextmanager

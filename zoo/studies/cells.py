@@ -32,7 +32,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Ground:
+class EvaluationSetting:
     """What must be equal for figures to stand in one column or be compared.
 
     selection: how the figure was chosen, e.g. "test at best validation". task: the name of what was learned, as figures
@@ -61,7 +61,7 @@ class Cell:
     """
 
     axes: Mapping[str, str]
-    ground: Ground | None
+    ground: EvaluationSetting | None
     scores: tuple[Score, ...]
     failed: int = 0
     missing: int = 0

@@ -17,7 +17,7 @@ from zoo.runs import folder
 from zoo.runs.find import find
 from zoo.runs.run import Run
 from zoo.runs.split_id import SplitId, split_id
-from zoo.studies.cells import Cell, Ground, Score
+from zoo.studies.cells import Cell, EvaluationSetting, Score
 from zoo.studies.figures import is_number
 from zoo.studies.labels import ABSENT, Fields, labels
 
@@ -32,7 +32,7 @@ class _Read:
     run: Run
     fields: Fields
     number: int | None
-    ground: Ground
+    ground: EvaluationSetting
 
     @property
     def name(self) -> str:
@@ -57,7 +57,7 @@ def cells_of_runs(paths: Sequence[str | Path], left: list[tuple[Path, Exception]
     left: takes up the runs that cannot be read, each with its error; without it they are raised.
     Raises: RunError if there is no finished run, one cannot be read, or the same run is found twice.
     """
-    by_ground: dict[Ground, dict[str, list[_Read]]] = {}
+    by_ground: dict[EvaluationSetting, dict[str, list[_Read]]] = {}
     for run in _by_content(list(_all_of(paths, left))):
         by_ground.setdefault(run.ground, {}).setdefault(run.name, []).append(run)
     cells: list[Cell] = []
@@ -105,7 +105,7 @@ def _sorted(cells: Sequence[Cell]) -> list[Cell]:
     )
 
 
-def ground_of(run: Run, selection: str = SELECTION) -> Ground:
+def ground_of(run: Run, selection: str = SELECTION) -> EvaluationSetting:
     """What a run's figures stand on: task, data set, family of splits, metric and its direction.
 
     The number of the split is left out, as it is a run's key; whether the recipe fixed it is not.
@@ -114,9 +114,9 @@ def ground_of(run: Run, selection: str = SELECTION) -> Ground:
     return _ground(run, _recipe(run), selection)
 
 
-def _ground(run: Run, tree: Mapping[str, Any], selection: str) -> Ground:
+def _ground(run: Run, tree: Mapping[str, Any], selection: str) -> EvaluationSetting:
     split = _split(run, tree)
-    return Ground(
+    return EvaluationSetting(
         dataset=in_words(_component(run, tree, "dataset")),
         split=f"{split.family}, of a fixed number" if split.fixed else split.family,
         metric=run.metric,

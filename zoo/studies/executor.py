@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from zoo.studies.job import Ended, Job
+from zoo.studies.job import Job, JobResult
 
 
 class Executor(ABC):
@@ -20,7 +20,7 @@ class Executor(ABC):
         """Begin a job; called only while fewer than `slots` are under way."""
 
     @abstractmethod
-    def wait(self, seconds: float) -> Sequence[tuple[Job, Ended]]:
+    def wait(self, seconds: float) -> Sequence[tuple[Job, JobResult]]:
         """The jobs that have ended since the last call; returns after `seconds` at the latest, maybe with none."""
 
     @abstractmethod

@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.errors import RunError
 from zoo.runs.folder import finite
-from zoo.studies.cells import Cell, Ground, Score
+from zoo.studies.cells import Cell, EvaluationSetting, Score
 from zoo.studies.predictors import Predictor
 from zoo.studies.statistics import Correlation
 
@@ -64,7 +64,7 @@ def read_findings(file: str | Path) -> Findings:
     """Findings from a file of their text. Raises: RunError if it cannot be read, or is none."""
     try:
         read = json.loads(Path(file).read_text(encoding="utf-8"))
-        grounds = [Ground(**{**ground, "range": tuple(ground["range"])}) for ground in read["grounds"]]
+        grounds = [EvaluationSetting(**{**ground, "range": tuple(ground["range"])}) for ground in read["grounds"]]
         return Findings(
             cells=tuple(_cell(row, grounds) for row in read["cells"]),
             groups=tuple(row["group"] for row in read["cells"]),
@@ -89,7 +89,7 @@ def read_findings(file: str | Path) -> Findings:
         raise RunError(f"{file} — {said}") from error
 
 
-def _cell(row: Mapping[str, Any], grounds: Sequence[Ground]) -> Cell:
+def _cell(row: Mapping[str, Any], grounds: Sequence[EvaluationSetting]) -> Cell:
     scores = tuple(Score(**dict(zip(_SCORE, score, strict=True)), path="") for score in row["scores"])
     ground = None if row["ground"] is None else grounds[row["ground"]]
     return Cell(row["axes"], ground, scores, row["failed"], row["missing"])

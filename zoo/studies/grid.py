@@ -89,7 +89,7 @@ def outermost_first(changes: Changes) -> Changes:
     return {path: changes[path] for path in sorted(changes, key=lambda path: path.count("."))}
 
 
-def placed(recipe: Recipe, split: int | None) -> Recipe:
+def with_split_number(recipe: Recipe, split: int | None) -> Recipe:
     """The recipe on the split of that number, by the option that its split declares for it.
 
     Raises: RecipeError if its split has none.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from zoo.errors import RunError
-from zoo.studies.cells import Cell, Ground
+from zoo.studies.cells import Cell, EvaluationSetting
 
 _GROUND_AXES = ("recipe", "dataset", "split", "task")  # axes that speak of the ground, alone or with others
 _ADVICE = "compare them in tables of their own"
@@ -65,14 +65,14 @@ def check_comparable(cell: Cell, baseline: Cell) -> None:
         _refuse_unless_equal([cell, baseline], of, one, "against its baseline", advice)
 
 
-def told_apart(cells: Sequence[Cell], of: Callable[[Ground], Any]) -> bool:
+def told_apart(cells: Sequence[Cell], of: Callable[[EvaluationSetting], Any]) -> bool:
     """Whether labels decide what `of` gives: those of one axis, or those of all that speak of the ground together."""
     axes = list(dict.fromkeys(axis for cell in cells for axis in cell.axes))
     together = [axis for axis in axes if axis.split(".")[0] in _GROUND_AXES]
     return not axes or any(_decide(group, cells, of) for group in [*([axis] for axis in axes), together])
 
 
-def _decide(axes: Sequence[str], cells: Sequence[Cell], of: Callable[[Ground], Any]) -> bool:
+def _decide(axes: Sequence[str], cells: Sequence[Cell], of: Callable[[EvaluationSetting], Any]) -> bool:
     decided: dict[tuple[str | None, ...], Any] = {}
     for cell in cells:
         labels, value = tuple(cell.axes.get(axis) for axis in axes), of(_ground(cell))
@@ -81,7 +81,9 @@ def _decide(axes: Sequence[str], cells: Sequence[Cell], of: Callable[[Ground], A
     return True
 
 
-def _refuse_unless_equal(cells: Sequence[Cell], of: Callable[[Ground], Any], one: str, where: str, advice: str) -> None:
+def _refuse_unless_equal(
+    cells: Sequence[Cell], of: Callable[[EvaluationSetting], Any], one: str, where: str, advice: str
+) -> None:
     """Raise RunError naming the first two cells whose values of `of` differ."""
     for cell in cells:
         first, second = of(_ground(cells[0])), of(_ground(cell))
@@ -99,6 +101,6 @@ def _said(value: Any) -> str:
     return str(value)
 
 
-def _ground(cell: Cell) -> Ground:
+def _ground(cell: Cell) -> EvaluationSetting:
     assert cell.ground is not None
     return cell.ground

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from registry import load_plugin
 from zoo import api
 from zoo.errors import USER_ERRORS, ComponentError, RunBusy
-from zoo.paths import expanded
 from zoo.recipe.check import check
 from zoo.recipe.schema import Recipe
 from zoo.runs import folder
+from zoo.system.paths import expanded
 
 How = Literal["done", "failed", "busy", "died"]
 
@@ -36,14 +36,14 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Ended:
+class JobResult:
     """How a job ended, and why: `busy` if another process trains that run, `died` if its process did."""
 
     how: How
     reason: str = ""
 
 
-def work(job: Job, device: str, threads: int | None = None) -> Ended:
+def work(job: Job, device: str, threads: int | None = None) -> JobResult:
     """Train the run of a job on a device; an error is noted in its run folder and told, never raised.
 
     A run that was broken off goes on from the state that it saved last.
@@ -56,19 +56,19 @@ def work(job: Job, device: str, threads: int | None = None) -> Ended:
         tree["execution"] = {**tree["execution"], "device": device, **({"threads": threads} if threads else {})}
         api.train(check(job.name, tree), seed=job.seed, runs=job.runs, resume=not job.again, again=anew)
     except RunBusy as error:
-        return Ended("busy", str(error))
+        return JobResult("busy", str(error))
     except ComponentError as error:  # a bug of a plug-in's, mostly, whose author wants the trace
         return _failed(job, str(error).partition("\n")[0], traceback.format_exc())
     except USER_ERRORS as error:
         return _failed(job, str(error), "")
     except Exception as error:  # a bug must not end the runs after it
         return _failed(job, f"{type(error).__name__}: {error}", traceback.format_exc())
-    return Ended("done")
+    return JobResult("done")
 
 
-def _failed(job: Job, reason: str, trace: str) -> Ended:
+def _failed(job: Job, reason: str, trace: str) -> JobResult:
     try:
         folder.note_failure(Path(job.path), reason, trace)
     except OSError as error:
         reason = f"{reason} (and {folder.FAILURE} cannot be written: {error})"
-    return Ended("failed", reason)
+    return JobResult("failed", reason)

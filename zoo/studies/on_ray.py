@@ -21,7 +21,7 @@ from zoo.datasets.store import CACHE, DATA, OFFLINE
 from zoo.errors import RunBusy, RunError, TrainingError, ZooError
 from zoo.runs import folder
 from zoo.studies.executor import Executor
-from zoo.studies.job import Ended, Job, work
+from zoo.studies.job import Job, JobResult, work
 from zoo.studies.parcel import pack, unpack
 from zoo.studies.processes import GRACE, PER_GPU
 from zoo.training.stop import Terminated, terminate
@@ -81,7 +81,7 @@ class OnRay(Executor):
         order = Order(job, self._place.device, self._place.threads, self._token(job.runs), plugins)
         self._running[self._train.remote(order)] = job
 
-    def wait(self, seconds: float) -> Sequence[tuple[Job, Ended]]:
+    def wait(self, seconds: float) -> Sequence[tuple[Job, JobResult]]:
         """Those that ended; what came from other machines lies in its run folder by then."""
         if not self._running:
             time.sleep(seconds)
@@ -138,18 +138,18 @@ class OnRay(Executor):
             self._tokens[runs] = token
         return self._tokens[runs].name
 
-    def _ended(self, task: Any) -> tuple[Job, Ended]:
+    def _ended(self, task: Any) -> tuple[Job, JobResult]:
         job = self._running.pop(task)
         try:
             ended, parcel = self._ray.get(task)
         except self._ray.exceptions.RayError as error:
-            return job, Ended("died", f"its Ray worker ended: {_reason(error)}")
+            return job, JobResult("died", f"its Ray worker ended: {_reason(error)}")
         path = Path(job.path)
         if parcel is not None:
             try:
                 unpack(parcel, path)
             except RunBusy as error:
-                return job, Ended("busy", str(error))
+                return job, JobResult("busy", str(error))
         if ended.how == "failed" and folder.failure_of(path) is None:
             folder.note_failure(path, ended.reason)
         return job, ended
@@ -171,14 +171,14 @@ class Order:
     version: str = __version__
 
 
-def train_there(order: Order) -> tuple[Ended, bytes | None]:
+def train_there(order: Order) -> tuple[JobResult, bytes | None]:
     """On the worker: train, in a temporary folder if the run's own is not seen; how it ended, and that folder's run.
 
     A SIGTERM ends the worker, as Ray has it, but after the state is saved.
     """
     if order.version != __version__:  # the run would have another identity, and never be found
         said = f"a Ray worker has zoo {__version__} — expected {order.version}, as on the machine that asks"
-        return Ended("failed", said), None
+        return JobResult("failed", said), None
     with _sigterm(terminate), tempfile.TemporaryDirectory(prefix="zoo-") as here:
         job = _with_plugins(order, Path(here))
         if (Path(job.runs) / order.token).is_file():

@@ -5,7 +5,7 @@ from typing import Any
 
 from zoo.errors import RunError
 from zoo.plots.study import Line, scatter, sweep
-from zoo.studies.cells import Cell, Ground
+from zoo.studies.cells import Cell, EvaluationSetting
 from zoo.studies.figures import is_number, signed
 from zoo.studies.plan import Plan
 from zoo.studies.predictors import ALL, predictors
@@ -125,7 +125,7 @@ def _figure_of(cell: Cell) -> str:
     return f"test {cell.ground.metric}" + ("" if cell.ground.higher_is_better else " (lower is better)")
 
 
-def _kind(ground: Ground) -> str:
+def _kind(ground: EvaluationSetting) -> str:
     """The data set's name, without its options."""
     return ground.dataset.split()[0]
 

@@ -12,9 +12,9 @@ from zoo.identity import Digests, identity_of, is_current
 from zoo.recipe.load import load
 from zoo.recipe.schema import Recipe
 from zoo.runs import folder
-from zoo.runs.claim import is_claimed
 from zoo.runs.run import Run
-from zoo.studies.grid import Variant, label, outermost_first, placed, variants
+from zoo.runs.run_lock import is_claimed
+from zoo.studies.grid import Variant, label, outermost_first, variants, with_split_number
 from zoo.studies.schema import Study
 from zoo.studies.tune import Setting, Trial, best, settings
 
@@ -55,7 +55,7 @@ class Planned:
         return "failed" if self.failure is not None else "waiting"
 
 
-class Arm:
+class SearchCell:
     """One cell of a study: the trials of its search, if it has one, and the runs that are reported.
 
     `trials`: those that are complete. `final`: the runs that are reported, None while the search goes on or if none of
@@ -147,7 +147,7 @@ class Arm:
         words = [f"{axis} {name}" for axis, name in self.variant.axes.items()]
         words += [f"{path}={label(value)}" for path, value in setting.items()]
         return [
-            self._plan.planned(placed(recipe, split), seed, split, purpose + ", ".join(words))
+            self._plan.planned(with_split_number(recipe, split), seed, split, purpose + ", ".join(words))
             for split, seed in product(splits, seeds)
         ]
 
@@ -189,11 +189,11 @@ class Plan:
         """Whether nothing more is to be expected of a run."""
         return run.finished or run.path in self._tried or (run.failure is not None and not self._retrying)
 
-    def _begun(self, wanted: Sequence[Variant]) -> list[Arm]:
+    def _begun(self, wanted: Sequence[Variant]) -> list[SearchCell]:
         arms, problems = [], []
         for variant in wanted:
             try:
-                arms.append(Arm(self, variant))
+                arms.append(SearchCell(self, variant))
             except RecipeError as error:
                 problems += error.problems
         if problems:

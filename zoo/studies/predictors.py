@@ -10,7 +10,7 @@ from registry.errors import did_you_mean
 from zoo.errors import RunError
 from zoo.runs.run import Run
 from zoo.studies import figures
-from zoo.studies.cells import Cell, Ground, is_figure
+from zoo.studies.cells import Cell, EvaluationSetting, is_figure
 from zoo.studies.statistics import Correlation, correlation, holm
 from zoo.studies.table import Table
 
@@ -27,7 +27,7 @@ class Predictor:
     """
 
     name: str
-    ground: Ground
+    ground: EvaluationSetting
     x: tuple[float | None, ...]
     y: tuple[float, ...]
     labels: tuple[str, ...]
@@ -50,7 +50,7 @@ def predictors(
     quantity up to the best validation. Runs without a test figure are left out.
     Raises: RunError if a quantity was not measured in any run.
     """
-    by_ground: dict[Ground, list[tuple[Cell, str, float]]] = {}
+    by_ground: dict[EvaluationSetting, list[tuple[Cell, str, float]]] = {}
     for cell in cells:
         for score in cell.scores:
             if cell.ground and score.test is not None and is_figure(score.test):

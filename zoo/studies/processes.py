@@ -14,7 +14,7 @@ import torch
 from pebble import ProcessExpired, ProcessPool
 
 from zoo.studies.executor import Executor
-from zoo.studies.job import Ended, Job, work
+from zoo.studies.job import Job, JobResult, work
 from zoo.training.device import choose_device
 from zoo.training.stop import Terminated, terminate
 
@@ -53,14 +53,14 @@ class Processes(Executor):
             initargs=(os.getpid(), self.threads, self._stopping, self._begun),
             context=context,
         )
-        self._running: dict[Future[Ended], tuple[Job, str]] = {}
+        self._running: dict[Future[JobResult], tuple[Job, str]] = {}
 
     def start(self, job: Job) -> None:
         """Hand a job to a free worker."""
         device = self._free.pop()
         self._running[self._pool.schedule(_work, args=(job, device, self.threads))] = job, device
 
-    def wait(self, seconds: float) -> Sequence[tuple[Job, Ended]]:
+    def wait(self, seconds: float) -> Sequence[tuple[Job, JobResult]]:
         """Those that ended; a worker that was killed is told by its signal."""
         if not self._running:
             time.sleep(seconds)
@@ -89,13 +89,13 @@ class Processes(Executor):
             if (pid := at_work.get(job.path)) in alive and pid is not None:
                 os.kill(pid, signal.SIGTERM)
 
-    def _ended(self, future: Future[Ended]) -> tuple[Job, Ended]:
+    def _ended(self, future: Future[JobResult]) -> tuple[Job, JobResult]:
         job, device = self._running.pop(future)
         self._free.append(device)
         try:
             return job, future.result()
         except (ProcessExpired, CancelledError) as error:
-            return job, Ended("died", _how_it_died(getattr(error, "exitcode", None)))
+            return job, JobResult("died", _how_it_died(getattr(error, "exitcode", None)))
 
 
 def _how_it_died(exitcode: int | None) -> str:
@@ -129,15 +129,15 @@ _stopping: Any = None
 _begun: Any = None
 
 
-def _work(job: Job, device: str, threads: int | None) -> Ended:
+def _work(job: Job, device: str, threads: int | None) -> JobResult:
     """`work`, in a worker. After a SIGTERM, and with its state saved, the worker ends as pebble would have it end."""
     end: Any = signal.signal(signal.SIGTERM, terminate)
     try:
         _begun.put((job.path, os.getpid()))  # before the look: who is not told by a signal sees it here
-        return Ended("died", "the study was ended") if _stopping.is_set() else work(job, device, threads)
+        return JobResult("died", "the study was ended") if _stopping.is_set() else work(job, device, threads)
     except Terminated as left:
         if not _stopping.is_set():
             end(signal.SIGTERM, None)
-        return Ended("died", f"the study was ended: {left}")
+        return JobResult("died", f"the study was ended: {left}")
     finally:
         signal.signal(signal.SIGTERM, end)

@@ -14,7 +14,7 @@ from zoo.errors import RunError
 from zoo.studies.figures import MINUS
 from zoo.studies.table import Table
 from zoo.untrusted.display import plain
-from zoo.untrusted.text import inert
+from zoo.untrusted.text import escape_controls
 
 Format = Literal["rich", "markdown", "csv", "latex"]
 FORMATS: tuple[Format, ...] = ("rich", "markdown", "csv", "latex")
@@ -52,7 +52,9 @@ def _rich(table: Table) -> rich.table.Table:
         drawn.add_column(plain(head), justify=side, overflow="fold")
     for index, row in enumerate(table.rows):
         drawn.add_row(*_for_terminal(table, index, row))
-    drawn.caption = plain("\n".join(map(inert, table.notes)), "table.caption", keep="\n") if table.notes else None
+    drawn.caption = (
+        plain("\n".join(map(escape_controls, table.notes)), "table.caption", keep="\n") if table.notes else None
+    )
     return drawn
 
 
@@ -82,7 +84,7 @@ def _csv(table: Table) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     rows = [table.fields or table.head, *(table.records if table.fields else table.rows)]
-    writer.writerows([inert(entry) if isinstance(entry, str) else entry for entry in row] for row in rows)
+    writer.writerows([escape_controls(entry) if isinstance(entry, str) else entry for entry in row] for row in rows)
     return stream.getvalue()
 
 
@@ -128,7 +130,7 @@ _BEGINNING = re.compile(r"\s*(?:[#>+=-]|\d+(?=[.)]))")
 
 
 def _for_markdown(text: str) -> str:
-    return _MARKUP.sub(lambda found: "\\" + found[0], inert(" ".join(text.splitlines())))
+    return _MARKUP.sub(lambda found: "\\" + found[0], escape_controls(" ".join(text.splitlines())))
 
 
 def _for_item(text: str) -> str:
@@ -185,4 +187,6 @@ def _for_latex(text: str) -> str:
 
 
 def _masked(text: str) -> str:
-    return "".join(_SYMBOLS.get(sign, sign) for sign in inert(" ".join(text.splitlines()) if "\n" in text else text))
+    return "".join(
+        _SYMBOLS.get(sign, sign) for sign in escape_controls(" ".join(text.splitlines()) if "\n" in text else text)
+    )

@@ -6,12 +6,12 @@ from dataclasses import replace
 from registry.errors import did_you_mean
 from zoo.errors import RunError
 from zoo.runs.run import Run
-from zoo.studies.cells import Cell, Ground, Score
+from zoo.studies.cells import Cell, EvaluationSetting, Score
 from zoo.studies.compare import SELECTION, ground_of
 from zoo.studies.findings import Findings
 from zoo.studies.grid import label
 from zoo.studies.labels import ABSENT
-from zoo.studies.plan import Arm, Plan
+from zoo.studies.plan import Plan, SearchCell
 from zoo.studies.predictors import predictor_table, predictors
 from zoo.studies.schema import Report, Study
 from zoo.studies.statistics import Interval
@@ -46,7 +46,7 @@ def joined(sources: Sequence[tuple[str, Sequence[Cell]]]) -> list[Cell]:
 
 def by_ground(found: Sequence[Cell]) -> list[list[Cell]]:
     """Cells for a table each: those of one task, data set, family of splits and metric, on the axes that they have."""
-    groups: dict[Ground, list[Cell]] = {}
+    groups: dict[EvaluationSetting, list[Cell]] = {}
     for cell in found:
         assert cell.ground is not None
         groups.setdefault(replace(cell.ground, selection=""), []).append(cell)
@@ -149,9 +149,9 @@ def _chosen(plan: Plan) -> list[str]:
     return said
 
 
-def _cell(arm: Arm, selection: str) -> Cell:
+def _cell(arm: SearchCell, selection: str) -> Cell:
     scores: list[Score] = []
-    ground: Ground | None = None
+    ground: EvaluationSetting | None = None
     for planned in arm.final or ():
         if not planned.finished:
             continue

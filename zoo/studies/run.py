@@ -11,7 +11,7 @@ from typing import Protocol
 from zoo.runs import folder
 from zoo.runs.writing import writing
 from zoo.studies.executor import Executor
-from zoo.studies.job import Ended, Job
+from zoo.studies.job import Job, JobResult
 from zoo.studies.plan import Plan, Planned
 
 DEATHS = 3  # a run whose process died so often is given up
@@ -26,7 +26,7 @@ class StudyWatcher(Protocol):
         """A run has been handed to the executor."""
         ...
 
-    def ended(self, run: Planned, ended: Ended) -> None:
+    def ended(self, run: Planned, ended: JobResult) -> None:
         """A run has ended."""
         ...
 
@@ -81,7 +81,7 @@ def run_study(plan: Plan, executor: Executor, *, retry: bool = False, watcher: S
             if ended.how == "died":
                 deaths[run.path] += 1
                 if deaths[run.path] == DEATHS:
-                    ended = Ended("failed", f"{ended.reason}, {DEATHS} times in a row")
+                    ended = JobResult("failed", f"{ended.reason}, {DEATHS} times in a row")
                     folder.note_failure(run.path, ended.reason)
             if ended.how != "died":
                 plan.tried(run)

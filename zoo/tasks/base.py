@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.contracts import returned
+from zoo.engine.kernel import KernelName
 from zoo.graphs.graph import Graph
-from zoo.graphs.kernel import KernelName
 from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
 

@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from registry import poolings
 from zoo.contracts import number
 from zoo.datasets.base import GraphData, Problem, Split
+from zoo.engine.kernel import KernelName
 from zoo.errors import BuildError
 from zoo.graphs.disjoint import DisjointGraphs
 from zoo.graphs.graph import Graph
-from zoo.graphs.kernel import KernelName
 from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
 from zoo.metrics.base import label_score
 from zoo.recipe.fields import Count, Metric, Pooling
+from zoo.sampling.batching import Batching
 from zoo.tasks.base import Batch, Part, Prediction, Setting, Task, outputs_of
-from zoo.tasks.batching import Batching
 from zoo.tasks.fit import check_fit
 from zoo.tasks.known import check_scores, note_labels
 from zoo.tasks.labels import label_loss

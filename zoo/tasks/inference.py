@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from zoo.graphs.flow import sampled_block
 from zoo.graphs.graph import Graph
-from zoo.graphs.in_edges import InEdges
 from zoo.layers.network import Blocks, Network
+from zoo.sampling.block_graphs import sampled_block
+from zoo.sampling.in_edges import InEdges
 
 
 class Layerwise:

@@ -12,15 +12,15 @@ from registry import decoders
 from zoo.contracts import number, returned
 from zoo.datasets.base import LinkData, LinkSplit, NodeData
 from zoo.datasets.pairs import Unlinked, among, pair_keys
+from zoo.engine.sparse_input import mark_sparse
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
-from zoo.graphs.sparse_input import remember_zeros
 from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
 from zoo.metrics.base import link_score
 from zoo.recipe.fields import Count, Decoder, Metric
+from zoo.sampling.batching import Batching, permutation, stream
 from zoo.tasks.base import Batch, Part, Prediction, Setting, Task, outputs_of
-from zoo.tasks.batching import Batching, permutation, stream
 from zoo.tasks.measure import link_metric
 
 # Pairs that are decoded at a time where nothing is learned from them: 64 MB for each 64 floats of a row, both ends.
@@ -114,7 +114,7 @@ class LinkPrediction(Task):
         """Move graph, features and the pairs that are scored; training links go there batch by batch."""
         self.graph = self.graph.to(device)
         self.features = self.features.to(device)
-        self.zeros_reason = remember_zeros(self.features)
+        self.zeros_reason = mark_sparse(self.features)
         self.parts = {part: scored.to(device) for part, scored in self.parts.items()}
         self.edge_pairs = None if self.edge_pairs is None else self.edge_pairs.to(device)
         return self
@@ -176,7 +176,7 @@ class LinkPrediction(Task):
         if self.edge_pairs is None:
             return self.graph
         own = pair_keys(links, self.nodes, directed=False).sort().values
-        return self.graph.thinned(~among(self.edge_pairs, own))
+        return self.graph.edge_subgraph(~among(self.edge_pairs, own))
 
     def _rows(self, network: nn.Module) -> Tensor:
         return outputs_of(network, self.graph, self.features, (self.nodes, None)).detach().float()

@@ -9,21 +9,21 @@ from torch import Tensor, nn
 from registry import samplers
 from zoo.contracts import broken, number, of_kind
 from zoo.datasets.base import NodeData, Problem, Split
+from zoo.engine.sparse_input import mark_sparse
 from zoo.graphs.graph import Graph
-from zoo.graphs.sparse_input import remember_zeros
 from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
 from zoo.metrics.base import label_score
 from zoo.recipe.fields import Count, Metric
 from zoo.recipe.fields import Sampler as SamplerOption
+from zoo.sampling.full_graph import FullGraph
+from zoo.sampling.sampler import Sample, Sampler
 from zoo.tasks.base import Batch, Part, Prediction, Setting, Task, outputs_of
 from zoo.tasks.fit import check_fit
-from zoo.tasks.full import FullGraph
 from zoo.tasks.inference import Layerwise, whole_reason
 from zoo.tasks.known import check_scores, note_labels
 from zoo.tasks.labels import label_loss
 from zoo.tasks.measure import label_metric
-from zoo.tasks.sampler import Sample, Sampler
 
 
 class NodeClassification(Task):
@@ -82,7 +82,7 @@ class NodeClassification(Task):
         self.graph = self.graph.to(device)
         self.sampler.to(device)
         self.features = self.features.to(device)
-        self.zeros_reason = remember_zeros(self.features)
+        self.zeros_reason = mark_sparse(self.features)
         self.labels = self.labels.to(device)
         self.index = {part: nodes.to(device) for part, nodes in self.index.items()}
         return self

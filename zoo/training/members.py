@@ -12,8 +12,8 @@ from torch.func import functional_call
 from zoo.errors import TrainingError
 from zoo.graphs.graph import Graph
 from zoo.layers.network import Network
-from zoo.out_of_memory import shortage_of
 from zoo.probes.untouched import untouched
+from zoo.system.out_of_memory import shortage_of
 
 
 class Members(nn.Module):
@@ -121,7 +121,7 @@ class Bests:
         return {name: tensor[first] for name, tensor in self._kept.items()}
 
 
-class Said(nn.Module):
+class ConstantOutput(nn.Module):
     """Stands in for a network whose output is known: a task asks it for its loss or its scores."""
 
     def __init__(self, output: Tensor) -> None:

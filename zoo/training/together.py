@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from zoo.contracts import number, scalar
-from zoo.graphs.sparse_input import unchanging
+from zoo.engine.sparse_input import unchanging
 from zoo.training.cuda_graphs import CudaGraphs
 from zoo.training.declared import unrecordable
-from zoo.training.members import Bests, Members, Said
+from zoo.training.members import Bests, ConstantOutput, Members
 from zoo.training.outcome import Outcome, Status
 from zoo.training.reuse import ReusedForward
 from zoo.training.trainer import Trainer
@@ -122,7 +122,12 @@ class Together:
 
     def _losses(self, outputs: Tensor) -> Tensor:
         each = [
-            scalar("task", task := self.trainers[first].task, task.loss(Said(output), self.batches[first]), "its loss")
+            scalar(
+                "task",
+                task := self.trainers[first].task,
+                task.loss(ConstantOutput(output), self.batches[first]),
+                "its loss",
+            )
             for first, output in zip(self.running, outputs.unbind(), strict=True)
         ]
         losses, penalties = torch.stack(each), self.members.penalties
@@ -140,7 +145,7 @@ class Together:
         scored = self._evaluated() if outputs is None else outputs
         for place, (first, loss) in enumerate(zip(self.running, self.losses.tolist(), strict=True)):
             trainer = self.trainers[first]
-            val = number("task", trainer.task, trainer.task.scores(Said(scored[place]))("val"), "its score")
+            val = number("task", trainer.task, trainer.task.scores(ConstantOutput(scored[place]))("val"), "its score")
             if trainer.best.is_beaten_by(val):
                 trainer.best.step, trainer.best.val = trainer.step, val
                 trainer.best.weights = self.bests.of(first)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from zoo.contracts import number
+from zoo.engine.buffers import Buffers
+from zoo.engine.sparse_input import unchanging
 from zoo.errors import TrainingError
-from zoo.graphs.buffers import Buffers
-from zoo.graphs.sparse_input import unchanging
 from zoo.layers.network import Network
 from zoo.probes.base import Probe
 from zoo.probes.constraint import NormalizerBound
@@ -21,6 +21,7 @@ from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller, steer
 from zoo.recipe.schema import Training
+from zoo.system.team import Team
 from zoo.tasks.base import Batch, Part, Task
 from zoo.training.best import Best
 from zoo.training.clip import clipped_norm
@@ -28,14 +29,13 @@ from zoo.training.cuda_graphs import Asked, CudaGraphs
 from zoo.training.declared import unrecordable
 from zoo.training.finite import FiniteSteps
 from zoo.training.loss import TrainingLoss, training_loss
-from zoo.training.members import Said
+from zoo.training.members import ConstantOutput
 from zoo.training.nonfinite import NonFinite, locate
 from zoo.training.outcome import Outcome, Status
 from zoo.training.reuse import ReusedForward
 from zoo.training.saving import Saving
 from zoo.training.state import State, random_state, set_random_state
 from zoo.training.stop import Stop
-from zoo.training.team import Team
 from zoo.training.watcher import Measured, Saver, Watcher
 
 
@@ -101,7 +101,7 @@ class Trainer:
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.loss = self.team.parallel(TrainingLoss(network, task))
         self.steps = FiniteSteps(optimizer, device)
-        self.saves = self.team.tell(saver is not None)
+        self.saves = self.team.broadcast(saver is not None)
         self.graphs = CudaGraphs(cuda_graphs, device, optimizer, self._why_not_recorded)
         self.reused = ReusedForward(network, task, alone=self.team.size == 1 and not self.bf16)
         self.waiting = False  # whether a validation is due that the next forward pass will tell
@@ -244,7 +244,7 @@ class Trainer:
         """One optimiser step, or why there was none: a loss or a gradient that is not finite, no patience left."""
         with self.plan.tap(self.step + 1) as tap:
             parts = partial(self._forward, batch), self._update
-            forward, update = self.graphs.parts(*parts, settled=not tap.listens)
+            forward, update = self.graphs.parts(*parts, settled=not tap.is_active)
             said = forward()
             if self.waiting:
                 self.waiting = False
@@ -304,7 +304,7 @@ class Trainer:
             for watcher in self.watchers:
                 watcher.probed(row)
         if self.steering and step % self.steer_every == 0:
-            steer(self.steering, self.network, self.team.tell(reading))
+            steer(self.steering, self.network, self.team.broadcast(reading))
 
     @torch.no_grad()
     def _validate(self, outputs: Tensor | None = None) -> None:
@@ -312,7 +312,7 @@ class Trainer:
         if outputs is None:
             (val,) = self._scored("val")
         else:
-            val = number("task", self.task, self.task.scores(Said(outputs))("val"), "its score")
+            val = number("task", self.task, self.task.scores(ConstantOutput(outputs))("val"), "its score")
         if self.best.is_beaten_by(val):
             self.best.take(self.network, self.step, val)
         self.measured(float(self.last_loss), val, self.last_lr)
@@ -343,10 +343,10 @@ class Trainer:
     def _scored(self, *parts: Part) -> list[float]:
         """The metric of some parts, as the leader finds it, in the parameters' precision: in half of it scores tie."""
         if not self.team.leads:
-            return self.team.tell([])
+            return self.team.broadcast([])
         said = self.graphs.evaluation(self._evaluate)
-        score = self.task.scores(self.network.eval() if said is None else Said(said))
-        return self.team.tell([number("task", self.task, score(part), "its score") for part in parts])
+        score = self.task.scores(self.network.eval() if said is None else ConstantOutput(said))
+        return self.team.broadcast([number("task", self.task, score(part), "its score") for part in parts])
 
     def _evaluate(self) -> Tensor:
         """What the network returns of the whole graph; for tasks that have one."""

@@ -2,9 +2,9 @@
 
 from rich.text import Text
 
-from zoo.untrusted.text import inert
+from zoo.untrusted.text import escape_controls
 
 
 def plain(text: object, style: str = "", *, keep: str = "") -> Text:
     r"""The text as it is, to be put into a table or printed. keep: control characters that are let pass, "\n"."""
-    return Text(inert(text, keep), style=style)
+    return Text(escape_controls(text, keep), style=style)

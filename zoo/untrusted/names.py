@@ -2,7 +2,7 @@
 
 import re
 
-from zoo.untrusted.text import first_control, inert
+from zoo.untrusted.text import escape_controls, first_control
 
 LONGEST = 200  # bytes; file systems end at 255, and endings are added
 _SEPARATORS = re.compile(r"[/\\\x00]")
@@ -16,7 +16,9 @@ def check_name(name: str) -> None:
     """
     expected = "letters, digits, '-', '_' and '.', with '/' between parts at most"
     if sign := first_control(name.replace("\n", "\x00").replace("\t", "\x00")):
-        raise ValueError(f"the name {inert(name)!r} has the control character {sign} in it — expected {expected}")
+        raise ValueError(
+            f"the name {escape_controls(name)!r} has the control character {sign} in it — expected {expected}"
+        )
     for part in name.split("/"):
         if part in ("", ".", "..") or _SEPARATORS.search(part):
             raise ValueError(f"the name {name!r} would leave its folder — expected {expected}")
@@ -26,5 +28,5 @@ def check_name(name: str) -> None:
 
 def as_file_name(text: object) -> str:
     """A text as the name of one file, whatever is in it: separators and control characters become `-`."""
-    name = _SEPARATORS.sub("-", inert(text)).lstrip(".")
+    name = _SEPARATORS.sub("-", escape_controls(text)).lstrip(".")
     return name.encode()[:LONGEST].decode(errors="ignore") or "-"

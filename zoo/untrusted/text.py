@@ -8,7 +8,7 @@ _KEPT = "\n\t"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
-def inert(text: object, keep: str = "") -> str:
+def escape_controls(text: object, keep: str = "") -> str:
     r"""The text with every control character written out (`\x1b`), so that a terminal or a page shows it only.
 
     keep: those that stay as they are, such as "\n".

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from zoo.runs import folder
-from zoo.runs.claim import claim
-from zoo.studies.job import Ended, work
+from zoo.runs.run_lock import claim
+from zoo.studies.job import JobResult, work
 from zoo.studies.plan import Plan
 from zoo.studies.read import read
 
@@ -65,7 +65,7 @@ def test_failures_are_shown_and_tried_again(study_file, inline, zoo_here):
     def act(job):
         if broken and job.seed == 1:
             folder.note_failure(Path(job.path), "out of luck")
-            return Ended("failed", "out of luck")
+            return JobResult("failed", "out of luck")
         return work(job, "cpu", 1)
 
     file = study_file(**DEPTHS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zoo.cli.study_outcome import say_failures
 from zoo.recipe.load import load
-from zoo.studies.job import Ended, work
+from zoo.studies.job import JobResult, work
 from zoo.studies.plan import Planned
 
 DEPTHS = {"vary": {"model.depth": [2, 3]}, "seeds": [0, 1]}
@@ -50,7 +50,7 @@ def test_json_has_every_run(study_file, inline, zoo_here):
 
     def act(job):
         if job.seed == 1:
-            return Ended("failed", "a disk that takes no word of it")  # so that the run's folder does not tell
+            return JobResult("failed", "a disk that takes no word of it")  # so that the run's folder does not tell
         return work(job, "cpu", 1)
 
     file = study_file(**DEPTHS)
@@ -84,7 +84,7 @@ def test_a_run_that_diverged_is_a_result(study_file, inline, scored, zoo_here):
 def test_the_commands_that_are_advised_name_the_same_runs(study_file, inline, zoo_here, tmp_path):
     """With every option that chooses runs, quoted where needed, and none that does not."""
     file = study_file(quick={"seeds": [5]}, seeds=[0])
-    inline(lambda job: Ended("failed", "so"))
+    inline(lambda job: JobResult("failed", "so"))
     (tmp_path / "mine.py").write_text(
         "from registry import normalizers\nfrom zoo.normalizers import WeightNormalizer\n"
         "@normalizers.register('advised')\nclass Mine(WeightNormalizer):\n    pass\n"

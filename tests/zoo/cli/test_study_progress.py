@@ -9,7 +9,7 @@ from rich.console import Console
 from zoo.cli import study_progress
 from zoo.cli.study_progress import StudyProgress
 from zoo.runs import folder
-from zoo.studies.job import Ended
+from zoo.studies.job import JobResult
 from zoo.studies.plan import Plan
 from zoo.studies.schema import Study, Tuning
 
@@ -48,9 +48,9 @@ def test_each_run_that_ends_is_a_line(screen, plan, result, pretend):
             progress.started(run)
         result(third.path, third.recipe, 0, val=0.125, test=0.5, seconds=3.2)
         result(fourth.path, fourth.recipe, 1, val=None, test=None, status="non-finite")
-        progress.ended(third, Ended("done"))
-        progress.ended(fourth, Ended("done"))
-        progress.ended(second, Ended("failed", "out of luck [again]"))
+        progress.ended(third, JobResult("done"))
+        progress.ended(fourth, JobResult("done"))
+        progress.ended(second, JobResult("failed", "out of luck [again]"))
         progress.beat(plan, [])
     assert screen["text"].getvalue().splitlines() == [
         "study tiny: 4 runs, 1 of them finished before, 1 failed",
@@ -69,7 +69,7 @@ def test_quiet_is_quiet(screen, plan, result, pretend):
         progress.started(run)
         result(run.path, run.recipe)
         progress.beat(plan, [run])
-        progress.ended(run, Ended("done"))
+        progress.ended(run, JobResult("done"))
     assert screen["text"].getvalue() == ""
 
 
@@ -91,7 +91,7 @@ def test_a_terminal_shows_runs_under_way(row, said, screen, plan, result, preten
         progress.started(other)
         measured(run, epoch=2, **row)
         result(other.path, other.recipe, 1)
-        progress.ended(other, Ended("done"))
+        progress.ended(other, JobResult("done"))
         progress.beat(plan, [run])
         progress._bars.refresh()
     text = screen["text"].getvalue()
@@ -110,7 +110,7 @@ def test_time_left_is_by_work(screen, plan, result, pretend):
     with progress:
         result(first.path, first.recipe, 0, seconds_with_setup=100.0)
         progress.started(first)
-        progress.ended(first, Ended("done"))
+        progress.ended(first, JobResult("done"))
     runs = list(plan.runs())
     # a run of 2 blocks weighs 5 · (3 + 2) = 25 and took 100 s; left are 25 + 30 + 30 over two slots
     assert progress._left(runs, [], 0) == "about 0:02:50 left"

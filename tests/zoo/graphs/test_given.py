@@ -12,7 +12,6 @@ import zoo
 from zoo.dgl_backend import dgl
 from zoo.errors import BuildError
 from zoo.graphs import Graph
-from zoo.graphs.flow import Flow, sampled_block
 from zoo.layers.block import Block
 from zoo.layers.gat import GATConv, GATv2Conv
 from zoo.layers.gcn import GCNConv
@@ -20,6 +19,7 @@ from zoo.layers.gin import GINConv
 from zoo.layers.mlp import MLPConv
 from zoo.layers.residual import AddSkip
 from zoo.layers.sage import SAGEConv
+from zoo.sampling.block_graphs import BlockGraphs, sampled_block
 
 NODES = 10
 
@@ -97,7 +97,7 @@ def test_a_flow_is_checked_at_its_sources():
     """A sampled network is given rows for the sources of its first block."""
     graph = ring()
     nodes, edges = torch.arange(4), torch.tensor([0, 1, 2])
-    flow = Flow(
+    flow = BlockGraphs(
         [sampled_block(graph, nodes, 3, edges, edges), sampled_block(graph, nodes[:3], 2, edges[:2], edges[:2])]
     )
     net: Any = network().network

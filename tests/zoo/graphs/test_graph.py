@@ -267,7 +267,7 @@ def test_a_thinned_graph_is_the_graph_of_the_kept_edges(kernel: KernelName, shar
     """Every operator, both directions, heads and DGL's graph are those of a graph made anew of the kept edges."""
     whole = graph(kernel=kernel)
     keep = torch.rand(whole.edges, generator=torch.Generator().manual_seed(5)) < share
-    thin = whole.thinned(keep)
+    thin = whole.edge_subgraph(keep)
     src, dst = (end[keep].tolist() for end in (whole.structure.src, whole.structure.dst))
     fresh = graph((src, dst))
     assert (thin.nodes, thin.edges, len(thin.neighbours)) == (NODES, len(src), NODES)
@@ -283,8 +283,8 @@ def test_a_thinned_graph_is_the_graph_of_the_kept_edges(kernel: KernelName, shar
 def test_a_thinned_graph_keeps_the_whole_ones_subspaces() -> None:
     """What counts as smooth is one and the same for all graphs thinned from one, also at second hand."""
     whole = graph((AWKWARD[0] + AWKWARD[1], AWKWARD[1] + AWKWARD[0]))
-    thin = whole.thinned(torch.arange(whole.edges) % 2 == 0)
-    thinner = thin.thinned(torch.arange(thin.edges) % 2 == 0)
+    thin = whole.edge_subgraph(torch.arange(whole.edges) % 2 == 0)
+    thinner = thin.edge_subgraph(torch.arange(thin.edges) % 2 == 0)
     assert whole.whole is whole
     assert thinner.whole is thin.whole is whole
     for g in (thin, thinner):
@@ -295,7 +295,7 @@ def test_a_thinned_graph_keeps_the_whole_ones_subspaces() -> None:
 def test_a_block_is_thinned_as_well() -> None:
     """Of a sampled block the destinations stay, and the kept edges are summed over."""
     block = Graph(dgl.create_block((torch.tensor([0, 1, 2, 3]), torch.tensor([0, 0, 1, 1])), 4, 2))
-    thin = block.thinned(torch.tensor([True, False, True, True]))
+    thin = block.edge_subgraph(torch.tensor([True, False, True, True]))
     x = random(4, 3)
     same(thin.propagate(x, "sum"), torch.stack([x[0], x[2] + x[3]]), [x])
     assert (thin.nodes, thin.sources, thin.dgl.num_edges()) == (2, 4, 3)

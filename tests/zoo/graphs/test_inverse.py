@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from zoo.engine.affine import Affine, affine_block
+from zoo.engine.epilogue import Epilogue
 from zoo.errors import BuildError, TrainingError
 from zoo.graphs import Graph
-from zoo.graphs.affine import Affine, affine_block
-from zoo.graphs.epilogue import Epilogue
 from zoo.graphs.inverse import inverse, reversible_block
 
 NODES, WIDTH, DEPTH = 9, 6, 8

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from zoo.graphs.flow import Flow
 from zoo.graphs.graph import Graph
 from zoo.layers.block import Block
 from zoo.layers.chain import chained
@@ -17,6 +16,7 @@ from zoo.layers.network import Network
 from zoo.layers.residual import AddSkip, InitialSkip, NoSkip
 from zoo.layers.sage import SAGEConv
 from zoo.normalizers.standard import LayerNorm
+from zoo.sampling.block_graphs import BlockGraphs
 
 WIDTH = 6
 
@@ -156,7 +156,7 @@ def test_a_listener_to_all_modules_is_heard(graph, x):
 
 def test_sampled_blocks_are_not_chained(graph, x):
     """Each of them has a graph of its own."""
-    assert chained([block(), block()], Flow([graph, graph]), x) == (x, 0)
+    assert chained([block(), block()], BlockGraphs([graph, graph]), x) == (x, 0)
 
 
 def test_shared_blocks_are_not_chained(graph, x):

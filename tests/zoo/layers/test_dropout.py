@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from zoo.graphs.sparse_input import remember_zeros, skips_zeros
+from zoo.engine.sparse_input import mark_sparse, skips_zeros
 from zoo.layers.dropout import Dropout
 
 
@@ -22,7 +22,7 @@ def test_of_sparse_features_it_draws_for_the_entries():
     """The result is known as sparse, and the random numbers are as many as the entries."""
     x = torch.zeros(600, 500)
     x.view(-1)[::100] = 1
-    remember_zeros(x)
+    mark_sparse(x)
     torch.manual_seed(0)
     y = Dropout(0.5)(x)
     torch.manual_seed(0)

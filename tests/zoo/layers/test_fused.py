@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zoo.graphs.epilogue import Epilogue
+from zoo.engine.epilogue import Epilogue
 from zoo.graphs.graph import Graph
 from zoo.layers.gat import GATConv, GATv2Conv
 from zoo.layers.gcn import GCNConv

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zoo.graphs.sparse_input import remember_zeros
+from zoo.engine.sparse_input import mark_sparse
 from zoo.layers.linear import Linear, glorot
 
 
@@ -28,7 +28,7 @@ def test_linear_of_sparse_features_is_the_product(bias):
     x = torch.zeros(600, 500)
     x.view(-1)[::97] = torch.randn(3093)
     linear, dense = Linear(500, 4, bias=bias), x.clone()
-    assert remember_zeros(x)
+    assert mark_sparse(x)
     for found, wanted in zip(*(_and_gradients(linear, rows) for rows in (x, dense)), strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 

@@ -50,7 +50,7 @@ def build(recipe: str, overrides: dict[str, Any]) -> Built:
 
 def step(built: Built, memory: Any) -> tuple[list[Tensor | None], list[Tensor], Tensor]:
     """Gradients, buffers after the step, and the random state that is left."""
-    built.network.remember(memory)
+    built.network.set_activation_memory(memory)
     built.network.zero_grad()
     torch.manual_seed(5)
     training_loss(built.network, built.task).backward()
@@ -80,7 +80,7 @@ def test_a_switch_to_eval_before_the_backward_pass_changes_nothing():
     """Modes are those of the forward pass, and are back after the backward pass."""
     built = build("smoke/skip-node", {**DEEP, "model.dropout": 0.4})
     expected = step(built, "full")[0]
-    built.network.remember("checkpoint")
+    built.network.set_activation_memory("checkpoint")
     built.network.zero_grad()
     torch.manual_seed(5)
     loss = training_loss(built.network, built.task)
@@ -97,7 +97,7 @@ def test_probes_read_every_block_once(memory: Any):
     readings = []
     for kept in ("full", memory):
         built = build("smoke/res-gcn", DEEP)
-        built.network.remember(kept)
+        built.network.set_activation_memory(kept)
         with Tap(built.network, quick()) as tap:
             training_loss(built.network, built.task).backward()
         readings.append(tap.read())
@@ -141,7 +141,7 @@ def test_only_the_ends_of_segments_are_kept(kernel: Any):
     network, graph, x = blocks_of(kernel)
     cases: list[tuple[Any, list[bool]]] = [("full", [True] * 9), ("checkpoint", [False, False, True] * 3)]
     for memory, expected in cases:
-        network.remember(memory)
+        network.set_activation_memory(memory)
         seen: list[StorageWeakRef] = []
 
         def note(block: nn.Module, inputs: Any, y: Tensor, seen: list[StorageWeakRef] = seen) -> None:
@@ -168,7 +168,7 @@ def test_only_the_ends_of_segments_are_kept(kernel: Any):
 def test_a_pass_without_gradients_is_run_once():
     """And a second-order gradient can be taken through segments."""
     network, graph, x = blocks_of("torch")
-    network.remember("checkpoint")
+    network.set_activation_memory("checkpoint")
     calls: list[int] = []
     network.blocks[4].register_forward_hook(lambda *_: calls.append(1))
     with torch.no_grad():
@@ -176,7 +176,7 @@ def test_a_pass_without_gradients_is_run_once():
     assert len(calls) == 1
     found = []
     for memory in ("full", "checkpoint"):
-        network.remember(memory)
+        network.set_activation_memory(memory)
         x = x.detach().requires_grad_()
         (first,) = torch.autograd.grad(network(graph, x).square().sum(), x, create_graph=True)
         found += torch.autograd.grad(first.square().sum(), [x, network.blocks[0].conv.weight])  # pyright: ignore
@@ -191,7 +191,7 @@ def test_reversible_gradients_are_those_of_full(conv: str, depth: int):
     one, other = (torch.cat([g.flatten() for g in each if g is not None]) for each in (full, found))
     assert (one - other).norm() <= 1e-4 * one.norm()
     assert all(block.reversible for block in built.network.blocks)
-    built.network.remember("full")
+    built.network.set_activation_memory("full")
     assert not any(block.reversible for block in built.network.blocks)
 
 

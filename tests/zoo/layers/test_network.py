@@ -277,10 +277,10 @@ class Recorder(Regularizer):
         self.per_block = per_block
         self.calls: list[str] = []
 
-    def thin(self, graph: Any) -> Any:
+    def drop_edges(self, graph: Any) -> Any:
         """The graph without its first edge."""
         self.calls.append("thin")
-        return graph.thinned(torch.arange(graph.edges) > 0)
+        return graph.edge_subgraph(torch.arange(graph.edges) > 0)
 
     def features(self, graph: Any, x: Tensor) -> Tensor:
         """One more."""

@@ -16,7 +16,7 @@ def edges(graph) -> set[tuple[int, int]]:
 def test_exactly_the_share_p_goes_and_no_loop(graph, p):
     """(1−p)·E of the other edges stay, a subset of those that were, beside every self-loop."""
     others = graph.edges - graph.nodes
-    thin = DropEdge(p=p).thin(graph)
+    thin = DropEdge(p=p).drop_edges(graph)
     assert thin.edges == graph.nodes + others - round(p * others)
     assert edges(thin) <= edges(graph)
     assert {(node, node) for node in range(graph.nodes)} <= edges(thin)
@@ -31,7 +31,7 @@ def test_each_edge_goes_equally_often(graph):
     pairs = zip(graph.structure.src.tolist(), graph.structure.dst.tolist(), strict=True)
     known = {pair: place for place, pair in enumerate(pairs)}
     for _ in range(draws):
-        for pair in edges(DropEdge(p=p).thin(graph)):
+        for pair in edges(DropEdge(p=p).drop_edges(graph)):
             count[known[pair]] += 1
     share = 1 - count / draws
     assert (share[apart] - p).abs().max() < 5 * (p * (1 - p) / draws) ** 0.5
@@ -40,7 +40,7 @@ def test_each_edge_goes_equally_often(graph):
 
 def test_propagation_is_renormalised(graph, x, dense):
     """Â x on the thinned graph is the dense product with the degrees that are left, in float64."""
-    thin = DropEdge(p=0.6).thin(graph)
+    thin = DropEdge(p=0.6).drop_edges(graph)
     torch.testing.assert_close(thin.propagate(x), dense(thin) @ x, rtol=0, atol=1e-12)
     assert not torch.allclose(thin.propagate(x), graph.propagate(x))
 
@@ -49,10 +49,10 @@ def test_two_draws_differ_and_a_seed_repeats_them(graph):
     """Each pass has a graph of its own; the generator's state decides which."""
     drop = DropEdge(p=0.5)
     torch.manual_seed(3)
-    first, second = edges(drop.thin(graph)), edges(drop.thin(graph))
+    first, second = edges(drop.drop_edges(graph)), edges(drop.drop_edges(graph))
     torch.manual_seed(3)
     assert first != second
-    assert edges(drop.thin(graph)) == first
+    assert edges(drop.drop_edges(graph)) == first
 
 
 @pytest.mark.parametrize("per_block", [False, True])
@@ -73,4 +73,4 @@ def test_blocks_share_one_graph_or_have_their_own(per_block):
 def test_a_graph_without_edges_stays_as_it_is():
     """Where there is nothing to drop, nothing is."""
     graph = Graph.from_edges(torch.arange(3), torch.arange(3), 3)
-    assert DropEdge(p=0.9).thin(graph).edges == 3
+    assert DropEdge(p=0.9).drop_edges(graph).edges == 3

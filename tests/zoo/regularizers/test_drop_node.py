@@ -28,7 +28,7 @@ def test_edges_of_dropped_nodes_go_but_their_loops_stay(graph, x, dense):
     torch.manual_seed(2)
     drop = DropNode(p=0.4, kind="edges")
     assert drop.features(graph, x) is x
-    thin = drop.thin(graph)
+    thin = drop.drop_edges(graph)
     torch.manual_seed(2)
     kept = torch.rand(graph.nodes) >= 0.4
     expected = {
@@ -42,4 +42,4 @@ def test_edges_of_dropped_nodes_go_but_their_loops_stay(graph, x, dense):
 
 def test_features_kind_leaves_the_graph_alone(graph):
     """The propagation is that of the whole graph."""
-    assert DropNode().thin(graph) is graph
+    assert DropNode().drop_edges(graph) is graph

@@ -57,7 +57,7 @@ def test_probes_measure_by_the_whole_graph(subspace):
     """What counts as smooth is a subspace of the graph that was given, not of the one that was drawn."""
     built = zoo.build("smoke/res-gcn", {"regularizer": {"name": "drop-edge", "p": 0.8}})
     (drop,) = [module for module in built.network.regularizers if isinstance(module, Regularizer)]
-    thin = drop.thin(built.graph)
+    thin = drop.drop_edges(built.graph)
     assert thin.subspace(subspace, "both") is built.graph.subspace(subspace, "both")
 
 

@@ -14,8 +14,8 @@ from registry import schedules
 from zoo.errors import RunError
 from zoo.recipe.load import load
 from zoo.runs import folder
+from zoo.runs.checkpoints import Unreadable
 from zoo.runs.folder import RunFolder, failure_of, finite, is_finished, note_failure, place, write_json
-from zoo.runs.states import Unreadable
 
 FILES = {"recipe.yaml", "environment.json", "metrics.jsonl", "model.safetensors", "result.json"}
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from zoo.runs.report import normalizer_of, row_of, spread, table_of
-from zoo.untrusted.text import inert
+from zoo.untrusted.text import escape_controls
 
 
 def cells(table: Any) -> list[dict[str, str]]:
@@ -152,5 +152,5 @@ def test_a_metric_of_which_less_is_better_is_named_as_such(finished):
 def test_no_text_of_a_run_acts_on_a_terminal(finished, name):
     """A recipe, a metric and a status from a file are text, and nothing that a terminal obeys."""
     shown = printed(table_of([finished(recipe=name, metric=name, status=name)]))
-    assert shown.count(inert(name)) == 3
+    assert shown.count(escape_controls(name)) == 3
     assert "\x1b[31m" not in shown

@@ -11,7 +11,7 @@ import pytest
 
 import zoo
 from zoo.errors import RunError
-from zoo.runs import states
+from zoo.runs import checkpoints as states
 from zoo.runs.run import Run
 from zoo.runs.writing import writing
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from zoo.studies.cells import Cell, Ground, Score
+from zoo.studies.cells import Cell, EvaluationSetting, Score
 
-CORA = Ground("cora", "random, train 0.6", "accuracy", True, "test at best validation")
+CORA = EvaluationSetting("cora", "random, train 0.6", "accuracy", True, "test at best validation")
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def cell() -> Callable[..., Cell]:
         splits: Sequence[int] | None = None,
         **named: str,
     ) -> Cell:
-        ground = Ground(**{**CORA.__dict__, **(on or {})})
+        ground = EvaluationSetting(**{**CORA.__dict__, **(on or {})})
         keys = [(split, seed) for split in splits for seed in range(len(tests) // len(splits))] if splits else []
         scores = tuple(
             Score(

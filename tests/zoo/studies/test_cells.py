@@ -2,7 +2,7 @@
 
 import math
 
-from zoo.studies.cells import Cell, Ground, Score, is_figure
+from zoo.studies.cells import Cell, EvaluationSetting, Score, is_figure
 
 
 def run(seed: int, test: float | None, split: int | None = None) -> Score:
@@ -28,4 +28,6 @@ def test_names_of_cells_runs_and_grounds():
     assert str(Cell({}, None, ())) == "the only cell"
     assert (run(3, 0.5).run, run(3, 0.5, split=1).run) == ("3", "1/3")
     assert run(3, 0.5).key < run(0, 0.5, split=0).key < run(1, 0.5, split=0).key < run(0, 0.5, split=1).key
-    assert str(Ground("cora", "public", "accuracy", True, "s")) == "accuracy of nodes on cora, split public, s"
+    assert (
+        str(EvaluationSetting("cora", "public", "accuracy", True, "s")) == "accuracy of nodes on cora, split public, s"
+    )

@@ -13,7 +13,7 @@ from zoo.errors import RunError
 from zoo.recipe.load import load
 from zoo.runs.folder import RunFolder, place
 from zoo.runs.run import Run
-from zoo.studies.cells import Cell, Ground
+from zoo.studies.cells import Cell, EvaluationSetting
 from zoo.studies.compare import SELECTION, cells_of_runs, ground_of
 
 RANDOM = {"name": "random", "rule": "random, train 0.6, val 0.2, the rest test"}
@@ -21,7 +21,7 @@ DRAWN = {"name": "geom-gcn", "rule": "geom-gcn, number 3 of 10, from the run's s
 FIXED = {"name": "geom-gcn", "rule": "geom-gcn, number 3 of 10", "index": 3}
 
 
-def ground(cell: Cell) -> Ground:
+def ground(cell: Cell) -> EvaluationSetting:
     assert cell.ground is not None
     return cell.ground
 
@@ -287,7 +287,7 @@ def test_runs_without_a_figure_are_scores_without_one(finished):
     """They are counted, with how they ended."""
     (cell,) = cells_of_runs([finished(), finished(seed=1, test=None, val=None, status="non-finite")])
     assert (cell.tests, [score.status for score in cell.scores]) == ((0.5,), ["finished", "non-finite"])
-    assert isinstance(cell.ground, Ground)
+    assert isinstance(cell.ground, EvaluationSetting)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import torch
 import zoo
 from zoo.errors import RecipeError
 from zoo.recipe.load import load
-from zoo.studies.grid import label, outermost_first, placed, variants
+from zoo.studies.grid import label, outermost_first, variants, with_split_number
 from zoo.studies.schema import Range, Study, Tuning
 
 
@@ -122,16 +122,16 @@ def test_the_outermost_path_comes_first():
 def test_the_number_of_a_split_goes_where_it_belongs(split, option):
     """Whatever the option is called, the recipe is on that split; without a number it stays as it is."""
     recipe = load("smoke/res-gcn", {"split": split})
-    assert placed(recipe, 3).split.options[option] == 3
-    assert placed(recipe, 3).name == recipe.name
-    assert placed(recipe, None) is recipe
+    assert with_split_number(recipe, 3).split.options[option] == 3
+    assert with_split_number(recipe, 3).name == recipe.name
+    assert with_split_number(recipe, None) is recipe
 
 
 def test_the_deal_of_folds_is_left_alone():
     """A number chooses one of the folds, so that their test parts share nothing; another deal would overlap."""
     recipe = load("smoke/graphs", {"split": {"name": "folds", "seed": 5}})
-    parts = [zoo.build(placed(recipe, number)).split.test for number in range(10)]
-    assert placed(recipe, 4).split.options["seed"] == 5
+    parts = [zoo.build(with_split_number(recipe, number)).split.test for number in range(10)]
+    assert with_split_number(recipe, 4).split.options["seed"] == 5
     together = torch.cat(parts)
     assert len(together.unique()) == len(together) == zoo.build(recipe).data.labels.shape[0]
 
@@ -139,7 +139,7 @@ def test_the_deal_of_folds_is_left_alone():
 def test_a_split_without_a_number_is_refused():
     """Which is said with those that have one, from their own declarations."""
     with pytest.raises(RecipeError) as caught:
-        placed(load("smoke/res-gcn", {"split": "default"}), 0)
+        with_split_number(load("smoke/res-gcn", {"split": "default"}), 0)
     assert "'default' has no number — expected one of: balanced, folds, geom-gcn, links, public, random" in str(
         caught.value
     )

@@ -11,9 +11,9 @@ from zoo import api
 from zoo.errors import TrainingError
 from zoo.recipe.load import load
 from zoo.runs import folder
-from zoo.runs.claim import claim
 from zoo.runs.run import Run
-from zoo.studies.job import Ended, Job, work
+from zoo.runs.run_lock import claim
+from zoo.studies.job import Job, JobResult, work
 
 BROKEN = """
 from registry import normalizers
@@ -59,7 +59,7 @@ def test_work_trains_as_train_does(tmp_path):
     """The run lies where the job says, is that of `train`, and was computed where it was told to."""
     recipe = load("smoke/res-gcn")
     job = Job.of(recipe, 1, tmp_path / "there")
-    assert work(job, "cpu", 1) == Ended("done")
+    assert work(job, "cpu", 1) == JobResult("done")
     there, here = Run(job.path), api.train(recipe, seed=1, runs=tmp_path / "here", device="cpu")
     assert (there.val, there.test) == (here.val, here.test)
     assert there.environment["threads"] == 1
@@ -94,7 +94,7 @@ def test_another_process_in_the_folder_is_no_failure(tmp_path):
     with claim(Path(job.path)):
         assert work(job, "cpu", 1).how == "busy"
         assert not Path(job.path).exists()
-    assert work(job, "cpu", 1) == Ended("done")
+    assert work(job, "cpu", 1) == JobResult("done")
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["goes on", "again"])
@@ -106,7 +106,7 @@ def test_a_broken_off_run_goes_on_or_is_begun_anew(again, fragile, tmp_path):
     job = Job.of(fragile, 0, tmp_path / "runs", again=again)
     path = Path(job.path)
     rows = (path / folder.METRICS).read_text()
-    assert work(job, "cpu", 1) == Ended("done")
+    assert work(job, "cpu", 1) == JobResult("done")
     assert Run(path).test == undisturbed.test
     assert again or (path / folder.METRICS).read_text().startswith(rows)
     aside = path.with_name("seed-0.failed-1")
@@ -121,7 +121,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path, monkeypatch):
     job = Job.of(load("smoke/res-gcn"), 0, tmp_path)
     work(job, "cpu", 1)
     monkeypatch.setattr(api, "_build", lambda *_: pytest.fail("trained again"))
-    assert work(job, "cpu", 1) == Ended("done")
+    assert work(job, "cpu", 1) == JobResult("done")
 
 
 def test_a_failure_that_cannot_be_noted_is_told(tmp_path, monkeypatch):

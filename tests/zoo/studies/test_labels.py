@@ -32,7 +32,11 @@ def test_components_within_components():
         {"m": "stack", "m.conv": "gat", "m.conv.heads": "4"},
     )
     assert placed(gat, deep, {"m": "stack", "m.conv": "gcn"})[1] == {"m.conv": "gat heads=4"}
-    assert placed(gat, deep, {"m": "mlp"}) == [{"m": "stack conv.heads=2"}, {"m": "stack conv.heads=4"}, {"m": "mlp"}]
+    assert placed(gat, deep, {"m": "mlp"}) == [
+        {"m": "stack conv.heads=2"},
+        {"m": "stack conv.heads=4"},
+        {"m": "mlp"},
+    ]
     assert placed({"t.x": "1"}, {"t.x": "2"}, {"y": "3"}) == [{"t.x": "1"}, {"t.x": "2"}, {"t.x": "–"}]
 
 

@@ -18,10 +18,10 @@ import torch
 from zoo import api, dgl_backend
 from zoo.errors import TrainingError, ZooError
 from zoo.recipe.load import load
-from zoo.runs.claim import claim, is_claimed
 from zoo.runs.run import Run
+from zoo.runs.run_lock import claim, is_claimed
 from zoo.studies import on_ray
-from zoo.studies.job import Ended, Job
+from zoo.studies.job import Job, JobResult
 from zoo.studies.on_ray import OnRay, Order, Place, place, train_there
 from zoo.studies.parcel import unpack
 from zoo.studies.plan import Plan, Planned
@@ -84,7 +84,7 @@ class Starts:
     def started(self, run: Planned) -> None:
         self.handed.append(run.path)
 
-    def ended(self, run: Planned, ended: Ended) -> None:
+    def ended(self, run: Planned, ended: JobResult) -> None:
         self.ends.append(ended.how)
         self.reasons += [ended.reason] if ended.reason else []
 
@@ -92,7 +92,7 @@ class Starts:
         pass
 
 
-def end_of(pool: OnRay, job: Job) -> Ended:
+def end_of(pool: OnRay, job: Job) -> JobResult:
     pool.start(job)
     while not (ended := pool.wait(1.0)):
         pass
@@ -181,7 +181,7 @@ def test_a_worker_that_is_told_to_end_saves_first(pool, tmp_path):
     job = Job.of(recipe, 0, tmp_path / "runs")
     assert end_of(pool, job).how == "died"
     assert (Path(job.path) / "state.pt").exists()
-    assert end_of(pool, job) == Ended("done")
+    assert end_of(pool, job) == JobResult("done")
     here = api.train(recipe, seed=0, runs=tmp_path / "here", device="cpu")
     assert without_times(Path(job.path)) == without_times(here.path)
 
@@ -236,14 +236,14 @@ def test_a_program_that_uses_ray_keeps_it(pool, tmp_path):
     assert not is_claimed(Path(job.path))
     assert (Path(job.path) / "state.pt").exists()
     assert not list((tmp_path / "runs").glob(".seen-*"))
-    assert end_of(pool, smoke(runs=tmp_path / "runs")) == Ended("done")
+    assert end_of(pool, smoke(runs=tmp_path / "runs")) == JobResult("done")
 
 
 def test_an_unseen_run_is_trained_elsewhere_and_sent(tmp_path):
     """Without the token nothing is written to the path of the runs, which may belong to something else there."""
     job = smoke(runs=tmp_path / "runs")
     ended, parcel = train_there(Order(job, "cpu", 1, "not-there"))
-    assert ended == Ended("done")
+    assert ended == JobResult("done")
     assert not (tmp_path / "runs").exists()
     assert parcel is not None
     unpack(parcel, Path(job.path))
@@ -257,7 +257,7 @@ def test_a_seen_run_is_trained_in_its_place(tmp_path):
     job = smoke(runs=tmp_path / "runs")
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "token").touch()
-    assert train_there(Order(job, "cpu", 1, "token")) == (Ended("done"), None)
+    assert train_there(Order(job, "cpu", 1, "token")) == (JobResult("done"), None)
     assert Run(Path(job.path)).result["status"] == "finished"
 
 
@@ -272,7 +272,7 @@ def test_plugins_go_along(there, tmp_path):
     if there == "another":
         Path(files[0]).write_text("raise RuntimeError('of another version')")
     ended, parcel = train_there(Order(job, "cpu", 1, "not-there", sent))
-    assert ended == Ended("done")
+    assert ended == JobResult("done")
     assert parcel is not None
     unpack(parcel, Path(job.path))
     assert Run(Path(job.path)).result["identity"] == Path(job.path).parent.name
@@ -291,10 +291,10 @@ def test_a_failure_without_a_folder_is_noted_by_the_driver(pool, tmp_path, monke
     """Else the study would never know that the run has failed, and try it for ever."""
     job = smoke(runs=tmp_path / "runs")
     monkeypatch.setattr(
-        pool, "_ray", SimpleNamespace(get=lambda task: (Ended("failed", "so"), None), exceptions=ray.exceptions)
+        pool, "_ray", SimpleNamespace(get=lambda task: (JobResult("failed", "so"), None), exceptions=ray.exceptions)
     )
     pool._running["task"] = job
-    assert pool._ended("task") == (job, Ended("failed", "so"))
+    assert pool._ended("task") == (job, JobResult("failed", "so"))
     assert json.loads((Path(job.path) / "failure.json").read_text())["error"] == "so"
 
 

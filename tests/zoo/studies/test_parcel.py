@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import RunBusy, RunError
-from zoo.runs.claim import claim
+from zoo.runs.run_lock import claim
 from zoo.studies.parcel import pack, unpack
 
 

@@ -9,7 +9,7 @@ from zoo import api
 from zoo.identity import OtherData
 from zoo.recipe.load import load
 from zoo.runs import folder
-from zoo.runs.claim import claim
+from zoo.runs.run_lock import claim
 from zoo.studies.plan import Plan, Planned
 from zoo.studies.schema import Range, Space, Study, Tuning
 

@@ -6,11 +6,11 @@ import pytest
 
 from zoo.errors import RunError
 from zoo.recipe.load import load
-from zoo.studies.cells import Cell, Ground, Score
+from zoo.studies.cells import Cell, EvaluationSetting, Score
 from zoo.studies.predictors import Predictor, predictor_table, predictors
 from zoo.studies.statistics import Correlation
 
-GROUND = Ground("block-model nodes=200", "random", "accuracy", True, "test at best validation")
+GROUND = EvaluationSetting("block-model nodes=200", "random", "accuracy", True, "test at best validation")
 TESTS = (0.5, 0.9, 0.6, 0.8, 0.7, 0.4)
 
 
@@ -19,7 +19,7 @@ def cells(tmp_path, result):
     """Two cells with half of the runs each; `rows` gives a run's probes.jsonl by its test figure."""
     recipe = load("smoke/res-gcn")
 
-    def make(rows, ground: Ground = GROUND, tests=TESTS, best_epoch: int | None = 10) -> list[Cell]:
+    def make(rows, ground: EvaluationSetting = GROUND, tests=TESTS, best_epoch: int | None = 10) -> list[Cell]:
         found = []
         for half in (0, 1):
             scores = []
@@ -212,12 +212,12 @@ def test_an_unknown_quantity_is_named_with_the_known_ones(cells):
     with pytest.raises(RunError, match=said):
         predictors(made, ["gradient.norm"])
     with pytest.raises(RunError, match="expected one of: none, the runs have no probes"):
-        predictors(cells(lambda test: [], Ground("other", "s", "m", True, "v")), ["q"])
+        predictors(cells(lambda test: [], EvaluationSetting("other", "s", "m", True, "v")), ["q"])
 
 
 def test_grounds_are_held_apart(cells):
     """Test figures of two data sets are not ranked together."""
-    other = Ground("cora", "public", "accuracy", True, "test at best validation")
+    other = EvaluationSetting("cora", "public", "accuracy", True, "test at best validation")
     made = [*cells(lambda test: at_start(q=test)), *cells(lambda test: at_start(q=-test), other)]
     found = predictors(made, ["q"])
     assert [(item.ground, round(item.correlation.rho or 0, 9)) for item in found] == [(GROUND, 1), (other, -1)]

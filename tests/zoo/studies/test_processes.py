@@ -17,7 +17,7 @@ from zoo.errors import TrainingError
 from zoo.recipe.load import load
 from zoo.runs.run import Run
 from zoo.studies import processes
-from zoo.studies.job import Ended, Job
+from zoo.studies.job import Job, JobResult
 from zoo.studies.plan import Plan
 from zoo.studies.processes import Processes
 from zoo.studies.run import run_study
@@ -80,11 +80,11 @@ def pool() -> Iterator[Processes]:
     made.close()
 
 
-def end_of(pool: Processes, jobs: Sequence[Job]) -> dict[str, Ended]:
+def end_of(pool: Processes, jobs: Sequence[Job]) -> dict[str, JobResult]:
     """Start the jobs, and wait for all of them."""
     for job in jobs:
         pool.start(job)
-    ended: dict[str, Ended] = {}
+    ended: dict[str, JobResult] = {}
     while len(ended) < len(jobs):
         ended |= {job.path: how for job, how in pool.wait(1.0)}
     return ended
@@ -105,7 +105,7 @@ def test_figures_are_those_of_a_run_here(pool, tmp_path):
     """Two runs at once, each in a process of its own, measure to the last digit what `train` measures."""
     recipe = load("smoke/res-gcn")
     jobs = [Job.of(recipe, seed, tmp_path / "there") for seed in (0, 1)]
-    assert end_of(pool, jobs) == {job.path: Ended("done") for job in jobs}
+    assert end_of(pool, jobs) == {job.path: JobResult("done") for job in jobs}
     for job in jobs:
         here = api.train(recipe, seed=job.seed, runs=tmp_path / "here", device="cpu")
         assert without_times(Run(Path(job.path))) == without_times(here)
@@ -119,11 +119,11 @@ def test_a_worker_that_is_killed_ends_its_run_only(by, pool, tmp_path):
     deadly = Job.of(load("smoke/res-gcn", {"normalizer": f"by-{by}"}, files), 0, tmp_path / "runs")
     other = Job.of(load("smoke/res-gcn"), 0, tmp_path / "runs")
     ended = end_of(pool, [deadly, other])
-    assert ended[other.path] == Ended("done")
+    assert ended[other.path] == JobResult("done")
     assert ended[deadly.path].how == "died"
     assert by in ended[deadly.path].reason
     assert ("memory" in ended[deadly.path].reason) == (by == "SIGKILL")
-    assert end_of(pool, [deadly]) == {deadly.path: Ended("done")}
+    assert end_of(pool, [deadly]) == {deadly.path: JobResult("done")}
 
 
 def test_an_error_is_noted_in_the_run_folder(pool, tmp_path):

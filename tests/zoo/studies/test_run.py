@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from zoo.runs import folder
-from zoo.runs.claim import claim
 from zoo.runs.run import Run
+from zoo.runs.run_lock import claim
 from zoo.studies import run as module
-from zoo.studies.job import Ended, Job, work
+from zoo.studies.job import Job, JobResult, work
 from zoo.studies.plan import Plan, Planned
 from zoo.studies.report import cells
 from zoo.studies.run import DEATHS, run_study
@@ -23,7 +23,7 @@ def study(**keys) -> Study:
     )
 
 
-def inline(job: Job) -> Ended:
+def inline(job: Job) -> JobResult:
     return work(job, "cpu", 1)
 
 
@@ -36,13 +36,13 @@ class Log:
 
     def __init__(self) -> None:
         self.begun: list[str] = []
-        self.over: list[tuple[str, Ended]] = []
+        self.over: list[tuple[str, JobResult]] = []
         self.most = 0
 
     def started(self, run: Planned) -> None:
         self.begun.append(run.title)
 
-    def ended(self, run: Planned, ended: Ended) -> None:
+    def ended(self, run: Planned, ended: JobResult) -> None:
         self.over.append((run.title, ended))
 
     def beat(self, plan: Plan, under_way: Collection[Planned]) -> None:
@@ -52,11 +52,11 @@ class Log:
 def test_what_failed_is_returned_with_its_reason(tmp_path, pretend, scored):
     """Now or before, noted in its folder or not; a run that diverged has a result, and is not among them."""
 
-    def act(job: Job) -> Ended:
+    def act(job: Job) -> JobResult:
         if job.tree["model"]["depth"] == 2:
             if job.seed:
                 folder.note_failure(Path(job.path), "noted")
-            return Ended("failed", "noted" if job.seed else "told alone")
+            return JobResult("failed", "noted" if job.seed else "told alone")
         return scored(lambda recipe, seed: (None, None))(job)
 
     plan = Plan(study(), tmp_path)
@@ -77,7 +77,7 @@ def test_every_run_is_trained_once(tmp_path, pretend):
     assert [run.state for run in plan.runs()] == ["finished"] * 4
     assert [job.path for job in executor.started] == [str(run.path) for run in plan.runs()]
     assert log.begun == [title for title, _ in log.over] == [run.title for run in plan.runs()]
-    assert {ended for _, ended in log.over} == {Ended("done")}
+    assert {ended for _, ended in log.over} == {JobResult("done")}
     assert log.most == 2
     for again in (plan, Plan(study(), tmp_path)):
         run_study(again, executor)
@@ -116,17 +116,17 @@ def test_failed_runs_are_kept_and_tried_again_when_asked(tmp_path, pretend, scor
     broken = {"now": True}
     good = scored(right)
 
-    def act(job: Job) -> Ended:
+    def act(job: Job) -> JobResult:
         if broken["now"] and job.seed == 1:
             folder.note_failure(job_path(job), "out of luck")
-            return Ended("failed", "out of luck")
+            return JobResult("failed", "out of luck")
         return good(job)
 
     plan, executor, log = Plan(study(), tmp_path), pretend(act), Log()
     run_study(plan, executor, watcher=log)
     assert [run.state for run in plan.runs()] == ["finished", "failed"] * 2
     assert [run.failure for run in plan.runs()] == [None, "out of luck"] * 2
-    assert Counter(ended for _, ended in log.over) == {Ended("done"): 2, Ended("failed", "out of luck"): 2}
+    assert Counter(ended for _, ended in log.over) == {JobResult("done"): 2, JobResult("failed", "out of luck"): 2}
     assert [(len(cell.scores), cell.failed, cell.missing) for cell in cells(plan)] == [(1, 1, 0)] * 2
 
     run_study(Plan(study(), tmp_path), executor)
@@ -151,7 +151,7 @@ def job_path(job: Job):
 def test_a_run_whose_process_dies_is_begun_again_twice(tmp_path, pretend):
     """From its saved state; after the third death it is given up, with the reason in its folder."""
     plan, log = Plan(study(vary={}), tmp_path), Log()
-    executor = pretend(lambda job: Ended("died", "killed by SIGKILL") if job.seed == 1 else inline(job))
+    executor = pretend(lambda job: JobResult("died", "killed by SIGKILL") if job.seed == 1 else inline(job))
     run_study(plan, executor, watcher=log)
     assert Counter(job.seed for job in executor.started) == {0: 1, 1: DEATHS}
     assert not any(job.again for job in executor.started)
@@ -164,10 +164,10 @@ def test_a_run_that_dies_once_is_finished(tmp_path, pretend, scored):
     """One death is no failure."""
     good, died = scored(right), set()
 
-    def act(job: Job) -> Ended:
+    def act(job: Job) -> JobResult:
         if job.path not in died:
             died.add(job.path)
-            return Ended("died", "killed")
+            return JobResult("died", "killed")
         return good(job)
 
     plan = Plan(study(), tmp_path)
@@ -177,7 +177,7 @@ def test_a_run_that_dies_once_is_finished(tmp_path, pretend, scored):
 
 def test_a_death_before_a_retry_begins_spends_nothing(tmp_path, pretend, scored):
     """A failed run whose process dies before the old folder is moved aside has still its turn."""
-    good, deaths = scored(right), [Ended("died", "killed")]
+    good, deaths = scored(right), [JobResult("died", "killed")]
     plan = Plan(study(vary={}, seeds=(0,)), tmp_path)
     (run,) = plan.runs()
     folder.note_failure(run.path, "out of luck")
@@ -196,7 +196,7 @@ def test_a_run_of_another_process_is_left_to_it(tmp_path, pretend, scored, monke
     held, looks = claim(theirs.path), []
     held.__enter__()
 
-    def act(job: Job) -> Ended:
+    def act(job: Job) -> JobResult:
         if job.path != str(theirs.path):
             return good(job)
         looks.append(job)
@@ -220,9 +220,9 @@ def test_a_failure_of_another_process_is_a_failure(tmp_path, pretend, monkeypatc
     plan = Plan(study(vary={}, seeds=(0,)), tmp_path)
     (run,) = plan.runs()
 
-    def act(job: Job) -> Ended:
+    def act(job: Job) -> JobResult:
         folder.note_failure(run.path, "out of luck")
-        return Ended("busy", "held")
+        return JobResult("busy", "held")
 
     executor = pretend(act)
     run_study(plan, executor)
@@ -234,7 +234,7 @@ def test_a_failure_of_another_process_is_a_failure(tmp_path, pretend, monkeypatc
 def test_what_leaves_no_word_is_not_begun_for_ever(how, tmp_path, pretend):
     """Where neither result nor failure can be written, a run has its turn once and counts as missing."""
     plan = Plan(study(), tmp_path)
-    executor = pretend(lambda _: Ended(how, "the disk is full"))
+    executor = pretend(lambda _: JobResult(how, "the disk is full"))
     run_study(plan, executor)
     assert len(executor.started) == 4
     assert [cell.missing for cell in cells(plan)] == [2, 2]
@@ -259,7 +259,7 @@ def test_a_search_is_the_same_after_an_interruption(tmp_path, pretend, scored):
     tuned = study(tune=Tuning(trials=6, round=2, space=space))
     good = scored(lambda recipe, seed: (1 - recipe.optimizer.options["lr"], 0.5))
 
-    def broken(job: Job) -> Ended:
+    def broken(job: Job) -> JobResult:
         if not left:
             raise KeyboardInterrupt
         left.pop()
@@ -285,10 +285,10 @@ def test_failed_trials_tried_again_count_in_the_search(tmp_path, pretend, scored
     """After `retry` the table is that of a search in which nothing had failed."""
     good, broken = scored(lambda recipe, seed: (recipe.optimizer.options["lr"], 0.5)), [True]
 
-    def act(job: Job) -> Ended:
+    def act(job: Job) -> JobResult:
         if broken and job.tree["optimizer"]["lr"] == 0.3:
             folder.note_failure(job_path(job), "out of luck")
-            return Ended("failed", "out of luck")
+            return JobResult("failed", "out of luck")
         return good(job)
 
     tuned = study(tune=Tuning(method="grid", space={"optimizer.lr": (0.1, 0.2, 0.3)}), vary={})
@@ -306,7 +306,7 @@ def test_failed_trials_tried_again_count_in_the_search(tmp_path, pretend, scored
 def test_an_interruption_leaves_everything_to_go_on_with(tmp_path, pretend):
     """Ctrl-C while runs are waited for comes out at once; the same study then trains what is left, to equal figures."""
 
-    def interrupted(job: Job) -> Ended:
+    def interrupted(job: Job) -> JobResult:
         if job.seed == 1:
             raise KeyboardInterrupt
         return inline(job)

@@ -13,7 +13,7 @@ from zoo.builder import Built
 from zoo.errors import TrainingError
 from zoo.layers.gat import AttentionConv
 from zoo.training.loss import training_loss
-from zoo.training.members import Bests, Members, Said
+from zoo.training.members import Bests, ConstantOutput, Members
 
 RECIPES = {
     **{name: (f"smoke/{name}", ()) for name in ("gcn", "gat", "gatv2", "sage", "gin", "mlp", "appnp", "dagnn", "sgc")},
@@ -69,7 +69,9 @@ def test_a_pass_is_that_of_each(name):
     together = Members([each.network for each in members])
     together.network.train()
     outputs, penalties = together(*whole(members[0])), together.penalties
-    losses = [each.task.loss(Said(output), first_batch(each)) for each, output in zip(members, outputs, strict=True)]
+    losses = [
+        each.task.loss(ConstantOutput(output), first_batch(each)) for each, output in zip(members, outputs, strict=True)
+    ]
     total = torch.stack(losses).sum() if penalties is None else (torch.stack(losses) + penalties).sum()
     total.backward()
     norms = together.gradient_norms()

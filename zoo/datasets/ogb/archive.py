@@ -13,12 +13,12 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
-from zoo.atomic import replacing
 from zoo.datasets.digest import sha256_of
+from zoo.datasets.download_lock import in_turn
 from zoo.datasets.network import DownloadError
 from zoo.datasets.ogb.fetch import fetch
-from zoo.datasets.turn import in_turn
-from zoo.disk import said_of
+from zoo.system.atomic import replacing
+from zoo.system.disk import said_of
 from zoo.untrusted.zips import check_members, check_size
 
 _CHUNK = 1 << 20

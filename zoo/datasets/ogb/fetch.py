@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.datasets.network import DownloadError, answer_to, check_address
-from zoo.disk import said_of
+from zoo.system.disk import said_of
 
 _CHUNK = 1 << 18
 _MB = 1e6

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.atomic import replacing
+from zoo.datasets.download_lock import in_turn
 from zoo.datasets.ogb.folder import Folder, cache_key
 from zoo.datasets.store import Store
-from zoo.datasets.turn import in_turn
+from zoo.system.atomic import replacing
 
 Arrays = Mapping[str, NDArray]
 

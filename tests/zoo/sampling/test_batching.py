@@ -1,0 +1,66 @@
+"""Which examples are in which batch, of which process."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.sampling.batching import Batching, permutation, stream
+
+
+@given(
+    st.integers(1, 60),
+    st.one_of(st.none(), st.integers(1, 70)),
+    st.integers(0, 9),
+    st.integers(1, 4),
+    st.integers(0, 3),
+)
+def test_every_example_is_in_one_share_of_an_epoch(count, size, seed, processes, epoch):
+    """Over all processes and batches each example comes once, and batches have the size asked for but the last."""
+    teams = [list(Batching(count, size, seed, rank, processes).epoch(epoch)) for rank in range(processes)]
+    assert {len(shares) for shares in teams} == {Batching(count, size, seed).steps}
+    batches = [torch.cat([shares[number].examples for shares in teams]) for number in range(len(teams[0]))]
+    assert sorted(torch.cat(batches).tolist()) == list(range(count))
+    assert all(len(batch) == (size or count) for batch in batches[:-1])
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 5))
+def test_weighted_means_of_processes_average_to_the_mean(count, size, processes):
+    """For any loss: the mean over processes of weight · mean of the share is the mean of the batch."""
+    loss = torch.from_numpy(np.random.default_rng(count).standard_normal(count))
+    teams = [list(Batching(count, size, 3, rank, processes).epoch(0)) for rank in range(processes)]
+    for shares in zip(*teams, strict=True):
+        batch = torch.cat([share.examples for share in shares])
+        parts = [share.weight * loss[share.examples].mean() if len(share.examples) else 0.0 for share in shares]
+        assert float(sum(parts)) / processes == pytest.approx(float(loss[batch].mean()), rel=1e-12)
+
+
+def test_an_epoch_goes_on_in_its_middle():
+    """From batch 2 on it is what the whole epoch has from there, with the numbers of the batches."""
+    batching = Batching(10, 3, 7)
+    whole, rest = list(batching.epoch(4)), list(batching.epoch(4, start=2))
+    assert [share.number for share in whole] == [0, 1, 2, 3] and [share.number for share in rest] == [2, 3]
+    for one, other in zip(whole[2:], rest, strict=True):
+        assert torch.equal(one.examples, other.examples)
+
+
+def test_orders_differ_between_epochs_and_seeds():
+    """And are the same again for the same; a whole batch keeps its order."""
+    orders = {(seed, epoch): tuple(permutation(50, seed, epoch).tolist()) for seed in (0, 1) for epoch in (0, 1)}
+    assert len(set(orders.values())) == 4
+    assert orders[0, 1] == tuple(permutation(50, 0, 1).tolist())
+    (share,) = Batching(5, None, 1).epoch(3)
+    assert (share.examples.tolist(), share.weight) == ([0, 1, 2, 3, 4], 1.0)
+
+
+def test_the_streams_stay_what_they_are():
+    """Runs made with another version of NumPy see the same batches: PCG64 and SeedSequence do not change."""
+    keys = np.random.PCG64([5, 2]).random_raw(1000)
+    assert permutation(1000, 5, 2).tolist() == sorted(range(1000), key=lambda place: keys[place])
+    assert hashlib.sha256(permutation(1000, 5, 2).numpy().tobytes()).hexdigest()[:12] == "2e52f0343ed5"
+    seeds = {stream(seed, epoch, number) for seed in range(5) for epoch in range(5) for number in range(5)}
+    assert len(seeds) == 125 and all(0 <= seed < 2**31 for seed in seeds)
+    assert stream(3, 1, 4) == int(np.random.SeedSequence([3, 1, 4]).generate_state(1)[0]) // 2

@@ -1,0 +1,75 @@
+"""ShaDow: the subgraph of each training node, against breadth-first search and DGL's induced subgraphs."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.dgl_backend import dgl
+from zoo.graphs import Graph
+from zoo.sampling.sampler import Sample
+from zoo.sampling.shadow import ShadowSampler
+from zoo.tasks.base import Setting
+
+
+def nodes_of(sample: Sample) -> Tensor:
+    """Which nodes of the whole graph a sample's are."""
+    assert sample.nodes is not None
+    return sample.nodes
+
+
+def graph(nodes: int = 40, edges: int = 120) -> Graph:
+    """A random directed graph with a loop at every node."""
+    src, dst = torch.randint(nodes, (2, edges), generator=torch.Generator().manual_seed(0))
+    every = torch.arange(nodes)
+    return Graph.from_edges(torch.cat([src, every]), torch.cat([dst, every]), nodes)
+
+
+def sampler(whole: Graph, targets: Any, **options: Any) -> ShadowSampler:
+    return ShadowSampler(whole, torch.tensor(targets), Setting(), **options)
+
+
+def test_with_every_neighbour_the_scope_is_the_k_hop_neighbourhood():
+    """Two hops of all in-neighbours: DGL's in-subgraph of depth 2 of each target by itself, with all edges among it."""
+    whole, targets = graph(), [3, 11, 29]
+    (sample,) = sampler(whole, targets, hops=2, fanout=99).epoch(0)
+    starts = [0, *sample.graph.sizes.cumsum(0).tolist()]
+    src, dst = sample.graph.structure.src.long(), sample.graph.structure.dst.long()
+    for place, target in enumerate(sample.targets.tolist()):
+        wanted, _ = dgl.khop_in_subgraph(whole.dgl, target, k=2)
+        nodes = nodes_of(sample)[starts[place] : starts[place + 1]]
+        assert nodes.tolist() == sorted(wanted.ndata[dgl.NID].tolist())
+        mine = (dst >= starts[place]) & (dst < starts[place + 1])
+        ours = sorted(zip(nodes_of(sample)[src[mine]].tolist(), nodes_of(sample)[dst[mine]].tolist(), strict=True))
+        inner = dgl.node_subgraph(whole.dgl, nodes)
+        assert ours == sorted(zip(*(inner.ndata[dgl.NID][end].tolist() for end in inner.edges()), strict=True))
+        assert starts[place] <= int(sample.rows[place]) < starts[place + 1]
+
+
+def test_no_edge_joins_two_subgraphs():
+    """The batch is a disjoint union, whatever nodes the scopes have in common."""
+    (sample,) = sampler(graph(), [1, 2, 3, 4], hops=3, fanout=9).epoch(0)
+    owner = sample.graph.graph_ids
+    assert torch.equal(owner[sample.graph.structure.src.long()], owner[sample.graph.structure.dst.long()])
+
+
+def test_scopes_are_bounded_by_fan_out_and_hops():
+    """At most 1 + f + f² nodes; and a node's in-neighbours are equally likely, within four standard errors."""
+    others = torch.arange(1, 7)
+    star = Graph.from_edges(others, torch.zeros_like(others), 7)
+    made = sampler(star, [0], hops=1, fanout=2)
+    counts, epochs = torch.zeros(7), 400
+    for epoch in range(epochs):
+        (sample,) = made.epoch(epoch)
+        assert len(nodes_of(sample)) == 3
+        counts[nodes_of(sample)] += 1
+    assert ((counts[1:] - epochs / 3).abs() < 4 * (epochs * 2 / 9) ** 0.5).all()
+    for sample in sampler(graph(40, 900), [5, 6], hops=2, fanout=3).epoch(0):
+        assert int(sample.graph.sizes.max()) <= 1 + 3 + 9
+
+
+def test_a_target_without_in_edges_is_alone():
+    """Its subgraph is the node."""
+    lonely = Graph.from_edges(torch.tensor([0]), torch.tensor([1]), 2)
+    (sample,) = sampler(lonely, [0], hops=2, fanout=5).epoch(0)
+    assert (nodes_of(sample).tolist(), sample.graph.edges, sample.rows.tolist()) == ([0], 0, [0])

@@ -1,0 +1,1 @@
+"""Mini-batches of a large graph: samplers, and the blocks that they sample."""

@@ -1,0 +1,57 @@
+"""What a training step on one large graph computes on: one interface for full-batch and sampled training."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A part of a graph to compute on, and the nodes that are learned from.
+
+    graph: a Graph, or BlockGraphs. nodes: int64 [sources], which nodes of the whole graph its inputs
+    are; None, all of them in their order. rows: int64, rows of the network's output that count. targets: int64, which
+    nodes of the whole graph these are. weight: factor of the mean loss, see `batching.Share`.
+    """
+
+    graph: Any
+    nodes: Tensor | None
+    rows: Tensor
+    targets: Tensor
+    weight: float = 1.0
+
+    def to(self, device: torch.device) -> "Sample":
+        """The sample on a device."""
+        nodes = None if self.nodes is None else self.nodes.to(device)
+        return Sample(self.graph.to(device), nodes, self.rows.to(device), self.targets.to(device), self.weight)
+
+
+class Sampler(ABC):
+    """Makes the samples of an epoch. Built as `Sampler(graph, targets, setting, *, options)`.
+
+    graph: the whole graph, on the CPU. targets: int64, the nodes to learn from.
+    """
+
+    @property
+    @abstractmethod
+    def steps(self) -> int:
+        """Samples of an epoch."""
+
+    @property
+    def nodes_per_step(self) -> int | None:
+        """About how many nodes a sample has; None where it cannot be told before."""
+        return None
+
+    def for_blocks(self, blocks: int) -> None:  # noqa: B027 - most serve any number
+        """Told how many blocks the network has, before the first sample. Raises: BuildError if it cannot serve them."""
+
+    def to(self, device: torch.device) -> None:  # noqa: B027 - most have nothing
+        """Move what all samples have in common."""
+
+    @abstractmethod
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Sample]:
+        """The samples of an epoch, from `start` on; each depends on the seed, the epoch and its number alone."""
