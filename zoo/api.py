@@ -28,7 +28,7 @@ from zoo.recipe.load import Overrides
 from zoo.recipe.load import load as _load_recipe
 from zoo.recipe.schema import Component, Recipe
 from zoo.recipe.several import several
-from zoo.runs import folder, states
+from zoo.runs import checkpoints, folder
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
 from zoo.runs.run_lock import claim, refuse_if_claimed
@@ -86,7 +86,7 @@ def train(
         path = folder.place(Path(runs), resolved, identity_of(resolved), seed)
         if team.broadcast(team.leads and not again and is_current(path, resolved, seed)):
             if team.leads:
-                states.forget(path)  # left there if the process was killed at its very end
+                checkpoints.forget(path)  # left there if the process was killed at its very end
             return Run(path)
         try:
             if team.leads:

@@ -16,11 +16,11 @@ from zoo.recipe.check import check
 from zoo.recipe.schema import Recipe
 from zoo.runs.folder import RunFolder
 from zoo.studies.executor import Executor
-from zoo.studies.job import Ended, Job
+from zoo.studies.job import Job, JobResult
 
 StudyFile = Callable[..., Path]
 Result = Callable[..., None]
-Act = Callable[[Job], Ended]
+Act = Callable[[Job], JobResult]
 
 Torchrun = Callable[..., subprocess.Popen[str]]
 
@@ -69,7 +69,7 @@ class Pretend(Executor):
         self.started.append(job)
         self.open.append(job)
 
-    def wait(self, seconds: float) -> Sequence[tuple[Job, Ended]]:
+    def wait(self, seconds: float) -> Sequence[tuple[Job, JobResult]]:
         if not self.open:
             time.sleep(min(seconds, 0.01))
             return ()
@@ -129,11 +129,11 @@ def scored(result: Result) -> Callable[[Callable[[Recipe, int], tuple[float | No
     """What an executor does to finish runs with the (val, test) that a function of recipe and seed gives."""
 
     def of(figures: Callable[[Recipe, int], tuple[float | None, float | None]]) -> Act:
-        def act(job: Job) -> Ended:
+        def act(job: Job) -> JobResult:
             recipe = check(job.name, dict(job.tree))
             val, test = figures(recipe, job.seed)
             result(job.path, recipe, job.seed, val=val, test=test)
-            return Ended("done")
+            return JobResult("done")
 
         return act
 

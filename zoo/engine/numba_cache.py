@@ -11,7 +11,7 @@ from numba.core.sigutils import normalize_signature
 from zoo.system.lock import Held, locked
 
 # How loops are compiled, and what they prefetch with: numba itself looks at a loop's own file alone.
-_ENGINE = hashlib.sha256(Path(__file__).with_name("engine.py").read_bytes()).hexdigest()
+_ENGINE = hashlib.sha256(Path(__file__).with_name("numba_compile.py").read_bytes()).hexdigest()
 _PATIENCE = 10.0  # seconds; what another process does with the lock takes milliseconds
 
 

@@ -30,7 +30,7 @@ from zoo.datasets.digest import sha256_of
 from zoo.errors import RunError
 from zoo.recipe import text
 from zoo.recipe.schema import Recipe
-from zoo.runs import checkpoints as states
+from zoo.runs import checkpoints
 from zoo.runs.jsonl import Lines
 from zoo.runs.record import parse_json
 from zoo.runs.writing import writing
@@ -80,7 +80,7 @@ def failure_of(path: Path) -> str | None:
 def refuse_interrupted(path: Path) -> None:
     """Raise RunError where a run was broken off that could be resumed; whether to leave it is its user's to say."""
     try:
-        found = states.read(path)
+        found = checkpoints.read(path)
     except RunError:
         return  # nothing of it can be resumed
     if found is None or is_finished(path):
@@ -120,7 +120,7 @@ class RunFolder:
 
     def __init__(self, path: Path, *, resume: bool = False) -> None:
         self.path = path
-        found = states.read(path) if resume and not is_finished(path) else None
+        found = checkpoints.read(path) if resume and not is_finished(path) else None
         self.state: dict[str, Any] | None = None
         self.resumed = ""
         marks: dict[str, Any] = {}
@@ -150,10 +150,10 @@ class RunFolder:
                 f"{PROBES} that the run wrote — train without --resume"
             ) from error
         if found and found[2]:
-            states.set_aside_broken(path)
+            checkpoints.set_aside_broken(path)
             warnings.warn(
-                f"run folder {path} — {found[2]} — it is kept as {states.BROKEN}, and the run goes on from {found[1]}",
-                states.Unreadable,
+                f"run folder {path} — {found[2]} — it is kept as {checkpoints.BROKEN}, and the run goes on from {found[1]}",
+                checkpoints.Unreadable,
                 stacklevel=2,
             )
 
@@ -188,7 +188,7 @@ class RunFolder:
             lines = {METRICS: self._metrics, PROBES: self._probes}
             for each in lines.values():
                 each.sync()
-            states.save(self.path, {**state, "lines": {name: each.mark() for name, each in lines.items()}})
+            checkpoints.save(self.path, {**state, "lines": {name: each.mark() for name, each in lines.items()}})
 
     def finish(self, weights: Mapping[str, Tensor], result: Mapping[str, Any]) -> None:
         """Write the weights, then the result, with their digest: its presence means that all is there, on the disk."""
@@ -199,7 +199,7 @@ class RunFolder:
             with drafted(self.path / WEIGHTS) as draft:
                 save_file(_distinct(weights), draft)
             write_json(self.path / RESULT, {**result, "weights": sha256_of(self.path / WEIGHTS)})
-            states.forget(self.path)  # there is nothing left to resume
+            checkpoints.forget(self.path)  # there is nothing left to resume
 
     def close(self) -> None:
         """Close what is open; for a run that is broken off."""
