@@ -152,7 +152,7 @@ class RunFolder:
         if found and found[2]:
             checkpoints.set_aside_broken(path)
             warnings.warn(
-                f"run folder {path} — {found[2]} — it is kept as {checkpoints.BROKEN}, and the run goes on from {found[1]}",
+                f"run folder {path} — {found[2]} — kept as {checkpoints.BROKEN}; the run resumes from {found[1]}",
                 checkpoints.Unreadable,
                 stacklevel=2,
             )
