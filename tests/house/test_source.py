@@ -1,0 +1,56 @@
+"""What stands in one place stays there, and is read once: rules read off the source."""
+
+import ast
+
+import pytest
+from source import ROOT, SOURCES, TESTS
+
+# Where alone each of these packages is imported: a module, or a whole package of ours.
+HOMES = {
+    "dgl": ("zoo.dgl_backend",),
+    "ogb": ("zoo.ogb_backend",),  # a plain import starts a thread that asks the network
+    "numba": ("zoo.engine",),
+    "triton": ("zoo.engine",),
+    "matplotlib": ("zoo.plots",),
+}
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_libraries_stay_at_home(library):
+    """Training and listings do not wait for a library that they can do without, or need one that works."""
+    offenders = [
+        f"{source.place}:{line} imports {module}"
+        for source in SOURCES
+        for module, line in source.imports
+        if module.split(".")[0] == library and not source.module.startswith(HOMES[library])
+    ]
+    assert offenders == []
+
+
+def test_files_stay_small():
+    """One idea a file: none has more than 400 lines."""
+    assert [source.place for source in SOURCES if len(source.text.splitlines()) > 400] == []
+
+
+def test_tests_mirror_the_code():
+    """A test module stands where the module or package that it tests stands."""
+    offenders = []
+    for test in TESTS:
+        path = test.file.relative_to(ROOT / "tests")
+        if path.parts[0] in ("registry", "zoo"):
+            name = path.name.removeprefix("test_")
+            tested = ROOT / path.parent / ("__init__.py" if name == "init.py" else name)
+            if not (tested.is_file() or tested.with_suffix("").is_dir()):
+                offenders.append(f"{test.place} tests nothing of that name")
+    assert offenders == []
+
+
+def test_every_test_says_what_it_holds():
+    """Each test function has a docstring: what behaviour would be lost if it failed."""
+    offenders = [
+        f"{test.place}:{node.lineno} {node.name}"
+        for test in TESTS
+        for node in ast.walk(test.tree)
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not ast.get_docstring(node)
+    ]
+    assert offenders == []
