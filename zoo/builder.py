@@ -34,9 +34,10 @@ from zoo.probes.steering import Controller
 from zoo.recipe.schema import Component, Probing, Recipe
 from zoo.regularizers.base import Regularizer
 from zoo.regularizers.none import NoRegularizer
+from zoo.sampling.batching import TaskSetting
 from zoo.system.allocator import give_back
 from zoo.system.team import Team
-from zoo.tasks.base import Setting, Task
+from zoo.tasks.base import Task
 from zoo.training import loss
 from zoo.training.device import Choice, choose_device, choose_threads
 from zoo.training.memory_errors import enough_memory
@@ -120,7 +121,7 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
     check_any_split(data, split)  # which may be a plug-in's
     split = replace(split, facts={**split.facts, "digest": digest_of(split)})
     _check_same(team, {f"data set {data.name}": data.facts["digest"], f"split {split.name}": split.facts["digest"]})
-    setting = Setting(seed=seed, kernel=recipe.execution.kernel, rank=team.rank, processes=team.size)
+    setting = TaskSetting(seed=seed, kernel=recipe.execution.kernel, rank=team.rank, processes=team.size)
     task: Task = factory(recipe.task, "tasks")(data, split, setting).to(device)
     threads, threads_choice = choose_threads(
         recipe.execution.threads, team.broadcast(task.nodes_per_step), team.local_size

@@ -5,9 +5,9 @@ from typing import Any
 from torch import Tensor
 
 from zoo.errors import BuildError
+from zoo.graphs.block_graphs import BlockGraphs
 from zoo.graphs.graph import Graph
 from zoo.graphs.shapes import is_on
-from zoo.sampling.block_graphs import BlockGraphs
 
 
 def check_given(where: str, graph: Any, x: Any) -> None:

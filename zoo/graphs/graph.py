@@ -14,11 +14,11 @@ from zoo.engine.kernel_choice import choose_kernel, make_kernel
 from zoo.engine.operators import EdgeAdd, EdgeGather, EdgeSoftmax, EdgeSum, NeighbourSum, SoftmaxSum, WeightedSum
 from zoo.errors import BuildError
 from zoo.graphs.eigenvalue import second_eigenvalue
+from zoo.graphs.sampling_weights import SamplingWeights
 from zoo.graphs.scaling import Scaling, by_degrees, of_sample
 from zoo.graphs.segments import graph_ids, segment_max, segment_mean, segment_softmax, segment_sum
 from zoo.graphs.shapes import check_carried, check_float, check_heads, check_mask
 from zoo.graphs.subspace import Constant, Subspace, degree_subspace, limit_subspace
-from zoo.sampling.weights import SamplingWeights
 
 
 class Graph:

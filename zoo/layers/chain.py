@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn.modules import module as of_torch
 
 from zoo.engine.chain import Link, affine_chain
+from zoo.graphs.block_graphs import BlockGraphs
 from zoo.graphs.graph import Graph
 from zoo.layers.block import Block
-from zoo.sampling.block_graphs import BlockGraphs
 
 # Blocks in an operator. What PyTorch does for each operator is then spread thin, and gradients still come by and by,
 # which lets memory go and processes exchange them.

@@ -4,9 +4,24 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from zoo.engine.kernel import KernelName
+from zoo.system.seeds import permutation
+
+
+@dataclass(frozen=True)
+class TaskSetting:
+    """What a task is built in: the run's seed, the kernel of its graphs, and this process among those that train.
+
+    rank, processes: each of several processes computes its share of every batch.
+    """
+
+    seed: int = 0
+    kernel: KernelName = "auto"
+    rank: int = 0
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -49,14 +64,3 @@ class Batching:
             batch = order[number * size : (number + 1) * size]
             mine = batch[self.rank :: self.processes]
             yield Share(mine, len(mine) * self.processes / len(batch), number)
-
-
-def permutation(count: int, *seeds: int) -> Tensor:
-    """0 … count−1 in an order that the seeds decide, by PCG64, a stream that NumPy promises not to change."""
-    keys = np.random.PCG64(list(seeds)).random_raw(count)
-    return torch.from_numpy(np.argsort(keys, kind="stable"))
-
-
-def stream(*seeds: int) -> int:
-    """A seed in 0 … 2³¹−1 for a generator that is to be its own for each of these seeds."""
-    return int(np.random.SeedSequence(list(seeds)).generate_state(1)[0] >> 1)

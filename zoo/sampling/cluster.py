@@ -12,11 +12,11 @@ from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
 from zoo.graphs.parts import metis_parts
 from zoo.recipe.fields import Count, Index
-from zoo.sampling.batching import permutation
+from zoo.sampling.batching import TaskSetting
 from zoo.sampling.in_edges import InEdges
 from zoo.sampling.prefetch import made
 from zoo.sampling.sampler import Sample, Sampler
-from zoo.tasks.base import Setting
+from zoo.system.seeds import permutation
 
 Ids = NDArray[np.int64]
 
@@ -42,7 +42,7 @@ class ClusterSampler(Sampler):
         self,
         graph: Graph,
         targets: Tensor,
-        setting: Setting,
+        setting: TaskSetting,
         *,
         parts: Count = 50,
         batch_parts: Count = 5,

@@ -6,15 +6,14 @@ import torch
 from torch import Tensor
 
 from zoo.graphs.graph import Graph
-from zoo.sampling.batching import Batching
+from zoo.sampling.batching import Batching, TaskSetting
 from zoo.sampling.sampler import Sample, Sampler
-from zoo.tasks.base import Setting
 
 
 class FullGraph(Sampler):
     """The whole graph and all its training nodes, once an epoch."""
 
-    def __init__(self, graph: Graph, targets: Tensor, setting: Setting) -> None:
+    def __init__(self, graph: Graph, targets: Tensor, setting: TaskSetting) -> None:
         self.graph = graph
         self.targets = targets
         self.batching = Batching(len(targets), None, setting.seed, setting.rank, setting.processes)

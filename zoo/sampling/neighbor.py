@@ -13,14 +13,14 @@ from torch import Tensor
 
 from zoo.dgl_backend import dgl
 from zoo.errors import BuildError
+from zoo.graphs.block_graphs import BlockGraphs, sampled_block
 from zoo.graphs.graph import Graph
 from zoo.recipe.fields import Count, Index
-from zoo.sampling.batching import Batching, Share, stream
-from zoo.sampling.block_graphs import BlockGraphs, sampled_block
+from zoo.sampling.batching import Batching, Share, TaskSetting
 from zoo.sampling.in_edges import InEdges
 from zoo.sampling.prefetch import made
 from zoo.sampling.sampler import Sample, Sampler
-from zoo.tasks.base import Setting
+from zoo.system.seeds import stream
 
 Ids = NDArray[np.int64]
 
@@ -53,7 +53,7 @@ class NeighborSampler(Sampler):
         self,
         graph: Graph,
         targets: Tensor,
-        setting: Setting,
+        setting: TaskSetting,
         *,
         fanouts: Fanout | Sequence[Fanout] = 10,
         batch_size: Count = 1024,

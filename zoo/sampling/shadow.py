@@ -12,11 +12,10 @@ from torch import Tensor
 from zoo.datasets.pairs import among
 from zoo.graphs.graph import Graph
 from zoo.recipe.fields import Count, Few, Index
-from zoo.sampling.batching import Batching, Share
+from zoo.sampling.batching import Batching, Share, TaskSetting
 from zoo.sampling.in_edges import InEdges
 from zoo.sampling.prefetch import made
 from zoo.sampling.sampler import Sample, Sampler
-from zoo.tasks.base import Setting
 
 Ids = NDArray[np.int64]
 
@@ -41,7 +40,7 @@ class ShadowSampler(Sampler):
         self,
         graph: Graph,
         targets: Tensor,
-        setting: Setting,
+        setting: TaskSetting,
         *,
         hops: Few = 2,
         fanout: Count = 10,

@@ -16,7 +16,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from zoo.errors import TrainingError
-from zoo.sampling.batching import stream
+from zoo.system.seeds import stream
 from zoo.training.stop import Interrupted, Terminated
 
 T = TypeVar("T")

@@ -10,26 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from zoo.contracts import returned
-from zoo.engine.kernel import KernelName
 from zoo.graphs.graph import Graph
 from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
 
 Part = Literal["train", "val", "test"]
 Batch = Any
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a task is built in: the run's seed, the kernel of its graphs, and this process among those that train.
-
-    rank, processes: each of several processes computes its share of every batch.
-    """
-
-    seed: int = 0
-    kernel: KernelName = "auto"
-    rank: int = 0
-    processes: int = 1
 
 
 @dataclass(frozen=True)

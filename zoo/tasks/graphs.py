@@ -18,8 +18,8 @@ from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
 from zoo.metrics.base import label_score
 from zoo.recipe.fields import Count, Metric, Pooling
-from zoo.sampling.batching import Batching
-from zoo.tasks.base import Batch, Part, Prediction, Setting, Task, outputs_of
+from zoo.sampling.batching import Batching, TaskSetting
+from zoo.tasks.base import Batch, Part, Prediction, Task, outputs_of
 from zoo.tasks.fit import check_fit
 from zoo.tasks.known import check_scores, note_labels
 from zoo.tasks.labels import label_loss
@@ -61,7 +61,7 @@ class GraphPrediction(Task):
         self,
         data: GraphData,
         split: Split,
-        setting: Setting,
+        setting: TaskSetting,
         *,
         metric: Literal["auto"] | Metric = "auto",
         pool: Pooling = "mean",  # pyright: ignore[reportArgumentType]

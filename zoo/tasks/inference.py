@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zoo.graphs.block_graphs import sampled_block
 from zoo.graphs.graph import Graph
 from zoo.layers.network import Blocks, Network
-from zoo.sampling.block_graphs import sampled_block
 from zoo.sampling.in_edges import InEdges
 
 

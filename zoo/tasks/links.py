@@ -19,8 +19,9 @@ from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
 from zoo.metrics.base import link_score
 from zoo.recipe.fields import Count, Decoder, Metric
-from zoo.sampling.batching import Batching, permutation, stream
-from zoo.tasks.base import Batch, Part, Prediction, Setting, Task, outputs_of
+from zoo.sampling.batching import Batching, TaskSetting
+from zoo.system.seeds import permutation, stream
+from zoo.tasks.base import Batch, Part, Prediction, Task, outputs_of
 from zoo.tasks.measure import link_metric
 
 # Pairs that are decoded at a time where nothing is learned from them: 64 MB for each 64 floats of a row, both ends.
@@ -68,7 +69,7 @@ class LinkPrediction(Task):
         self,
         data: NodeData | LinkData,
         split: LinkSplit,
-        setting: Setting,
+        setting: TaskSetting,
         *,
         decoder: Decoder = "hadamard-mlp",  # pyright: ignore[reportArgumentType]
         width: Count = 64,

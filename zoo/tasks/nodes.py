@@ -16,9 +16,10 @@ from zoo.layers.network import Network
 from zoo.metrics.base import label_score
 from zoo.recipe.fields import Count, Metric
 from zoo.recipe.fields import Sampler as SamplerOption
+from zoo.sampling.batching import TaskSetting
 from zoo.sampling.full_graph import FullGraph
 from zoo.sampling.sampler import Sample, Sampler
-from zoo.tasks.base import Batch, Part, Prediction, Setting, Task, outputs_of
+from zoo.tasks.base import Batch, Part, Prediction, Task, outputs_of
 from zoo.tasks.fit import check_fit
 from zoo.tasks.inference import Layerwise, whole_reason
 from zoo.tasks.known import check_scores, note_labels
@@ -40,7 +41,7 @@ class NodeClassification(Task):
         self,
         data: NodeData,
         split: Split,
-        setting: Setting,
+        setting: TaskSetting,
         *,
         metric: Literal["auto"] | Metric = "auto",
         sampler: SamplerOption = "full",  # pyright: ignore[reportArgumentType]

@@ -12,6 +12,7 @@ import zoo
 from zoo.dgl_backend import dgl
 from zoo.errors import BuildError
 from zoo.graphs import Graph
+from zoo.graphs.block_graphs import BlockGraphs, sampled_block
 from zoo.layers.block import Block
 from zoo.layers.gat import GATConv, GATv2Conv
 from zoo.layers.gcn import GCNConv
@@ -19,7 +20,6 @@ from zoo.layers.gin import GINConv
 from zoo.layers.mlp import MLPConv
 from zoo.layers.residual import AddSkip
 from zoo.layers.sage import SAGEConv
-from zoo.sampling.block_graphs import BlockGraphs, sampled_block
 
 NODES = 10
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
+from zoo.graphs.block_graphs import BlockGraphs
 from zoo.graphs.graph import Graph
 from zoo.layers.block import Block
 from zoo.layers.chain import chained
@@ -16,7 +17,6 @@ from zoo.layers.network import Network
 from zoo.layers.residual import AddSkip, InitialSkip, NoSkip
 from zoo.layers.sage import SAGEConv
 from zoo.normalizers.standard import LayerNorm
-from zoo.sampling.block_graphs import BlockGraphs
 
 WIDTH = 6
 

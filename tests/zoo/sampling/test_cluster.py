@@ -9,9 +9,9 @@ from torch import Tensor
 from zoo.dgl_backend import dgl
 from zoo.errors import BuildError
 from zoo.graphs import Graph
+from zoo.sampling.batching import TaskSetting
 from zoo.sampling.cluster import ClusterSampler
 from zoo.sampling.sampler import Sample
-from zoo.tasks.base import Setting
 
 
 def nodes_of(sample: Sample) -> Tensor:
@@ -28,9 +28,9 @@ def cliques(count: int = 6, size: int = 5) -> Graph:
     return Graph.from_edges(src, dst, count * size)
 
 
-def sampler(graph: Graph, targets: Any = None, setting: Setting | None = None, **options: Any) -> ClusterSampler:
+def sampler(graph: Graph, targets: Any = None, setting: TaskSetting | None = None, **options: Any) -> ClusterSampler:
     nodes = torch.arange(graph.nodes) if targets is None else torch.tensor(targets)
-    return ClusterSampler(graph, nodes, setting or Setting(), **options)
+    return ClusterSampler(graph, nodes, setting or TaskSetting(), **options)
 
 
 @pytest.mark.parametrize("by", ["metis", "random"])
@@ -77,4 +77,4 @@ def test_parts_without_training_nodes_are_left_out():
 def test_too_many_or_too_few_parts_are_refused(options: Any, targets: Any, processes: int, message: str):
     """More parts than nodes, or a process that would have none."""
     with pytest.raises(BuildError, match=message):
-        sampler(cliques(), targets, Setting(processes=processes), **options)
+        sampler(cliques(), targets, TaskSetting(processes=processes), **options)

@@ -8,8 +8,8 @@ import torch
 from zoo.errors import BuildError, RecipeError
 from zoo.graphs import Graph
 from zoo.recipe.load import load
+from zoo.sampling.batching import TaskSetting
 from zoo.sampling.neighbor import NeighborSampler
-from zoo.tasks.base import Setting
 
 
 def star(sources: int = 6) -> Graph:
@@ -21,7 +21,7 @@ def star(sources: int = 6) -> Graph:
 
 def sampler(graph: Graph, blocks: int, targets: Any = (0,), **options: Any) -> NeighborSampler:
     """A sampler that was told the depth."""
-    made = NeighborSampler(graph, torch.tensor(targets), Setting(), **options)
+    made = NeighborSampler(graph, torch.tensor(targets), TaskSetting(), **options)
     made.for_blocks(blocks)
     return made
 
@@ -68,7 +68,7 @@ def test_a_list_of_another_length_is_refused():
     with pytest.raises(BuildError, match=r"task.sampler.fanouts — 2 are given, and the network has 3 blocks"):
         sampler(star(), 3, fanouts=[5, 5])
     with pytest.raises(BuildError, match="was not told how many blocks"):
-        next(NeighborSampler(star(), torch.tensor([0]), Setting()).epoch(0))
+        next(NeighborSampler(star(), torch.tensor([0]), TaskSetting()).epoch(0))
 
 
 @pytest.mark.parametrize("fanouts", [0, [5, -2], "many"])
@@ -86,7 +86,7 @@ def test_a_recipe_may_list_fan_outs():
 
 def test_a_process_without_a_node_of_the_last_batch_gets_an_empty_flow():
     """One training node, two processes: the second one's sample has no rows and no weight."""
-    made = NeighborSampler(star(), torch.tensor([0]), Setting(rank=1, processes=2))
+    made = NeighborSampler(star(), torch.tensor([0]), TaskSetting(rank=1, processes=2))
     made.for_blocks(2)
     (sample,) = made.epoch(0)
     assert (sample.graph.nodes, len(sample.rows), sample.weight) == (0, 0, 0.0)

@@ -13,9 +13,9 @@ from torch import Tensor
 import zoo
 from registry import samplers
 from zoo.graphs import Graph
-from zoo.sampling.block_graphs import BlockGraphs
+from zoo.graphs.block_graphs import BlockGraphs
+from zoo.sampling.batching import TaskSetting
 from zoo.sampling.sampler import Sample, Sampler
-from zoo.tasks.base import Setting
 
 NODES, BLOCKS = 120, 3
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -44,7 +44,7 @@ TARGETS = torch.arange(0, NODES, 2)
 
 def make(name: str, seed: int = 0, rank: int = 0, processes: int = 1, **options: Any) -> Sampler:
     """A sampler of every second node, told of three blocks."""
-    setting = Setting(seed=seed, rank=rank, processes=processes)
+    setting = TaskSetting(seed=seed, rank=rank, processes=processes)
     made = samplers.get(name)(graph(), TARGETS, setting, **OPTIONS[name], **options)
     made.for_blocks(BLOCKS)
     return made

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from zoo.dgl_backend import dgl
 from zoo.graphs import Graph
+from zoo.sampling.batching import TaskSetting
 from zoo.sampling.sampler import Sample
 from zoo.sampling.shadow import ShadowSampler
-from zoo.tasks.base import Setting
 
 
 def nodes_of(sample: Sample) -> Tensor:
@@ -26,7 +26,7 @@ def graph(nodes: int = 40, edges: int = 120) -> Graph:
 
 
 def sampler(whole: Graph, targets: Any, **options: Any) -> ShadowSampler:
-    return ShadowSampler(whole, torch.tensor(targets), Setting(), **options)
+    return ShadowSampler(whole, torch.tensor(targets), TaskSetting(), **options)
 
 
 def test_with_every_neighbour_the_scope_is_the_k_hop_neighbourhood():

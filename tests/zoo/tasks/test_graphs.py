@@ -17,7 +17,7 @@ from zoo.datasets.base import GraphData, Problem, Split
 from zoo.graphs.graph import Graph
 from zoo.probes.presets import standard
 from zoo.probes.snapshot import snapshot
-from zoo.tasks.base import Setting
+from zoo.sampling.batching import TaskSetting
 from zoo.tasks.graphs import GraphPrediction
 
 SIZES = [3, 2, 4, 1, 5, 2, 3, 4]
@@ -80,7 +80,7 @@ SPLIT = Split("toy", torch.tensor([6, 0, 2, 5, 1]), torch.tensor([4, 3]), torch.
 
 def task(problem: Problem = "classes", **options: Any) -> GraphPrediction:
     """The task on them, in batches of two."""
-    return GraphPrediction(data(problem), SPLIT, Setting(), **{"batch_size": 2, **options})
+    return GraphPrediction(data(problem), SPLIT, TaskSetting(), **{"batch_size": 2, **options})
 
 
 def answers(problem: Problem, ids: Tensor) -> Tensor:
@@ -123,7 +123,7 @@ def test_every_training_graph_is_in_one_batch_of_an_epoch():
     assert sorted(chain(*first)) == sorted(chain(*second)) == everything
     assert first == held(graphs.batches(0)) and first != second
     assert held(graphs.batches(1, start=1)) == second[1:]
-    shared = [GraphPrediction(data(), SPLIT, Setting(rank=rank, processes=2), batch_size=2) for rank in (0, 1)]
+    shared = [GraphPrediction(data(), SPLIT, TaskSetting(rank=rank, processes=2), batch_size=2) for rank in (0, 1)]
     pairs = list(zip(*(each.batches(0) for each in shared), strict=True))
     assert [held(pair) for pair in pairs] == [[batch[0::2], batch[1::2]] for batch in first]
     losses = [[each.loss(Means(), part).item() for each, part in zip(shared, pair, strict=True)] for pair in pairs]
@@ -193,7 +193,7 @@ def test_labels_that_do_not_vary_are_centred_only():
     labels = torch.tensor([[5.0, math.nan, math.nan]] * 8)
     labels[6, 1] = 4.0
     given = replace(data("values"), features=torch.randn(24, 3), labels=labels, classes=3, metric="mae")
-    graphs = GraphPrediction(given, SPLIT, Setting())
+    graphs = GraphPrediction(given, SPLIT, TaskSetting())
     assert graphs.mean.tolist() == [5, 4, 0] and graphs.deviation.tolist() == [1, 1, 1]
     assert all(graphs.loss(Means(), batch).isfinite() for batch in graphs.batches(0))
 

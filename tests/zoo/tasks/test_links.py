@@ -21,7 +21,8 @@ from zoo.layers.gcn import GCNConv
 from zoo.layers.residual import NoSkip
 from zoo.metrics.ranking import MRR, Hits
 from zoo.models.stack import Stack
-from zoo.tasks.base import Part, Setting
+from zoo.sampling.batching import TaskSetting
+from zoo.tasks.base import Part
 from zoo.tasks.links import LinkPrediction
 
 NODES = 120
@@ -48,9 +49,9 @@ def rows(seed: int = 0) -> Tensor:
     return torch.randn(NODES, 4, generator=torch.Generator().manual_seed(seed))
 
 
-def task(split: Any = SPLIT, data: Any = DATA, setting: Setting | None = None, **options: Any) -> LinkPrediction:
+def task(split: Any = SPLIT, data: Any = DATA, setting: TaskSetting | None = None, **options: Any) -> LinkPrediction:
     """The task, by default on a block model."""
-    return LinkPrediction(data, split, setting or Setting(), **options)
+    return LinkPrediction(data, split, setting or TaskSetting(), **options)
 
 
 def tuples(pairs: Tensor) -> set[tuple[int, int]]:
@@ -129,7 +130,7 @@ def test_processes_share_each_batch(size, processes):
     network = Fixed(rows())
     alone = task(batch_size=size, negatives=2)
     shares = [
-        task(batch_size=size, negatives=2, setting=Setting(rank=r, processes=processes)) for r in range(processes)
+        task(batch_size=size, negatives=2, setting=TaskSetting(rank=r, processes=processes)) for r in range(processes)
     ]
     for batch, *parts in zip(alone.batches(0), *(share.batches(0) for share in shares), strict=True):
         losses = [share.loss(network, part) for share, part in zip(shares, parts, strict=True)]
@@ -280,7 +281,7 @@ def test_masking_needs_batches():
 
 def test_train_is_scored_on_a_fixed_sample():
     """As many training links as val has, among the others of val; the same for the same seed, others for another."""
-    one, same, other = task(), task(), task(setting=Setting(seed=1))
+    one, same, other = task(), task(), task(setting=TaskSetting(seed=1))
     scored = one.parts["train"]
     assert scored.positive.shape == SPLIT.val.shape and tuples(scored.positive) <= tuples(SPLIT.train)
     assert torch.equal(scored.negative, SPLIT.val_negative)

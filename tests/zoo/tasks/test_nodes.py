@@ -19,7 +19,7 @@ from zoo.layers.block import Block
 from zoo.layers.edge_embedding import LinearEdgeEmbedding
 from zoo.layers.network import Network
 from zoo.layers.residual import AddSkip, NoSkip
-from zoo.tasks.base import Setting
+from zoo.sampling.batching import TaskSetting
 from zoo.tasks.nodes import NodeClassification
 
 
@@ -48,7 +48,7 @@ def task(
     ends = torch.zeros(0, dtype=torch.int64)
     data = NodeData("toy", ends, ends, torch.zeros(len(labels), 5), torch.tensor(labels), classes, metric=shipped)
     split = Split("toy", torch.tensor(train), torch.tensor(val), torch.tensor(test))
-    return NodeClassification(data, split, Setting(), **options)
+    return NodeClassification(data, split, TaskSetting(), **options)
 
 
 LOGITS = torch.tensor([[2.0, 0, 0], [0, 1, 0], [0, 0, 3], [1, 0, 0], [0, 5, 0], [0, 0, 1]])
@@ -204,7 +204,7 @@ def multi(unknown: float = 0.3) -> tuple[NodeClassification, Tensor]:
     ends = torch.zeros(0, dtype=torch.int64)
     data = NodeData("toy", ends, ends, torch.zeros(90, 5), labels, 3, metric="rocauc", problem="binary")
     split = Split("toy", torch.arange(30), torch.arange(30, 60), torch.arange(60, 90))
-    return NodeClassification(data, split, Setting()), labels
+    return NodeClassification(data, split, TaskSetting()), labels
 
 
 def test_several_binary_labels_are_learned_and_scored_where_they_are_known():
@@ -252,7 +252,7 @@ def test_edge_features_reach_every_sampler_and_exact_scores(conv, sampler):
         "shadow": {"hops": 12, "fanout": 2, "batch_size": 12},
     }[sampler]
     make = partial(samplers.get(sampler), **options)
-    task = NodeClassification(data, split, Setting(), sampler=make, inference="layerwise", chunk=5)
+    task = NodeClassification(data, split, TaskSetting(), sampler=make, inference="layerwise", chunk=5)
     torch.manual_seed(0)
     more: dict[str, Any] = {"edge_embedding": partial(LinearEdgeEmbedding, columns=3)}
     more |= {"activation": nn.ReLU} if conv == "gine" else {}
@@ -277,7 +277,7 @@ def test_sparse_features_change_no_gradient(conv):
     split = Split("toy", every[:200], every[200:400], every[400:])
     losses = []
     for features in (x, x.clone()):
-        nodes = NodeClassification(NodeData("toy", ends[0], ends[1], features, labels, 3), split, Setting())
+        nodes = NodeClassification(NodeData("toy", ends[0], ends[1], features, labels, 3), split, TaskSetting())
         if features is x:  # the other stays dense
             nodes.to(torch.device("cpu"))
             assert nodes.choices[0][:2] == ("input", "sparse products") and "1.0% of 600 x 500" in nodes.choices[0][2]

@@ -9,7 +9,7 @@ from torch import Tensor
 from zoo.dgl_backend import dgl
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
-from zoo.sampling.weights import SamplingWeights
+from zoo.graphs.sampling_weights import SamplingWeights
 
 
 class BlockGraphs:

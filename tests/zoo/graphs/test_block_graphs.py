@@ -10,7 +10,7 @@ from torch import Tensor
 from zoo.dgl_backend import dgl
 from zoo.errors import BuildError
 from zoo.graphs import Graph, Norm
-from zoo.sampling.block_graphs import BlockGraphs, sampled_block
+from zoo.graphs.block_graphs import BlockGraphs, sampled_block
 
 NORMS: tuple[Norm, ...] = ("both", "right", "left", "sum")
 
