@@ -19,7 +19,7 @@ from zoo.errors import RunError, TrainingError
 from zoo.identity import OtherData, identity_of, is_current, is_of, recorded_data
 from zoo.layers.network import Network
 from zoo.plugin_errors import told_as_the_plugins
-from zoo.probes.diagnosis import LEARNED, Diagnosis, Overflow, diagnose, outlook
+from zoo.probes.diagnosis import LEARNED, Diagnosis, diagnose, outlook
 from zoo.probes.reading import Reading
 from zoo.probes.situation import Situation
 from zoo.probes.snapshot import snapshot
@@ -32,8 +32,8 @@ from zoo.runs import checkpoints, folder
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
 from zoo.runs.run_lock import claim, refuse_if_claimed
+from zoo.system.choice import Choice
 from zoo.system.team import Team
-from zoo.training.device import Choice
 from zoo.training.memory_errors import enough_memory
 from zoo.training.outcome import Outcome
 from zoo.training.seed import checked_seed
@@ -366,5 +366,5 @@ def diagnosis_of(built: Built, outcome: Outcome) -> Diagnosis | None:
         skill=skill(outcome.train, "train"),
         course=outcome.course,
         kept=last / best if best is not None and last is not None and best >= LEARNED else None,
-        non_finite=Overflow(bad.what, bad.block, bad.step) if bad else None,
+        non_finite=bad,
     )

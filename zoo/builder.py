@@ -36,10 +36,11 @@ from zoo.regularizers.base import Regularizer
 from zoo.regularizers.none import NoRegularizer
 from zoo.sampling.batching import TaskSetting
 from zoo.system.allocator import give_back
+from zoo.system.choice import Choice
 from zoo.system.team import Team
 from zoo.tasks.base import Task
 from zoo.training import loss
-from zoo.training.device import Choice, choose_device, choose_threads
+from zoo.training.device import choose_device, choose_threads
 from zoo.training.memory_errors import enough_memory
 from zoo.training.schedule import FactorLR, Schedule
 from zoo.training.seed import checked_seed, seed_everything

@@ -25,9 +25,9 @@ from zoo.runs import folder
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
 from zoo.runs.run_lock import claim, refuse_if_claimed
+from zoo.system.choice import Choice
 from zoo.system.team import Team
 from zoo.training.declared import one_pass
-from zoo.training.device import Choice
 from zoo.training.members import Members
 from zoo.training.memory_errors import enough_memory
 from zoo.training.schedule import FactorLR, Schedule

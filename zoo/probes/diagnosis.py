@@ -31,12 +31,28 @@ BEFORE, AFTER = "before the first step", "after the last step"
 
 
 @dataclass(frozen=True)
-class Overflow:
-    """What was not finite first, in which step, and at which block if in one."""
+class NonFinite:
+    """The place where non-finite values begin.
 
+    step: the one that was not taken, counted from 1. what: output, loss or gradient; "gradient norm" if every gradient
+    is finite and only their common norm overflows, block then having the largest; "nothing" if the step was finite when
+    it was run again, with dropout masks of its own. block: counted from 1; None if it lies outside the blocks. depth:
+    the number of blocks; None in records of version 0.1.0.
+    """
+
+    step: int
     what: str
     block: int | None
-    step: int
+    depth: int | None = None
+
+    def __str__(self) -> str:
+        depth = "" if self.depth is None else f" of {self.depth}"
+        place = f"of block {self.block}{depth}" if self.block else "outside the blocks"
+        if self.what == "nothing":
+            return f"step {self.step}: the loss or a gradient was not finite, but is when the step is run again"
+        if self.what == "gradient norm":
+            return f"step {self.step}: the norm of all gradients overflows; the largest gradient is that {place}"
+        return f"step {self.step}: the {self.what} {place} is the first that is not finite"
 
 
 @dataclass(frozen=True)
@@ -107,7 +123,7 @@ def diagnose(
     skill: float | None,
     course: Course | None = None,
     kept: float | None = None,
-    non_finite: Overflow | None = None,
+    non_finite: NonFinite | None = None,
 ) -> Diagnosis:
     """Judge a run by readings of `evidence_probes` before its first step and after its last one.
 

@@ -4,8 +4,8 @@ import os
 
 import torch
 
+from zoo.system.choice import Choice
 from zoo.system.glibc import glibc
-from zoo.training.device import Choice
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 _MAPPED = 64 * 1024

@@ -1,23 +1,11 @@
 """Where a run is computed, and why there."""
 
 import os
-from dataclasses import dataclass
 
 import torch
 
 from zoo.errors import TrainingError
-
-
-@dataclass(frozen=True)
-class Choice:
-    """An automatic choice with its reason, as the record keeps it."""
-
-    what: str
-    chosen: str
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.chosen} ({self.why})"
+from zoo.system.choice import Choice
 
 
 def choose_device(requested: str = "auto", place: int = 0, processes: int = 1) -> tuple[torch.device, Choice]:

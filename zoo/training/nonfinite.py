@@ -3,38 +3,15 @@
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from zoo.probes.diagnosis import NonFinite
 from zoo.probes.untouched import untouched
 from zoo.tasks.base import Batch, Task
 from zoo.training.loss import training_loss
-
-
-@dataclass(frozen=True)
-class NonFinite:
-    """Where non-finite values begin.
-
-    step: the one that was not taken, counted from 1. what: output, loss or gradient; "gradient norm" if every gradient
-    is finite and only their common norm overflows, block then having the largest; "nothing" if the step was finite when
-    it was run again, with dropout masks of its own. block: counted from 1; None if it lies outside the blocks.
-    """
-
-    step: int
-    what: str
-    block: int | None
-    depth: int
-
-    def __str__(self) -> str:
-        place = f"of block {self.block} of {self.depth}" if self.block else "outside the blocks"
-        if self.what == "nothing":
-            return f"step {self.step}: the loss or a gradient was not finite, but is when the step is run again"
-        if self.what == "gradient norm":
-            return f"step {self.step}: the norm of all gradients overflows; the largest gradient is that {place}"
-        return f"step {self.step}: the {self.what} {place} is the first that is not finite"
 
 
 def locate(

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zoo.probes.course import Course
+from zoo.probes.diagnosis import NonFinite
 from zoo.probes.reading import Reading
-from zoo.training.nonfinite import NonFinite
 
 Status = Literal["finished", "stopped early", "non-finite"]
 

@@ -16,6 +16,7 @@ from zoo.layers.network import Network
 from zoo.probes.base import Probe
 from zoo.probes.constraint import NormalizerBound
 from zoo.probes.course import Course
+from zoo.probes.diagnosis import NonFinite
 from zoo.probes.plan import Plan, Scheduled
 from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
@@ -30,7 +31,7 @@ from zoo.training.declared import unrecordable
 from zoo.training.finite import FiniteSteps
 from zoo.training.loss import TrainingLoss, training_loss
 from zoo.training.members import ConstantOutput
-from zoo.training.nonfinite import NonFinite, locate
+from zoo.training.nonfinite import locate
 from zoo.training.outcome import Outcome, Status
 from zoo.training.reuse import ReusedForward
 from zoo.training.saving import Saving

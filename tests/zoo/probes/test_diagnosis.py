@@ -9,7 +9,7 @@ import pytest
 
 import zoo
 from zoo.probes.course import Course
-from zoo.probes.diagnosis import KEPT, ROSE, ROSE_UNLEARNED, Overflow, diagnose, outlook
+from zoo.probes.diagnosis import KEPT, ROSE, ROSE_UNLEARNED, NonFinite, diagnose, outlook
 from zoo.probes.facts import EXPANDS, EXPLODES, SMOOTHED, VANISHES
 from zoo.probes.reading import Reading
 from zoo.probes.situation import Situation
@@ -178,21 +178,21 @@ def test_a_run_that_was_much_better_earlier_is_unstable():
 
 def test_overflow_while_training_names_the_step_and_what_led_to_it():
     """Growth before the first step is answered by a bound, a training that was thrown off by a smaller rate."""
-    grown = diagnose(reading(growth=1e9), reading(), RESIDUAL, skill=0.0, non_finite=Overflow("gradient", 3, 7))
+    grown = diagnose(reading(growth=1e9), reading(), RESIDUAL, skill=0.0, non_finite=NonFinite(7, "gradient", 3))
     assert (grown.verdict, grown.block) == ("non-finite", 3)
     assert grown.because.startswith("in step 7, the gradient is the first thing that is not finite; μ(G) grows")
     assert "frobenius" in grown.advice
     assert str(grown).startswith("non-finite at block 3 — ")
-    fast = diagnose(reading(), reading(), RESIDUAL, skill=0.0, non_finite=Overflow("output", 3, 7))
+    fast = diagnose(reading(), reading(), RESIDUAL, skill=0.0, non_finite=NonFinite(7, "output", 3))
     assert fast.changes == (("optimizer.lr=0.0005",),)
 
 
 def test_overflow_before_training_is_answered_by_a_bound():
     """Scaling the features does not help a deep network; where the first block's output is beyond measure it does."""
-    deep = diagnose(reading(), reading(), RESIDUAL, skill=0.0, non_finite=Overflow("output", 40, 1))
+    deep = diagnose(reading(), reading(), RESIDUAL, skill=0.0, non_finite=NonFinite(1, "output", 40))
     assert deep.because.startswith("before the first step") and "frobenius" in deep.advice
     huge = Reading({**reading(), "representations.norm": np.full(64, 1e30)})
-    scaled = diagnose(huge, reading(), RESIDUAL, skill=0.0, non_finite=Overflow("output", 3, 1))
+    scaled = diagnose(huge, reading(), RESIDUAL, skill=0.0, non_finite=NonFinite(1, "output", 3))
     beyond = outlook(Reading({**overflowed(), "representations.norm": np.full(64, np.inf)}), RESIDUAL)
     assert scaled.changes == beyond.changes == (("prepare.features=standardize",),)
 

@@ -9,7 +9,8 @@ from torch import nn
 
 import zoo
 from zoo.builder import Built
-from zoo.training.nonfinite import NonFinite, locate
+from zoo.probes.diagnosis import NonFinite
+from zoo.training.nonfinite import locate
 
 DEPTH = 6
 
