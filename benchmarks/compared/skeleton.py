@@ -11,9 +11,10 @@ from compared.contestant import Contestant
 from compared.inputs import Inputs
 from compared.problem import Problem
 from zoo.dgl_backend import dgl
-from zoo.engine.kernel import KernelName, Norm
+from zoo.engine.kernel import KernelName
 from zoo.engine.numba_kernel import CompiledKernel
 from zoo.errors import ZooError
+from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
 
 Kind = Literal["encoder", "products", "propagations"]

@@ -12,7 +12,7 @@ FLOORS = [
     {"zoo.untrusted"},
     {"zoo.errors"},
     {"zoo.system"},
-    {"zoo.contracts", "zoo.plugin_errors"},
+    {"zoo.contracts", "zoo.plugin_errors", "zoo.graph_like"},
     {"zoo.dgl_backend", "zoo.ogb_backend"},
     {"zoo.engine"},
     {"zoo.recipe"},

@@ -9,10 +9,11 @@ from torch.autograd import Function
 
 from zoo.engine.affine import Affine, affine_block, through_product
 from zoo.engine.epilogue import Epilogue
-from zoo.engine.kernel import FusingKernel, Norm
+from zoo.engine.kernel import FusingKernel
 from zoo.engine.products import add_times, times, weight_gradient
 from zoo.engine.sparse_input import takes_loops
 from zoo.engine.transforms import is_transformed
+from zoo.graph_like import Norm
 
 
 class Link(NamedTuple):

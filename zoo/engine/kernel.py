@@ -14,8 +14,6 @@ from zoo.engine.scratch import Scratch
 from zoo.errors import BuildError
 
 KernelName = Literal["auto", "compiled", "triton", "dgl", "torch"]
-Norm = Literal["both", "right", "left", "sum"]
-SubspaceName = Literal["plain", "degree", "limit"]
 
 
 @dataclass(frozen=True)

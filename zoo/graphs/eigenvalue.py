@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from zoo.engine.kernel import Norm
 from zoo.errors import BuildError
+from zoo.graph_like import Norm
 
 Floats = NDArray[np.float64]
 

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from zoo.dgl_backend import dgl, has_cuda
-from zoo.engine.kernel import Kernel, KernelName, Norm, Structure, SubspaceName
+from zoo.engine.kernel import Kernel, KernelName, Structure
 from zoo.engine.kernel_choice import choose_kernel, make_kernel
 from zoo.engine.operators import EdgeAdd, EdgeGather, EdgeSoftmax, EdgeSum, NeighbourSum, SoftmaxSum, WeightedSum
 from zoo.errors import BuildError
+from zoo.graph_like import Norm, SubspaceName
 from zoo.graphs.eigenvalue import second_eigenvalue
 from zoo.graphs.sampling_weights import SamplingWeights
 from zoo.graphs.scaling import Scaling, by_degrees, of_sample

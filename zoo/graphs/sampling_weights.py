@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.engine.kernel import Norm, Structure, SubspaceName
+from zoo.engine.kernel import Structure
+from zoo.graph_like import Norm, SubspaceName
 from zoo.graphs.subspace import Subspace
 
 

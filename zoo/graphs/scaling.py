@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from zoo.engine.kernel import Norm
+from zoo.graph_like import Norm
 
 
 class Scaling(NamedTuple):

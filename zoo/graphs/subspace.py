@@ -12,8 +12,9 @@ import torch
 from scipy.sparse import csgraph
 from torch import Tensor
 
-from zoo.engine.kernel import Norm, Structure
+from zoo.engine.kernel import Structure
 from zoo.engine.rows import csr_matrix
+from zoo.graph_like import Norm
 
 # A share of the norm; at 0.99 a fiftieth of the square is left, and the difference of squares loses two digits.
 _MOSTLY_WITHIN = 0.99

@@ -1,9 +1,10 @@
 """The interface of an initialiser."""
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 from torch import Tensor
+
+from zoo.graph_like import GraphLike, Norm
 
 
 class Initializer(ABC):
@@ -14,7 +15,7 @@ class Initializer(ABC):
     """
 
     @abstractmethod
-    def fill(self, weight: Tensor, graph: Any, *, fan_in: int, propagation: str | None) -> None:
+    def fill(self, weight: Tensor, graph: GraphLike, *, fan_in: int, propagation: Norm | None) -> None:
         """Write new values into one matrix, [in, out] or [heads, in, out per head], in place; no gradient is recorded.
 
         graph: the `Graph` that the network will run on. fan_in: how many products each output is the sum of.

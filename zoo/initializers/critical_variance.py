@@ -1,12 +1,13 @@
 """Weights at the transition between networks that oversmooth and networks that do not."""
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 from scipy.optimize import brentq
 from torch import Tensor
 
 from zoo.errors import BuildError
+from zoo.graph_like import GraphLike, Norm
 from zoo.initializers.base import Initializer
 from zoo.recipe.fields import Positive
 
@@ -37,10 +38,10 @@ class CriticalVariance(Initializer):
     ) -> None:
         self.sigma_w2: float | Literal["critical"] = sigma_w2
         self.activation: Literal["relu", "erf"] = activation
-        self._graph: Any = None  # of which that is
-        self._found: dict[str | None, tuple[float, float]] = {}
+        self._graph: GraphLike | None = None  # of which that is
+        self._found: dict[Norm | None, tuple[float, float]] = {}
 
-    def fill(self, weight: Tensor, graph: Any, *, fan_in: int, propagation: str | None) -> None:
+    def fill(self, weight: Tensor, graph: GraphLike, *, fan_in: int, propagation: Norm | None) -> None:
         """Draw from the normal distribution."""
         weight.normal_(0.0, math.sqrt(self._variance(graph, propagation) / fan_in))
 
@@ -52,7 +53,7 @@ class CriticalVariance(Initializer):
         why = ", ".join(f"critical for {self.activation} at λ = {eigenvalue:.6g}" for eigenvalue in eigenvalues)
         return ", ".join(f"σ_w² = {value:.6g}" for value in values), why
 
-    def _variance(self, graph: Any, propagation: str | None) -> float:
+    def _variance(self, graph: GraphLike, propagation: Norm | None) -> float:
         if self.sigma_w2 != "critical":
             return self.sigma_w2
         if graph is not self._graph:
@@ -90,7 +91,7 @@ def _erf_kernel(k: float) -> float:
     return 2 / math.pi * math.asin(k / (2 / math.pi + k))
 
 
-def largest_eigenvalue(graph: Any, propagation: str | None) -> float:
+def largest_eigenvalue(graph: GraphLike, propagation: Norm | None) -> float:
     """Largest |eigenvalue| of the propagation off its limit subspace; 1 without propagation.
 
     Raises: BuildError on a directed graph, whose propagation has no such basis of eigenvectors.

@@ -1,11 +1,12 @@
 """Kaiming's initialisation with propagation taken into account."""
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from zoo.graph_like import GraphLike, Norm
 from zoo.initializers.base import Initializer
 from zoo.recipe.fields import Share
 
@@ -36,10 +37,10 @@ class GInit(Initializer):
     def __init__(self, *, correlation: Share = 1.0, activation: Literal["relu", "identity"] = "relu") -> None:
         self.gain = 2.0 if activation == "relu" else 1.0
         self.kernel = _arc_cosine(correlation) if activation == "relu" else correlation
-        self._graph: Any = None  # of which that is
-        self._kept: dict[str | None, float] = {}
+        self._graph: GraphLike | None = None  # of which that is
+        self._kept: dict[Norm | None, float] = {}
 
-    def fill(self, weight: Tensor, graph: Any, *, fan_in: int, propagation: str | None) -> None:
+    def fill(self, weight: Tensor, graph: GraphLike, *, fan_in: int, propagation: Norm | None) -> None:
         """Draw from the normal distribution."""
         if graph is not self._graph:
             self._graph = graph
@@ -55,7 +56,7 @@ class GInit(Initializer):
         return (", ".join(found), why) if found else None
 
 
-def kept_variance(graph: Any, propagation: str | None, kernel: float) -> float:
+def kept_variance(graph: GraphLike, propagation: Norm | None, kernel: float) -> float:
     """q, what one propagation step leaves of the variance, at κ(r) = kernel; 1 without propagation or edges."""
     if propagation is None or not graph.edges:
         return 1.0

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from zoo.contracts import returned
-from zoo.engine.kernel import Norm
 from zoo.errors import BuildError
+from zoo.graph_like import Norm
 from zoo.graphs.given import check_given
 from zoo.graphs.graph import Graph
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from zoo.engine.kernel import Norm
+from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from registry.errors import UnknownName
 from zoo.dgl_backend import dgl, has_cuda
-from zoo.engine.kernel import Norm
 from zoo.errors import BuildError
+from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
 from zoo.layers.conv import Conv, SelfLoops, head_width
 from zoo.layers.linear import Linear

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from zoo.engine.attention import Attention, DynamicScores, Scores, StaticScores, attention_block, per_head
 from zoo.engine.epilogue import Epilogue
-from zoo.engine.kernel import Norm
+from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
 from zoo.layers.conv import head_width
 from zoo.layers.fused import FusedConv

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from zoo.engine.affine import Affine
-from zoo.engine.kernel import Norm
+from zoo.graph_like import Norm
 from zoo.layers.affine import AffineConv
 from zoo.layers.linear import glorot, zeros
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from zoo.engine.kernel import Norm
+from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
 from zoo.layers.conv import Conv
 from zoo.layers.edge_embedding import embed_edges, make_edge_embedding

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from zoo.engine.kernel import Norm
+from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
 from zoo.layers.conv import Conv
 from zoo.layers.linear import Linear

@@ -320,7 +320,7 @@ class Network(nn.Module):
         return after
 
 
-def _thinned(graph: Any, regularizers: Sequence[Regularizer]) -> Any:
+def _thinned(graph: Graph | BlockGraphs, regularizers: Sequence[Regularizer]) -> Graph | BlockGraphs:
     for regularizer in regularizers:
         graph = graph.each(partial(_thinned_by, regularizer))
     return graph

@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from zoo.engine.kernel import Norm
+from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
 from zoo.layers.conv import Conv
 

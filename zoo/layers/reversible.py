@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from zoo.engine.kernel import Norm
 from zoo.errors import BuildError
+from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
 from zoo.graphs.kept import Kept
 from zoo.layers.activation import activated

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from zoo.graph_like import GraphLike
 from zoo.normalizers.rescaled import Rescaling
 from zoo.recipe.fields import Mode, Scale
 
@@ -86,5 +87,5 @@ class FeatureNormalizer(nn.Module, ABC):
         self.width = width
 
     @abstractmethod
-    def forward(self, graph: Any, x: Tensor) -> Tensor:
+    def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""

@@ -1,11 +1,10 @@
 """ContraNorm: every node pushed away from the nodes that resemble it. Dense: all pairs of nodes."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from zoo.errors import BuildError
+from zoo.graph_like import GraphLike
 from zoo.normalizers.base import FeatureNormalizer
 from zoo.normalizers.norms import divisor
 from zoo.normalizers.per_graph import batched
@@ -47,7 +46,7 @@ class ContraNorm(FeatureNormalizer):
         self.skip_neighbours = skip_neighbours
         self.max_nodes = max_nodes
 
-    def forward(self, graph: Any, x: Tensor) -> Tensor:
+    def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
         """Return the features pushed apart; `x` and the result are [nodes, width]."""
         self._check(x)
         directions = x / divisor(torch.linalg.vector_norm(x, dim=1, keepdim=True))

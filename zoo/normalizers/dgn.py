@@ -1,10 +1,9 @@
 """Differentiable group normalisation (DGN): batch normalisation within groups of nodes that are learned softly."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
+from zoo.graph_like import GraphLike
 from zoo.normalizers.base import FeatureNormalizer
 from zoo.recipe.fields import Count, Fraction, NonNegative, Positive
 
@@ -48,7 +47,7 @@ class DifferentiableGroupNorm(FeatureNormalizer):
         self.momentum = momentum
         self.eps = eps
 
-    def forward(self, graph: Any, x: Tensor) -> Tensor:
+    def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
         with torch.autocast(x.device.type, enabled=False):
             wide = x.to(torch.promote_types(x.dtype, self.gamma.dtype))

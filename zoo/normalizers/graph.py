@@ -1,10 +1,9 @@
 """GraphNorm: instance normalisation that learns how much of the mean to take away."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
+from zoo.graph_like import GraphLike
 from zoo.normalizers.base import FeatureNormalizer
 from zoo.normalizers.per_graph import node_mean
 from zoo.recipe.fields import Positive
@@ -30,7 +29,7 @@ class GraphNorm(FeatureNormalizer):
         self.beta = nn.Parameter(torch.zeros(width))
         self.eps = eps
 
-    def forward(self, graph: Any, x: Tensor) -> Tensor:
+    def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
         shifted = x - self.alpha * node_mean(graph, x)
         return self.gamma * shifted / (node_mean(graph, shifted.square()) + self.eps).sqrt() + self.beta

@@ -1,11 +1,10 @@
 """MessageNorm: what a node hears, at the loudness of what it has."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import BuildError
+from zoo.graph_like import GraphLike
 from zoo.normalizers.base import FeatureNormalizer
 from zoo.normalizers.norms import divisor
 from zoo.recipe.fields import Positive
@@ -40,7 +39,7 @@ class MessageNorm(FeatureNormalizer):
         else:
             self.register_buffer("scale", s)
 
-    def forward(self, graph: Any, x: Tensor, before: Tensor | None = None) -> Tensor:
+    def forward(self, graph: GraphLike, x: Tensor, before: Tensor | None = None) -> Tensor:
         """Return the rescaled messages; `x`, the messages, and the result are [nodes, width].
 
         before: the block's input at the same nodes, of any width.

@@ -1,10 +1,11 @@
 """NodeNorm: each node scaled by the standard deviation of its own features."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor
 
 from zoo.errors import BuildError
+from zoo.graph_like import GraphLike
 from zoo.normalizers.base import FeatureNormalizer
 from zoo.recipe.fields import Positive
 
@@ -44,7 +45,7 @@ class NodeNorm(FeatureNormalizer):
         self.power = {"srv": 0.5, "pr": 1 / (p or 2.0)}.get(variant, 1.0)
         self.eps = eps
 
-    def forward(self, graph: Any, x: Tensor) -> Tensor:
+    def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
         mean = x.mean(dim=1, keepdim=True)
         if self.variant == "m":

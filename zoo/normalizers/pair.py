@@ -4,10 +4,11 @@ Neither bounds a Lipschitz constant: the scale divides by a statistic of the inp
 graphs, means are those of each graph by itself.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor
 
+from zoo.graph_like import GraphLike
 from zoo.normalizers.base import FeatureNormalizer
 from zoo.normalizers.per_graph import batched, node_mean
 from zoo.recipe.fields import Positive
@@ -33,7 +34,7 @@ class PairNorm(FeatureNormalizer):
         self.variant = variant
         self.scale = scale
 
-    def forward(self, graph: Any, x: Tensor) -> Tensor:
+    def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
         mean = node_mean(graph, x)
         if self.variant == "PN-SCS":
@@ -56,7 +57,7 @@ class MeanNorm(FeatureNormalizer):
     def __init__(self, width: int) -> None:
         super().__init__(width)
 
-    def forward(self, graph: Any, x: Tensor) -> Tensor:
+    def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
         """Return the centred features; `x` and the result are [nodes, width]."""
         return x - node_mean(graph, x)
 

@@ -4,12 +4,11 @@ They rescale features, not weights, and bound no Lipschitz constant: the scale d
 may be small.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import BuildError
+from zoo.graph_like import GraphLike
 from zoo.normalizers.base import FeatureNormalizer
 from zoo.normalizers.per_graph import batched, node_mean
 from zoo.normalizers.single_row import RowBatchNorm
@@ -30,7 +29,7 @@ class LayerNorm(FeatureNormalizer):
         super().__init__(width)
         self.norm = nn.LayerNorm(width, eps=eps, elementwise_affine=affine)
 
-    def forward(self, graph: Any, x: Tensor) -> Tensor:
+    def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
         return self.norm(x)
 
@@ -53,7 +52,7 @@ class BatchNorm(FeatureNormalizer):
         super().__init__(width)
         self.norm = RowBatchNorm(width, eps=eps, momentum=momentum, affine=affine)
 
-    def forward(self, graph: Any, x: Tensor) -> Tensor:
+    def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
         return self.norm(x)
 
@@ -79,7 +78,7 @@ class GroupNorm(FeatureNormalizer):
             )
         self.norm = nn.GroupNorm(groups, width, eps=eps, affine=affine)
 
-    def forward(self, graph: Any, x: Tensor) -> Tensor:
+    def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
         norm = self.norm  # its own forward refuses a single node whose groups have one channel each
         return torch.group_norm(x, norm.num_groups, norm.weight, norm.bias, norm.eps)
@@ -100,7 +99,7 @@ class InstanceNorm(FeatureNormalizer):
         super().__init__(width)
         self.norm = nn.BatchNorm1d(width, eps=eps, affine=affine, track_running_stats=False)
 
-    def forward(self, graph: Any, x: Tensor) -> Tensor:
+    def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
         if not batched(graph) and len(x) > 1:
             return self.norm(x)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from zoo.engine.kernel import SubspaceName
+from zoo.graph_like import SubspaceName
 from zoo.probes.base import ProfileProbe
 
 

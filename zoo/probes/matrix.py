@@ -5,8 +5,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from zoo.engine.kernel import Norm, SubspaceName
 from zoo.errors import BuildError
+from zoo.graph_like import Norm, SubspaceName
 from zoo.graphs.graph import Graph
 from zoo.graphs.subspace import Constant, Subspace
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zoo.engine.kernel import SubspaceName
+from zoo.graph_like import SubspaceName
 from zoo.probes.base import MatrixProbe, Of
 from zoo.probes.matrix import NodeMatrix
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from zoo.contracts import broken, measured
-from zoo.engine.kernel import Norm
+from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
 from zoo.layers.conv import weight_matrices
 from zoo.probes.base import (

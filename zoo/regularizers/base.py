@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from zoo.graph_like import GraphLike, NetworkGraph
+
 
 class Regularizer(nn.Module, ABC):
     """Acts on a network while it is trained; the network calls it in training mode only.
@@ -20,15 +22,15 @@ class Regularizer(nn.Module, ABC):
 
     per_block: bool = False
 
-    def drop_edges(self, graph: Any) -> Any:
+    def drop_edges(self, graph: GraphLike) -> GraphLike:
         """The graph that blocks run on; the default is the graph itself."""
         return graph
 
-    def features(self, graph: Any, x: Tensor) -> Tensor:
+    def features(self, graph: NetworkGraph, x: Tensor) -> Tensor:
         """The input features that the network sees, [nodes, in]; the default is x itself."""
         return x
 
-    def mix(self, graph: Any, before: Tensor, after: Tensor) -> Tensor:
+    def mix(self, graph: GraphLike, before: Tensor, after: Tensor) -> Tensor:
         """X_l of a block whose input and output have one shape [nodes, width]; the default is its output, `after`."""
         return after
 

@@ -1,9 +1,8 @@
 """DropEdge: a network that never sees the same graph twice."""
 
-from typing import Any
-
 import torch
 
+from zoo.graph_like import GraphLike
 from zoo.recipe.fields import Probability
 from zoo.regularizers.base import Regularizer
 
@@ -24,7 +23,7 @@ class DropEdge(Regularizer):
         self.p = p
         self.per_block = per_block
 
-    def drop_edges(self, graph: Any) -> Any:
+    def drop_edges(self, graph: GraphLike) -> GraphLike:
         """The graph with fewer edges."""
         structure = graph.structure
         edges = (structure.src != structure.dst).nonzero().squeeze(1)

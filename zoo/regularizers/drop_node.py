@@ -1,10 +1,11 @@
 """DropNode: whole nodes are left out."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from zoo.graph_like import GraphLike, NetworkGraph
 from zoo.recipe.fields import Probability
 from zoo.regularizers.base import Regularizer
 
@@ -29,13 +30,13 @@ class DropNode(Regularizer):
         self.p = p
         self.kind: Literal["features", "edges"] = kind
 
-    def features(self, graph: Any, x: Tensor) -> Tensor:
+    def features(self, graph: NetworkGraph, x: Tensor) -> Tensor:
         """The features with rows of zeros, for kind "features"."""
         if self.kind == "edges":
             return x
         return x * (self._kept(len(x), x.device).to(x.dtype) / (1 - self.p))[:, None]
 
-    def drop_edges(self, graph: Any) -> Any:
+    def drop_edges(self, graph: GraphLike) -> GraphLike:
         """The graph without the edges of dropped nodes, for kind "edges"; sources and destinations are one node set."""
         if self.kind == "features":
             return graph

@@ -1,10 +1,11 @@
 """SkipNode: in each block most nodes stand still."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from zoo.graph_like import GraphLike
 from zoo.recipe.fields import Fraction
 from zoo.regularizers.base import Regularizer
 
@@ -28,7 +29,7 @@ class SkipNode(Regularizer):
         self.rate = rate
         self.sampling: Literal["uniform", "biased"] = sampling
 
-    def mix(self, graph: Any, before: Tensor, after: Tensor) -> Tensor:
+    def mix(self, graph: GraphLike, before: Tensor, after: Tensor) -> Tensor:
         """The block's output with the rows of skipped nodes as they went in."""
         return torch.where(self._skipped(graph, before)[:, None], before.to(after.dtype), after)
 
@@ -36,7 +37,7 @@ class SkipNode(Regularizer):
         """Return the options, for `print`."""
         return f"rate={self.rate:g}, sampling={self.sampling}"
 
-    def _skipped(self, graph: Any, x: Tensor) -> Tensor:
+    def _skipped(self, graph: GraphLike, x: Tensor) -> Tensor:
         nodes = len(x)
         count = int(self.rate * nodes)
         if self.sampling == "uniform":

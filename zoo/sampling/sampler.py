@@ -3,22 +3,24 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
+
+from zoo.graphs.graph import Graph
+from zoo.sampling.block_graphs import BlockGraphs
 
 
 @dataclass(frozen=True)
 class Sample:
     """A part of a graph to compute on, and the nodes that are learned from.
 
-    graph: a Graph, or BlockGraphs. nodes: int64 [sources], which nodes of the whole graph its inputs
+    nodes: int64 [sources], which nodes of the whole graph its inputs
     are; None, all of them in their order. rows: int64, rows of the network's output that count. targets: int64, which
     nodes of the whole graph these are. weight: factor of the mean loss, see `batching.Share`.
     """
 
-    graph: Any
+    graph: Graph | BlockGraphs
     nodes: Tensor | None
     rows: Tensor
     targets: Tensor

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.contracts import returned
+from zoo.graph_like import NetworkGraph
 from zoo.graphs.graph import Graph
 from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
@@ -29,7 +30,7 @@ class Prediction:
     score: float
 
 
-def outputs_of(network: nn.Module, graph: Any, x: Tensor, shape: tuple[int, int | None]) -> Tensor:
+def outputs_of(network: nn.Module, graph: NetworkGraph, x: Tensor, shape: tuple[int, int | None]) -> Tensor:
     """network(graph, x). Raises: ComponentError unless it is floats of that shape."""
     outputs = network(graph, x)
     return returned("model", network, outputs, shape, x, "[rows, out_width]", any_float=True)
