@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zoo.graphs.block_graphs import BlockGraphs
 from zoo.graphs.graph import Graph
-from zoo.sampling.block_graphs import BlockGraphs
 
 
 @dataclass(frozen=True)
