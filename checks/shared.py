@@ -36,7 +36,7 @@ from zoo.runs.find import find
 from zoo.runs.folder import is_finished
 from zoo.runs.run import Run
 from zoo.runs.run_lock import is_claimed
-from zoo.studies.compare import cells_of_runs
+from zoo.studies.collect import cells_of_runs
 from zoo.studies.job import Job, work
 from zoo.together import train_together
 

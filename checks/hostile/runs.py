@@ -39,8 +39,8 @@ class _Breaks:
 def make(root: Path) -> None:
     """Train everything, each kind below a folder of its own: `nodes`, `links`, …, `unfinished`, `whole`, `study`."""
     import zoo
-    from zoo.studies.plan import Plan
-    from zoo.studies.read import read
+    from zoo.studies.study_file import read_study
+    from zoo.studies.study_plan import StudyPlan
 
     for name, (recipe, overrides) in RECIPES.items():
         run = zoo.train(recipe, [*SMALL, *overrides], runs=root / name)
@@ -50,7 +50,7 @@ def make(root: Path) -> None:
         zoo.train(*RESUMED, runs=root / "unfinished", watch=_Breaks)
     file = root / "small.yaml"
     file.write_text(STUDY, encoding="utf-8")
-    for planned in Plan(read(file), root / "study").runs():
+    for planned in StudyPlan(read_study(file), root / "study").runs():
         zoo.train(planned.recipe, seed=planned.seed, runs=root / "study")
 
 
@@ -67,9 +67,9 @@ def restart(file: Path, runs: Path) -> list[str]:
     """Go on with the study in this process; the reasons of the runs that failed."""
     from zoo.studies.executor import Executor
     from zoo.studies.job import Ended, Job, work
-    from zoo.studies.plan import Plan
-    from zoo.studies.read import read
-    from zoo.studies.run import run_study
+    from zoo.studies.run_study import run_study
+    from zoo.studies.study_file import read_study
+    from zoo.studies.study_plan import StudyPlan
 
     class Here(Executor):
         """Works at once, one at a time."""
@@ -89,6 +89,6 @@ def restart(file: Path, runs: Path) -> list[str]:
         def close(self) -> None:
             self._open.clear()
 
-    plan = Plan(read(file), runs)
+    plan = StudyPlan(read_study(file), runs)
     run_study(plan, Here())
     return [str(planned.failure) for planned in plan.runs() if planned.failure is not None]

@@ -10,7 +10,7 @@ import zoo
 from registry import load_plugin
 from zoo.recipe.load import load
 from zoo.studies.grid import variants
-from zoo.studies.read import read
+from zoo.studies.study_file import read_study
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -55,7 +55,7 @@ def test_every_study_shown_is_right(command):
     words = shlex.split(command)[3:]
     if words[0].endswith(".yaml"):
         pytest.skip("the reader's own file")
-    variants(read(words[0], quick="--quick" in words))
+    variants(read_study(words[0], quick="--quick" in words))
 
 
 @pytest.mark.parametrize("command", commands("train"))

@@ -11,11 +11,11 @@ import pytest
 from zoo.recipe import where
 from zoo.recipe.load import load
 from zoo.recipe.schema import Figure, Measured
-from zoo.studies.figures import numbers, spread
 from zoo.studies.findings import read_findings
-from zoo.studies.read import read
+from zoo.studies.formatting import numbers, spread
 from zoo.studies.render import render
-from zoo.studies.report import tables_of
+from zoo.studies.results import tables_of
+from zoo.studies.study_file import read_study
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "recipes.md"]
@@ -100,7 +100,7 @@ def test_figures_in_sentences_are_those_of_headers(document):
 def test_tables_of_studies_are_made_from_their_records(record):
     """Each table of a study stands in its page as the record gives it, with title and notes, to the letter."""
     command = shlex.split(json.loads(record.read_text(encoding="utf-8"))["command"])
-    study = read(command[3], quick="--quick" in command)
+    study = read_study(command[3], quick="--quick" in command)
     page = (RESULTS / f"{command[3]}.md").read_text(encoding="utf-8")
     made = [render(table, "markdown").strip() for table in tables_of(read_findings(record), study.report)]
     for text in made:

@@ -50,10 +50,10 @@ def compare(
     from zoo.cli.tables import interval_of, print_table
     from zoo.errors import RunError
     from zoo.recipe import where
-    from zoo.studies.compare import cells_of_runs
-    from zoo.studies.plan import Plan
-    from zoo.studies.read import read
-    from zoo.studies.report import baseline_named, by_ground, cells, joined
+    from zoo.studies.collect import cells_of_runs
+    from zoo.studies.results import baseline_named, by_ground, cells, joined
+    from zoo.studies.study_file import read_study
+    from zoo.studies.study_plan import StudyPlan
 
     kind = interval_of(interval)
     named = list(dict.fromkeys(what))
@@ -71,7 +71,8 @@ def compare(
     allowed = {"plugins": plugin or [], "allow_plugins": allow_plugins}
     left: LeftOut = []
     sources = [
-        (name, cells(Plan(read(name, quick=quick, **allowed), runs, allow_plugins=allow_plugins))) for name in studies
+        (name, cells(StudyPlan(read_study(name, quick=quick, **allowed), runs, allow_plugins=allow_plugins)))
+        for name in studies
     ]
     if folders:
         sources.append(("runs", cells_of_runs(folders, left)))
@@ -89,7 +90,7 @@ def compare(
 
 def _table(found: "list[Cell]", baseline: dict[str, str] | None, interval: "Kind", values: bool) -> "Table":
     """The table of the cells on one ground, compared with the baseline if it is among them."""
-    from zoo.studies.comparison import is_baseline
+    from zoo.studies.baseline import is_baseline
     from zoo.studies.table import long_table
 
     here = baseline if baseline and any(is_baseline(cell, baseline) for cell in found) else None

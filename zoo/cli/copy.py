@@ -77,9 +77,9 @@ def _recipe(what: str) -> tuple[str, str, bool]:
 
 def _study(what: str) -> tuple[str, str, bool]:
     from zoo.recipe import where
-    from zoo.studies.read import written
+    from zoo.studies.study_file import portable_text
 
-    head, _, rest = written(what).partition("\n")
+    head, _, rest = portable_text(what).partition("\n")
     text = rest if head.startswith("# zoo study run ") else f"{head}\n{rest}"  # its own command, which is another now
     name = f"{where.STUDIES}/{Path(what).stem}" if where.study(what) else Path(what).stem
     return name, text, True

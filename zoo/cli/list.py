@@ -55,7 +55,7 @@ def _overview(as_json: bool) -> None:
 
 def _recipes(as_json: bool) -> None:
     from zoo.recipe.read import read
-    from zoo.studies.figures import spread
+    from zoo.studies.formatting import spread
 
     rows = []
     for name in where.names():

@@ -11,7 +11,7 @@ from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, parse_seeds, split_
 from zoo.system.paths import expanded
 
 if TYPE_CHECKING:
-    from zoo.studies.plan import Plan
+    from zoo.studies.study_plan import StudyPlan
 
 study = typer.Typer(
     no_args_is_help=True,
@@ -63,7 +63,7 @@ def run(
     from zoo.cli.study_outcome import plain, say_failures
     from zoo.cli.study_progress import StudyProgress
     from zoo.studies.executors import make_executor
-    from zoo.studies.run import run_study
+    from zoo.studies.run_study import run_study
 
     plan = _plan(words, quick, seeds, runs, plugin, allow_plugins)
     executing = make_executor(executor, device=device, workers=workers, address=address)
@@ -109,7 +109,7 @@ def status(
     console = Console(soft_wrap=True, highlight=False, markup=False)
     states = [(planned, planned.state) for planned in plan.runs()]
     counts = Counter(state for _, state in states)
-    unknown = sum(arm.still_unknown for arm in plan.arms)
+    unknown = sum(searched.still_unknown for searched in plan.cells)
     counted = ", ".join(f"{counts[state]} {state}" for state in ("finished", "running", "waiting", "failed"))
     console.print(f"study {plan.study.name}: {counted}" + (f", up to {unknown} not chosen yet" if unknown else ""))
     for planned, state in states:
@@ -152,7 +152,7 @@ def table(
     """
     plan = _plan(words, quick, seeds, runs, plugin, allow_plugins)
     if form == "json":
-        from zoo.studies.report import findings
+        from zoo.studies.results import findings
 
         typed = _typed(words, quick, seeds, Path("runs"), plugin, allow_plugins)
         print(findings(plan).text(f"zoo study table {typed}"), end="")
@@ -189,16 +189,16 @@ def plot(
 
 def _plan(
     words: list[str], quick: bool, seeds: str | None, runs: Path, plugins: list[Path] | None, allow_plugins: bool
-) -> "Plan":
-    from zoo.studies.plan import Plan
-    from zoo.studies.read import read
+) -> "StudyPlan":
+    from zoo.studies.study_file import read_study
+    from zoo.studies.study_plan import StudyPlan
 
     named, typed = split_words(words, "study")
     if len(named) != 1:
         raise typer.BadParameter(f"{' '.join(words)!r} — expected one study, then changes such as training.duration=20")
     changes = _changes(typed, seeds)
-    read_study = read(named[0], quick=quick, changes=changes, plugins=plugins or [], allow_plugins=allow_plugins)
-    return Plan(read_study, runs, allow_plugins=allow_plugins)
+    read_study = read_study(named[0], quick=quick, changes=changes, plugins=plugins or [], allow_plugins=allow_plugins)
+    return StudyPlan(read_study, runs, allow_plugins=allow_plugins)
 
 
 def _typed(
@@ -229,9 +229,9 @@ def _changes(words: list[str], seeds: str | None) -> dict[str, Any]:
     return {**changes, **({"seeds": parse_seeds(seeds)} if seeds else {})}
 
 
-def _print_tables(plan: "Plan", form: str, interval: str, *, values: bool, flat: bool) -> None:
+def _print_tables(plan: "StudyPlan", form: str, interval: str, *, values: bool, flat: bool) -> None:
     from zoo.cli.tables import interval_of, print_table
-    from zoo.studies.report import tables
+    from zoo.studies.results import tables
 
     every = flat or form == "csv"  # the numbers of all cells, once: the layout is for the eye
     for made in tables(plan, interval=interval_of(interval), values=values, flat=every):

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.studies.plan import Plan
-    from zoo.studies.run import Failures
+    from zoo.studies.run_study import Failures
+    from zoo.studies.study_plan import StudyPlan
 
 _NAMED = 10  # failed runs that are named; `status` has them all
 _LONGEST = 200  # characters of a reason
@@ -30,7 +30,7 @@ def say_failures(failures: "Failures", more: str, again: str) -> None:
     console.print(escape_controls(f"more: {more}\nagain: {again}", keep="\n"))
 
 
-def plain(plan: "Plan", reasons: Mapping[Path, str] | None = None) -> dict[str, Any]:
+def plain(plan: "StudyPlan", reasons: Mapping[Path, str] | None = None) -> dict[str, Any]:
     """The study as JSON has it: how many runs are in which state, and each with its figures or why it failed.
 
     reasons: of runs that ended without a result, by folder; they are failed, whatever their folders say.
@@ -48,6 +48,6 @@ def plain(plan: "Plan", reasons: Mapping[Path, str] | None = None) -> dict[str, 
         figures = row_of(Run(run.path)) if state == "finished" else {"recipe": run.recipe.name}
         rows.append({**row, **figures, "failure": (reason or run.failure) if state == "failed" else None})
     counts = Counter(row["state"] for row in rows)
-    unknown = sum(arm.still_unknown for arm in plan.arms)
+    unknown = sum(searched.still_unknown for searched in plan.cells)
     states = ("finished", "running", "waiting", "failed")
     return {"study": plan.study.name, **{state: counts[state] for state in states}, "unknown": unknown, "runs": rows}

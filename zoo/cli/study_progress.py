@@ -16,7 +16,7 @@ from zoo.untrusted.text import escape_controls
 if TYPE_CHECKING:
     from zoo.studies.executor import Executor
     from zoo.studies.job import JobResult
-    from zoo.studies.plan import Plan, Planned
+    from zoo.studies.study_plan import PlannedRun, StudyPlan
 
 _TAIL = 2048  # bytes of metrics.jsonl that surely hold its last line
 
@@ -24,7 +24,7 @@ _TAIL = 2048  # bytes of metrics.jsonl that surely hold its last line
 class StudyProgress:
     """A live display on standard error where that is a terminal; a line for each run that ends everywhere."""
 
-    def __init__(self, plan: "Plan", executor: "Executor", *, enabled: bool) -> None:
+    def __init__(self, plan: "StudyPlan", executor: "Executor", *, enabled: bool) -> None:
         self.plan, self.executor, self.enabled = plan, executor, enabled
         self.console = Console(stderr=True)
         self._bars = Progress(
@@ -55,14 +55,14 @@ class StudyProgress:
     def __exit__(self, *exception: object) -> None:
         self._bars.stop()
 
-    def started(self, run: "Planned") -> None:
+    def started(self, run: "PlannedRun") -> None:
         """Show a line for the run."""
         total = _epochs(run)
         self._lines[run.path] = self._bars.add_task(
             escape_controls(f"  {run.title}"), total=total, figures="getting ready"
         )
 
-    def ended(self, run: "Planned", ended: "JobResult") -> None:
+    def ended(self, run: "PlannedRun", ended: "JobResult") -> None:
         """Say how it ended."""
         line = self._lines.pop(run.path, None)
         if line is not None:
@@ -76,14 +76,14 @@ class StudyProgress:
         figures = ", ".join(f"{part} {result[part]:.3f}" for part in ("val", "test") if result[part] is not None)
         self._say(f"{run.title}: {result['status']}, {figures or 'no figure'} ({result['seconds']:.0f} s)")
 
-    def beat(self, plan: "Plan", under_way: Collection["Planned"]) -> None:
+    def beat(self, plan: "StudyPlan", under_way: Collection["PlannedRun"]) -> None:
         """Move the bars."""
         if self._bars.disable or time.monotonic() - self._looked < 0.5:
             return
         self._looked = time.monotonic()
         runs = list(plan.runs())
         over = [run for run in runs if run.finished or run.failure is not None]
-        unknown = sum(arm.still_unknown for arm in plan.arms)
+        unknown = sum(searched.still_unknown for searched in plan.cells)
         self._bars.update(
             self._whole, total=len(runs) + unknown, completed=len(over), figures=self._left(runs, under_way, unknown)
         )
@@ -94,7 +94,7 @@ class StudyProgress:
                 figures = " · ".join(f"{name} {value:.3f}" for name, value in known.items() if value is not None)
                 self._bars.update(self._lines[run.path], completed=row["epoch"], figures=figures)
 
-    def _left(self, runs: list["Planned"], under_way: Collection["Planned"], unknown: int) -> str:
+    def _left(self, runs: list["PlannedRun"], under_way: Collection["PlannedRun"], unknown: int) -> str:
         """Time left, by what the runs so far took for each epoch and block."""
         waiting = [run for run in runs if not run.finished and run.failure is None]
         if not self._load_done or not waiting:
@@ -110,18 +110,18 @@ class StudyProgress:
             self.console.print(escape_controls(line), style=style, highlight=False, markup=False, soft_wrap=True)
 
 
-def _epochs(run: "Planned") -> int | None:
+def _epochs(run: "PlannedRun") -> int | None:
     duration = run.recipe.training.duration
     return int(duration.amount) if duration.unit == "epochs" else None
 
 
-def _load(run: "Planned") -> float:
+def _load(run: "PlannedRun") -> float:
     """How much work a run is, roughly: epochs times blocks."""
     depth = run.recipe.model.options.get("depth", 1)
     return float(run.recipe.training.duration.amount) * (3 + (depth if isinstance(depth, int) else 1))
 
 
-def _share(run: "Planned") -> float:
+def _share(run: "PlannedRun") -> float:
     """How much of it is done."""
     row, total = _last_row(run.path / folder.METRICS), _epochs(run)
     return min(1.0, row["epoch"] / total) if row and total else 0.0

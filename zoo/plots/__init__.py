@@ -10,7 +10,7 @@ from zoo.plots.heatmap import heatmap
 from zoo.plots.profile import profile
 from zoo.plots.save import FORMATS, save
 from zoo.plots.series import preferred, series
-from zoo.plots.study import Line, scatter, sweep
+from zoo.plots.sweep import Line, scatter, sweep
 from zoo.plots.training import training
 from zoo.runs.run import Run
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from scipy import stats
 
+from zoo.studies.baseline import Comparison, NotCompared
 from zoo.studies.cells import Cell, is_figure
-from zoo.studies.comparison import Comparison, NotCompared
-from zoo.studies.figures import count, numbers, percent, several
+from zoo.studies.formatting import count, numbers, percent, several
 from zoo.studies.statistics import RESAMPLES, Interval
 
 

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from zoo.errors import RunError
-from zoo.plots.study import Line, scatter, sweep
+from zoo.plots.sweep import Line, scatter, sweep
 from zoo.studies.cells import Cell, EvaluationSetting
-from zoo.studies.figures import is_number, signed
-from zoo.studies.plan import Plan
+from zoo.studies.formatting import is_number, signed
 from zoo.studies.predictors import ALL, predictors
-from zoo.studies.report import cells
+from zoo.studies.results import cells
 from zoo.studies.statistics import summarise
+from zoo.studies.study_plan import StudyPlan
 
 
-def pictures(plan: Plan) -> dict[str, Any]:
+def pictures(plan: StudyPlan) -> dict[str, Any]:
     """Every picture that the study asks for and has finished runs for, by name: `sweep`, `predictor-<quantity>`.
 
     Raises: RunError if there is nothing to draw.

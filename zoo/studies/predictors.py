@@ -9,7 +9,7 @@ from typing import Any
 from registry.errors import did_you_mean
 from zoo.errors import RunError
 from zoo.runs.run import Run
-from zoo.studies import figures
+from zoo.studies import formatting as figures
 from zoo.studies.cells import Cell, EvaluationSetting, is_figure
 from zoo.studies.statistics import Correlation, correlation, holm
 from zoo.studies.table import Table

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from zoo.studies.baseline import Comparison, NotCompared
 from zoo.studies.cells import Cell, Score, is_figure
-from zoo.studies.comparison import Comparison, NotCompared
 from zoo.studies.statistics import Interval, summarise
 
 Value = str | int | float | bool | None

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from zoo.errors import RunError
-from zoo.studies.figures import MINUS
+from zoo.studies.formatting import MINUS
 from zoo.studies.table import Table
 from zoo.untrusted.display import plain
 from zoo.untrusted.text import escape_controls

@@ -6,9 +6,10 @@ from typing import Literal
 
 from registry.errors import did_you_mean
 from zoo.errors import RunError
-from zoo.studies import figures, notes
+from zoo.studies import formatting as figures
+from zoo.studies import notes
+from zoo.studies.baseline import Comparison, NotCompared, compare, is_baseline
 from zoo.studies.cells import Cell, is_figure
-from zoo.studies.comparison import Comparison, NotCompared, compare, is_baseline
 from zoo.studies.grounds import check_column, check_one_place, check_side_by_side
 from zoo.studies.records import Value, records
 from zoo.studies.statistics import Interval, summarise

@@ -11,7 +11,7 @@ from typing import Any
 
 from zoo.errors import Problem, RecipeError, ZooError
 from zoo.studies.grid import label
-from zoo.studies.schema import Range, Space, Tuning
+from zoo.studies.study_schema import Range, Space, Tuning
 
 Setting = Mapping[str, Any]  # recipe path → value
 

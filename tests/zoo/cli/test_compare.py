@@ -8,8 +8,8 @@ import pytest
 from zoo import api
 from zoo.recipe.load import load
 from zoo.runs.folder import place
-from zoo.studies.plan import Plan
-from zoo.studies.read import read
+from zoo.studies.study_file import read_study
+from zoo.studies.study_plan import StudyPlan
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def studied(study_file, tmp_path, result):
 
     def make(name: str, test: float = 0.25, **keys):
         file = study_file(name, **keys)
-        plan = Plan(read(file), tmp_path / "runs")
+        plan = StudyPlan(read_study(file), tmp_path / "runs")
         while open_ := [run for run in plan.runs() if not run.finished]:
             for run in open_:
                 result(run.path, run.recipe, run.seed, test=test)

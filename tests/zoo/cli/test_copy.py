@@ -4,8 +4,8 @@ import pytest
 
 from zoo.recipe import where
 from zoo.recipe.load import load
-from zoo.studies.plan import Plan
-from zoo.studies.read import read
+from zoo.studies.study_file import read_study
+from zoo.studies.study_plan import StudyPlan
 
 
 def test_a_copy_stands_by_itself_and_is_the_same_recipe(zoo_here, tmp_path):
@@ -29,7 +29,7 @@ def test_a_copied_study_is_the_same_study(name, zoo_here, tmp_path):
     shipped = (where.shipped() / file).read_text()
     assert written.startswith(f"# zoo study run {file}\n# made from studies/{name}\n")
     assert written.splitlines()[2:] == shipped.splitlines()[1:]
-    assert read(tmp_path / file) == read(name)
+    assert read_study(tmp_path / file) == read_study(name)
 
 
 def test_what_a_study_names_beside_itself_is_found_from_its_copy(zoo_here, tmp_path):
@@ -44,10 +44,14 @@ def test_what_a_study_names_beside_itself_is_found_from_its_copy(zoo_here, tmp_p
     assert zoo_here("copy", "mine/grid.yaml").code == 0
     copied, original = tmp_path / "studies" / "grid.yaml", tmp_path / "mine" / "grid.yaml"
     for quick in (False, True):
-        assert read(copied, quick=quick, allow_plugins=True) == read(original, quick=quick, allow_plugins=True)
+        assert read_study(copied, quick=quick, allow_plugins=True) == read_study(
+            original, quick=quick, allow_plugins=True
+        )
     (tmp_path / "mine" / "grid.yaml").write_text("base: net.yaml\n")
     assert zoo_here("copy", "mine/grid.yaml", "other.yaml").code == 0
-    assert [str(arm.variant.recipe.name) for arm in Plan(read("other.yaml"), "runs").arms] == ["net"]
+    assert [str(searched.variant.recipe.name) for searched in StudyPlan(read_study("other.yaml"), "runs").cells] == [
+        "net"
+    ]
 
 
 def test_a_name_of_both_is_the_recipe(zoo_here, tmp_path):

@@ -15,8 +15,8 @@ import pytest
 from zoo.runs import folder
 from zoo.runs.run_lock import claim
 from zoo.studies.job import JobResult, work
-from zoo.studies.plan import Plan
-from zoo.studies.read import read
+from zoo.studies.study_file import read_study
+from zoo.studies.study_plan import StudyPlan
 
 DEPTHS = {"vary": {"model.depth": [2, 3]}, "seeds": [0, 1]}
 
@@ -27,7 +27,7 @@ def filled(study_file, tmp_path, result):
 
     def fill(**keys) -> Path:
         file = study_file(**{**DEPTHS, **keys})
-        for run in Plan(read(file), tmp_path / "runs").runs():
+        for run in StudyPlan(read_study(file), tmp_path / "runs").runs():
             test = run.recipe.model.options["depth"] / 10 + run.seed / 100
             result(run.path, run.recipe, run.seed, test=test)
         return file
@@ -93,7 +93,7 @@ def test_failures_are_shown_and_tried_again(study_file, inline, zoo_here):
 def test_status_says_how_it_stands(filled, tmp_path, zoo_here):
     """Finished, running in whatever process, waiting; of a search, how many are not chosen yet."""
     file = filled()
-    runs = list(Plan(read(file, changes={"seeds": [0, 1, 2]}), "runs").runs())
+    runs = list(StudyPlan(read_study(file, changes={"seeds": [0, 1, 2]}), "runs").runs())
     with claim(tmp_path / runs[2].path):
         status = zoo_here("study", "status", file, "--seeds", "0..2").out
     assert status.startswith("study tiny: 4 finished, 1 running, 1 waiting, 0 failed\n")

@@ -7,14 +7,16 @@ from pathlib import Path
 from zoo.cli.study_outcome import say_failures
 from zoo.recipe.load import load
 from zoo.studies.job import JobResult, work
-from zoo.studies.plan import Planned
+from zoo.studies.study_plan import PlannedRun
 
 DEPTHS = {"vary": {"model.depth": [2, 3]}, "seeds": [0, 1]}
 
 
-def failed(count: int, reason: str) -> list[tuple[Planned, str]]:
+def failed(count: int, reason: str) -> list[tuple[PlannedRun, str]]:
     recipe = load("smoke/res-gcn")
-    return [(Planned(f"run {number}", recipe, number, None, Path(f"runs/{number}")), reason) for number in range(count)]
+    return [
+        (PlannedRun(f"run {number}", recipe, number, None, Path(f"runs/{number}")), reason) for number in range(count)
+    ]
 
 
 def test_each_is_a_line_up_to_ten(capsys):

@@ -10,8 +10,8 @@ from zoo.cli import study_progress
 from zoo.cli.study_progress import StudyProgress
 from zoo.runs import folder
 from zoo.studies.job import JobResult
-from zoo.studies.plan import Plan
-from zoo.studies.schema import Study, Tuning
+from zoo.studies.study_plan import StudyPlan
+from zoo.studies.study_schema import Study, Tuning
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def screen(monkeypatch) -> dict[str, io.StringIO]:
 
 
 @pytest.fixture
-def plan(tmp_path) -> Plan:
-    return Plan(Study(name="tiny", base="smoke/res-gcn", vary={"model.depth": (2, 3)}, seeds=(0, 1)), tmp_path)
+def plan(tmp_path) -> StudyPlan:
+    return StudyPlan(Study(name="tiny", base="smoke/res-gcn", vary={"model.depth": (2, 3)}, seeds=(0, 1)), tmp_path)
 
 
 def measured(run, **row) -> None:
@@ -126,7 +126,7 @@ def test_runs_that_are_not_chosen_yet_count(screen, tmp_path, pretend):
     """A search shows how many runs there will be at most."""
     screen["terminal"] = True
     tuning = Tuning(method="grid", space={"optimizer.lr": (0.1, 0.2)})
-    plan = Plan(Study(name="tiny", base="smoke/res-gcn", tune=tuning, seeds=(0, 1)), tmp_path)
+    plan = StudyPlan(Study(name="tiny", base="smoke/res-gcn", tune=tuning, seeds=(0, 1)), tmp_path)
     with StudyProgress(plan, pretend(None), enabled=True) as progress:
         progress.beat(plan, [])
         progress._bars.refresh()

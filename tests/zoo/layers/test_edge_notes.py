@@ -11,7 +11,7 @@ from zoo.layers.gin import GINConv
 from zoo.recipe import where
 from zoo.recipe.load import load
 from zoo.studies.grid import variants
-from zoo.studies.read import read
+from zoo.studies.study_file import read_study
 
 WATCHED = ("self-loops", "edge features")
 
@@ -93,5 +93,5 @@ def test_shipped_recipes_with_sage_or_gin_add_no_loops():
 @pytest.mark.parametrize("quick", [False, True], ids=["full", "quick"])
 def test_the_study_of_sage_and_gin_runs_without_loops(quick: bool):
     """Every run of the study takes the loops away."""
-    found = {variant.recipe.prepare.self_loops for variant in variants(read("sage-gin", quick=quick))}
+    found = {variant.recipe.prepare.self_loops for variant in variants(read_study("sage-gin", quick=quick))}
     assert found == {"remove"}

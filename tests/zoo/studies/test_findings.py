@@ -8,12 +8,12 @@ import pytest
 
 from zoo.errors import RunError
 from zoo.studies.findings import Findings, read_findings
-from zoo.studies.plan import Plan
 from zoo.studies.predictors import Predictor
 from zoo.studies.render import render
-from zoo.studies.report import findings, tables, tables_of
-from zoo.studies.schema import Report, Study
+from zoo.studies.results import findings, tables, tables_of
 from zoo.studies.statistics import Correlation
+from zoo.studies.study_plan import StudyPlan
+from zoo.studies.study_schema import Report, Study
 
 
 def back(found: Findings, tmp_path) -> Findings:
@@ -29,7 +29,9 @@ def test_tables_come_from_the_file_as_from_the_runs(tmp_path, result):
         columns=("model.depth",), baseline={"normalizer": "none"}, predictors=("q",), families=("normalizer",)
     )
     vary = {"normalizer": ("none", "layer"), "model.depth": (2, 3)}
-    plan = Plan(Study.model_validate({"name": "s", "base": "smoke/res-gcn", "vary": vary, "report": report}), tmp_path)
+    plan = StudyPlan(
+        Study.model_validate({"name": "s", "base": "smoke/res-gcn", "vary": vary, "report": report}), tmp_path
+    )
     draw = np.random.Generator(np.random.PCG64(0))
     for index, run in enumerate(list(plan.runs())[:-1]):
         probes = [{"step": 0, "epoch": 0, "q": draw.uniform()}]

@@ -7,7 +7,7 @@ import zoo
 from zoo.errors import RecipeError
 from zoo.recipe.load import load
 from zoo.studies.grid import label, outermost_first, variants, with_split_number
-from zoo.studies.schema import Range, Study, Tuning
+from zoo.studies.study_schema import Range, Study, Tuning
 
 
 def study(**keys) -> Study:

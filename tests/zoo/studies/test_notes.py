@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from zoo.studies import notes
-from zoo.studies.comparison import compare
+from zoo.studies.baseline import compare
 
 
 def test_figures_ground_and_selection(cell):

@@ -24,9 +24,9 @@ from zoo.studies import on_ray
 from zoo.studies.job import Job, JobResult
 from zoo.studies.on_ray import OnRay, Order, Place, place, train_there
 from zoo.studies.parcel import unpack
-from zoo.studies.plan import Plan, Planned
-from zoo.studies.run import run_study
-from zoo.studies.schema import Study
+from zoo.studies.run_study import run_study
+from zoo.studies.study_plan import PlannedRun, StudyPlan
+from zoo.studies.study_schema import Study
 from zoo.training.stop import Terminated, terminate
 
 # Ends its process in the fourth training pass, once: not again when the file `{died}` is there. Tests share workers,
@@ -81,14 +81,14 @@ class Starts:
         self.ends: list[str] = []
         self.reasons: list[str] = []
 
-    def started(self, run: Planned) -> None:
+    def started(self, run: PlannedRun) -> None:
         self.handed.append(run.path)
 
-    def ended(self, run: Planned, ended: JobResult) -> None:
+    def ended(self, run: PlannedRun, ended: JobResult) -> None:
         self.ends.append(ended.how)
         self.reasons += [ended.reason] if ended.reason else []
 
-    def beat(self, plan: Plan, under_way: object) -> None:
+    def beat(self, plan: StudyPlan, under_way: object) -> None:
         pass
 
 
@@ -127,7 +127,7 @@ def without_times(path: Path) -> list[dict[str, float]]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
-def assert_equals_runs_here(runs: list[Planned], folder: Path) -> None:
+def assert_equals_runs_here(runs: list[PlannedRun], folder: Path) -> None:
     """To the last digit what `train` gives in this process."""
     for run in runs:
         here = api.train(run.recipe, seed=run.seed, runs=folder, device="cpu")
@@ -149,7 +149,7 @@ def test_workers_can_import_dgl_before_the_zoo(pool):
 
 def test_a_study_gives_the_figures_of_runs_here(pool, tmp_path):
     """Four runs, two at a time, are all finished where they belong, and nothing else is left below the runs."""
-    plan, seen = Plan(study_of(normalizer="frobenius"), tmp_path / "runs"), Starts()
+    plan, seen = StudyPlan(study_of(normalizer="frobenius"), tmp_path / "runs"), Starts()
     run_study(plan, pool, watcher=seen)
     assert seen.ends == ["done"] * 4
     assert_equals_runs_here(list(plan.runs()), tmp_path / "here")
@@ -160,7 +160,7 @@ def test_a_study_gives_the_figures_of_runs_here(pool, tmp_path):
 def test_a_study_survives_the_death_of_a_worker(pool, tmp_path):
     """Only the run of the killed worker is begun again, from its saved state; it ends as an undisturbed one does."""
     files = plugin(tmp_path, DEADLY, name="in-a-study", died=str(tmp_path / "died"))
-    plan, seen = Plan(study_of(*files, normalizer="in-a-study"), tmp_path / "runs"), Starts()
+    plan, seen = StudyPlan(study_of(*files, normalizer="in-a-study"), tmp_path / "runs"), Starts()
     run_study(plan, pool, watcher=seen)
     assert sorted(seen.ends) == ["died", "done", "done", "done", "done"]
     assert len(seen.handed) == 5
@@ -204,7 +204,7 @@ def test_a_run_comes_back_from_a_machine_that_does_not_see_the_folder(pool, tmp_
     """A study whose workers do not see the runs is as complete as another, and a killed run begins anew."""
     monkeypatch.setattr(pool, "_token", lambda runs: "not-there")
     files = plugin(tmp_path, DEADLY, name="unseen", died=str(tmp_path / "died"))
-    plan, seen = Plan(study_of(*files, normalizer="unseen"), tmp_path / "runs"), Starts()
+    plan, seen = StudyPlan(study_of(*files, normalizer="unseen"), tmp_path / "runs"), Starts()
     run_study(plan, pool, watcher=seen)
     assert sorted(seen.ends) == ["died", "done", "done", "done", "done"]
     assert_equals_runs_here(list(plan.runs()), tmp_path / "here")

@@ -6,16 +6,18 @@ from matplotlib.collections import PathCollection
 
 from zoo.errors import RunError
 from zoo.studies.picture import pictures
-from zoo.studies.plan import Plan
-from zoo.studies.schema import Report, Study
+from zoo.studies.study_plan import StudyPlan
+from zoo.studies.study_schema import Report, Study
 
 
 @pytest.fixture
 def filled(tmp_path, result):
     """A plan whose runs have figures and readings: test = depth/100 + seed/1000, and q = test."""
 
-    def fill(**keys) -> Plan:
-        plan = Plan(Study.model_validate({"name": "s", "base": "smoke/res-gcn", "seeds": (0, 1), **keys}), tmp_path)
+    def fill(**keys) -> StudyPlan:
+        plan = StudyPlan(
+            Study.model_validate({"name": "s", "base": "smoke/res-gcn", "seeds": (0, 1), **keys}), tmp_path
+        )
         for run in plan.runs():
             test = run.recipe.model.options["depth"] / 100 + run.seed / 1000
             readings = [{"step": 0, "epoch": 0, "q": test, "gradients.norm": [test, 1.0]}]
@@ -62,7 +64,7 @@ def test_the_axis_may_be_chosen(filled):
 
 def test_tasks_have_panels_with_their_own_figure(tmp_path, result):
     """Nodes and links of one data set are not drawn on one scale, and each panel says which metric and direction."""
-    plan = Plan(
+    plan = StudyPlan(
         Study.model_validate(
             {
                 "name": "s",
@@ -101,7 +103,7 @@ def test_an_axis_of_words_cannot_be_drawn_along(filled):
 @pytest.mark.parametrize("x", [None, "model.depth"])
 def test_nothing_finished_is_nothing_to_draw(x, tmp_path):
     """An empty picture would look like a result."""
-    plan = Plan(Study(name="s", base="smoke/res-gcn", vary={"model.depth": (2, 4)}, report=Report(x=x)), tmp_path)
+    plan = StudyPlan(Study(name="s", base="smoke/res-gcn", vary={"model.depth": (2, 4)}, report=Report(x=x)), tmp_path)
     with pytest.raises(
         RunError, match="study s — has nothing to draw — expected finished runs, and an axis of numbers"
     ):

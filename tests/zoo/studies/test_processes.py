@@ -18,10 +18,10 @@ from zoo.recipe.load import load
 from zoo.runs.run import Run
 from zoo.studies import processes
 from zoo.studies.job import Job, JobResult
-from zoo.studies.plan import Plan
 from zoo.studies.processes import Processes
-from zoo.studies.run import run_study
-from zoo.studies.schema import Study
+from zoo.studies.run_study import run_study
+from zoo.studies.study_plan import StudyPlan
+from zoo.studies.study_schema import Study
 
 # Ends its process in the fourth training pass, once: not again when the file `{died}` is there. Tests share workers,
 # which know the names that were registered before.
@@ -148,7 +148,7 @@ def test_a_study_survives_the_death_of_a_worker(pool, tmp_path):
         seeds=(0, 1),
         plugins=tuple(files),
     )
-    plan = Plan(study, tmp_path / "runs")
+    plan = StudyPlan(study, tmp_path / "runs")
     run_study(plan, pool)
     assert (tmp_path / "died").exists()
     runs = list(plan.runs())

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zoo.studies.comparison import Comparison, compare
+from zoo.studies.baseline import Comparison, compare
 from zoo.studies.records import records
 
 

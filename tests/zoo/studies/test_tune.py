@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from zoo.errors import RecipeError, ZooError
-from zoo.studies.schema import Range, Space, Tuning
+from zoo.studies.study_schema import Range, Space, Tuning
 from zoo.studies.tune import Setting, Trial, best, settings
 
 SPACE: Space = {

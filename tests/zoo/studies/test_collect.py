@@ -14,7 +14,7 @@ from zoo.recipe.load import load
 from zoo.runs.folder import RunFolder, place
 from zoo.runs.run import Run
 from zoo.studies.cells import Cell, EvaluationSetting
-from zoo.studies.compare import SELECTION, cells_of_runs, ground_of
+from zoo.studies.collect import SELECTION, cells_of_runs, ground_of
 
 RANDOM = {"name": "random", "rule": "random, train 0.6, val 0.2, the rest test"}
 DRAWN = {"name": "geom-gcn", "rule": "geom-gcn, number 3 of 10, from the run's seed", "index": 3}

@@ -15,14 +15,14 @@ from zoo.runs import folder
 from zoo.runs.run import Run
 from zoo.runs.run_lock import is_claimed
 from zoo.studies.grid import Variant, label, outermost_first, variants, with_split_number
-from zoo.studies.schema import Study
+from zoo.studies.study_schema import Study
 from zoo.studies.tune import Setting, Trial, best, settings
 
 State = Literal["finished", "failed", "running", "waiting"]
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """One run of a study. path: its folder, where it is or will be; title: its place in the study, in words.
 
     outdated: the time of a result that is there, and is of other data than the recipe's data set holds now.
@@ -62,18 +62,18 @@ class SearchCell:
     its trials has a value. `setting`: what was chosen.
     """
 
-    def __init__(self, plan: "Plan", variant: Variant) -> None:
+    def __init__(self, plan: "StudyPlan", variant: Variant) -> None:
         self.variant = variant
         self.trials: list[Trial] = []
-        self.final: list[Planned] | None = None
+        self.final: list[PlannedRun] | None = None
         self.setting: Setting = {}
         self._plan, self._study = plan, plan.study
-        self._open: list[tuple[Setting, list[Planned]]] = []
-        self._tried: list[Planned] = []
+        self._open: list[tuple[Setting, list[PlannedRun]]] = []
+        self._tried: list[PlannedRun] = []
         self.advance()
 
     @property
-    def runs(self) -> list[Planned]:
+    def runs(self) -> list[PlannedRun]:
         """Every run that is known to be needed, trials first."""
         return [*self._tried, *(self.final or [])]
 
@@ -132,7 +132,7 @@ class SearchCell:
                 return bool(Run(planned.path).result.get("higher_is_better", True))
         return True
 
-    def _complete(self, setting: Setting, runs: Sequence[Planned]) -> Trial | None:
+    def _complete(self, setting: Setting, runs: Sequence[PlannedRun]) -> Trial | None:
         """The trial with its mean validation, once none of its runs is to be waited for."""
         if not all(map(self._plan.is_over, runs)):
             return None
@@ -142,7 +142,7 @@ class SearchCell:
 
     def _runs(
         self, setting: Setting, seeds: Sequence[int], splits: Sequence[int | None], purpose: str
-    ) -> list[Planned]:
+    ) -> list[PlannedRun]:
         recipe = load(self.variant.recipe, outermost_first(setting))
         words = [f"{axis} {name}" for axis, name in self.variant.axes.items()]
         words += [f"{path}={label(value)}" for path, value in setting.items()]
@@ -159,11 +159,11 @@ class SearchCell:
         return (tuning.splits if tuning else None) or self._splits()[:1]
 
 
-class Plan:
-    """All arms of a study over the run folders below `runs`; nothing is trained here.
+class StudyPlan:
+    """All cells of a study over the run folders below `runs`; nothing is trained here.
 
     allow_plugins: run the plug-ins that its recipes name besides those of the study.
-    Raises: RecipeError with the problems of all arms; ZooError where a search needs optuna, and it is not installed.
+    Raises: RecipeError with the problems of all cells; ZooError where a search needs optuna, and it is not installed.
     """
 
     def __init__(self, study: Study, runs: str | Path, *, allow_plugins: bool = False) -> None:
@@ -171,46 +171,46 @@ class Plan:
         self.root = Path(runs)
         self._elsewhere = _finished_below(self.root)
         self._digests: Digests = {}
-        self._known: dict[tuple[str, int], Planned] = {}
+        self._known: dict[tuple[str, int], PlannedRun] = {}
         self._retrying = False
         self._tried: set[Path] = set()
-        self.arms = self._begun(variants(study, allow_plugins=allow_plugins))
+        self.cells = self._begun(variants(study, allow_plugins=allow_plugins))
 
     def retry(self) -> None:
         """Count runs that failed before as still to be trained; searches begin anew."""
         self._retrying = True
-        self.arms = self._begun([arm.variant for arm in self.arms])
+        self.cells = self._begun([searched.variant for searched in self.cells])
 
-    def tried(self, run: Planned) -> None:
+    def tried(self, run: PlannedRun) -> None:
         """Take note that the run has had its turn, whatever came of it."""
         self._tried.add(run.path)
 
-    def is_over(self, run: Planned) -> bool:
+    def is_over(self, run: PlannedRun) -> bool:
         """Whether nothing more is to be expected of a run."""
         return run.finished or run.path in self._tried or (run.failure is not None and not self._retrying)
 
     def _begun(self, wanted: Sequence[Variant]) -> list[SearchCell]:
-        arms, problems = [], []
+        cells, problems = [], []
         for variant in wanted:
             try:
-                arms.append(SearchCell(self, variant))
+                cells.append(SearchCell(self, variant))
             except RecipeError as error:
                 problems += error.problems
         if problems:
             raise RecipeError(self.study.name, list(dict.fromkeys(problems)), "study")
-        return arms
+        return cells
 
-    def runs(self) -> Iterator[Planned]:
+    def runs(self) -> Iterator[PlannedRun]:
         """Every run that is known to be needed, each once, in the order to train them."""
         seen: set[Path] = set()
-        for arm in self.arms:
-            arm.advance()
-            for run in arm.runs:
+        for searched in self.cells:
+            searched.advance()
+            for run in searched.runs:
                 if run.path not in seen:
                     seen.add(run.path)
                     yield run
 
-    def planned(self, recipe: Recipe, seed: int, split: int | None, title: str) -> Planned:
+    def planned(self, recipe: Recipe, seed: int, split: int | None, title: str) -> PlannedRun:
         """The run of a recipe with a seed: one for all recipes of equal identity, in this plan or trained before."""
         key = identity_of(recipe), seed
         known = self._known.get(key)
@@ -220,7 +220,7 @@ class Plan:
             outdated = None
             if folder.is_finished(path) and not is_current(path, recipe, seed, self._digests):
                 path, outdated = own, folder.finished_at(own)
-            known = self._known[key] = Planned(title, recipe, seed, split, path, outdated)
+            known = self._known[key] = PlannedRun(title, recipe, seed, split, path, outdated)
         said = f"{title or known.recipe.name}, seed {seed}" + ("" if split is None else f", split {split}")
         return replace(known, title=said, split=split)
 

@@ -9,12 +9,12 @@ import pytest
 from zoo.runs import folder
 from zoo.runs.run import Run
 from zoo.runs.run_lock import claim
-from zoo.studies import run as module
+from zoo.studies import run_study as module
 from zoo.studies.job import Job, JobResult, work
-from zoo.studies.plan import Plan, Planned
-from zoo.studies.report import cells
-from zoo.studies.run import DEATHS, run_study
-from zoo.studies.schema import Study, Tuning
+from zoo.studies.results import cells
+from zoo.studies.run_study import DEATHS, run_study
+from zoo.studies.study_plan import PlannedRun, StudyPlan
+from zoo.studies.study_schema import Study, Tuning
 
 
 def study(**keys) -> Study:
@@ -39,13 +39,13 @@ class Log:
         self.over: list[tuple[str, JobResult]] = []
         self.most = 0
 
-    def started(self, run: Planned) -> None:
+    def started(self, run: PlannedRun) -> None:
         self.begun.append(run.title)
 
-    def ended(self, run: Planned, ended: JobResult) -> None:
+    def ended(self, run: PlannedRun, ended: JobResult) -> None:
         self.over.append((run.title, ended))
 
-    def beat(self, plan: Plan, under_way: Collection[Planned]) -> None:
+    def beat(self, plan: StudyPlan, under_way: Collection[PlannedRun]) -> None:
         self.most = max(self.most, len(under_way))
 
 
@@ -59,27 +59,27 @@ def test_what_failed_is_returned_with_its_reason(tmp_path, pretend, scored):
             return JobResult("failed", "noted" if job.seed else "told alone")
         return scored(lambda recipe, seed: (None, None))(job)
 
-    plan = Plan(study(), tmp_path)
+    plan = StudyPlan(study(), tmp_path)
     failures = run_study(plan, pretend(act))
     assert [(run.title, reason) for run, reason in failures] == [
         ("model.depth 2, seed 0", "told alone"),
         ("model.depth 2, seed 1", "noted"),
     ]
-    again = run_study(Plan(study(), tmp_path), pretend(scored(right)))
+    again = run_study(StudyPlan(study(), tmp_path), pretend(scored(right)))
     assert [(run.title, reason) for run, reason in again] == [("model.depth 2, seed 1", "noted")]
-    assert not run_study(Plan(study(), tmp_path), pretend(scored(right)), retry=True)
+    assert not run_study(StudyPlan(study(), tmp_path), pretend(scored(right)), retry=True)
 
 
 def test_every_run_is_trained_once(tmp_path, pretend):
     """All that is missing, in order, never more at a time than there are slots; then nothing is left to do."""
-    plan, executor, log = Plan(study(), tmp_path), pretend(inline), Log()
+    plan, executor, log = StudyPlan(study(), tmp_path), pretend(inline), Log()
     run_study(plan, executor, watcher=log)
     assert [run.state for run in plan.runs()] == ["finished"] * 4
     assert [job.path for job in executor.started] == [str(run.path) for run in plan.runs()]
     assert log.begun == [title for title, _ in log.over] == [run.title for run in plan.runs()]
     assert {ended for _, ended in log.over} == {JobResult("done")}
     assert log.most == 2
-    for again in (plan, Plan(study(), tmp_path)):
+    for again in (plan, StudyPlan(study(), tmp_path)):
         run_study(again, executor)
         run_study(again, executor, retry=True)
     assert len(executor.started) == 4
@@ -88,10 +88,12 @@ def test_every_run_is_trained_once(tmp_path, pretend):
 def test_a_larger_study_trains_what_is_new(tmp_path, pretend, scored):
     """More seeds, another axis: runs that are there count."""
     executor = pretend(scored(right))
-    run_study(Plan(study(), tmp_path), executor)
-    run_study(Plan(study(seeds=(0, 1, 2)), tmp_path), executor)
+    run_study(StudyPlan(study(), tmp_path), executor)
+    run_study(StudyPlan(study(seeds=(0, 1, 2)), tmp_path), executor)
     run_study(
-        Plan(study(vary={"model.depth": (2, 3), "normalizer": ("layer", {"name": "frobenius", "c": 0.5})}), tmp_path),
+        StudyPlan(
+            study(vary={"model.depth": (2, 3), "normalizer": ("layer", {"name": "frobenius", "c": 0.5})}), tmp_path
+        ),
         executor,
     )
     assert len(executor.started) == 4 + 2 + 4
@@ -103,11 +105,11 @@ def test_equal_runs_under_two_names_are_trained_once(tmp_path, pretend, scored):
     (tmp_path / "mine.yaml").write_text("extends: smoke/res-gcn\n")
     mine = str(tmp_path / "mine.yaml")
     executor = pretend(scored(right))
-    plan = Plan(study(vary={"m": {"A": {}, "B": {"base": mine}}}), tmp_path / "runs")
+    plan = StudyPlan(study(vary={"m": {"A": {}, "B": {"base": mine}}}), tmp_path / "runs")
     run_study(plan, executor)
     assert len(executor.started) == 2
     assert [cell.tests for cell in cells(plan)] == [(0.5, 0.5)] * 2
-    run_study(Plan(study(base=mine, vary={}), tmp_path / "runs"), executor)
+    run_study(StudyPlan(study(base=mine, vary={}), tmp_path / "runs"), executor)
     assert len(executor.started) == 2
 
 
@@ -122,21 +124,21 @@ def test_failed_runs_are_kept_and_tried_again_when_asked(tmp_path, pretend, scor
             return JobResult("failed", "out of luck")
         return good(job)
 
-    plan, executor, log = Plan(study(), tmp_path), pretend(act), Log()
+    plan, executor, log = StudyPlan(study(), tmp_path), pretend(act), Log()
     run_study(plan, executor, watcher=log)
     assert [run.state for run in plan.runs()] == ["finished", "failed"] * 2
     assert [run.failure for run in plan.runs()] == [None, "out of luck"] * 2
     assert Counter(ended for _, ended in log.over) == {JobResult("done"): 2, JobResult("failed", "out of luck"): 2}
     assert [(len(cell.scores), cell.failed, cell.missing) for cell in cells(plan)] == [(1, 1, 0)] * 2
 
-    run_study(Plan(study(), tmp_path), executor)
+    run_study(StudyPlan(study(), tmp_path), executor)
     assert len(executor.started) == 4
-    run_study(Plan(study(), tmp_path), executor, retry=True)
+    run_study(StudyPlan(study(), tmp_path), executor, retry=True)
     assert [(job.seed, job.again) for job in executor.started[4:]] == [(1, True)] * 2
     assert [run.state for run in plan.runs()] == ["finished", "failed"] * 2
 
     broken["now"] = False
-    run_study(Plan(study(), tmp_path), executor, retry=True)
+    run_study(StudyPlan(study(), tmp_path), executor, retry=True)
     assert len(executor.started) == 8
     assert [run.state for run in plan.runs()] == ["finished"] * 4
     asides = sorted(path.name for path in tmp_path.rglob("seed-1.failed-*"))
@@ -150,7 +152,7 @@ def job_path(job: Job):
 
 def test_a_run_whose_process_dies_is_begun_again_twice(tmp_path, pretend):
     """From its saved state; after the third death it is given up, with the reason in its folder."""
-    plan, log = Plan(study(vary={}), tmp_path), Log()
+    plan, log = StudyPlan(study(vary={}), tmp_path), Log()
     executor = pretend(lambda job: JobResult("died", "killed by SIGKILL") if job.seed == 1 else inline(job))
     run_study(plan, executor, watcher=log)
     assert Counter(job.seed for job in executor.started) == {0: 1, 1: DEATHS}
@@ -170,7 +172,7 @@ def test_a_run_that_dies_once_is_finished(tmp_path, pretend, scored):
             return JobResult("died", "killed")
         return good(job)
 
-    plan = Plan(study(), tmp_path)
+    plan = StudyPlan(study(), tmp_path)
     run_study(plan, pretend(act))
     assert [run.state for run in plan.runs()] == ["finished"] * 4
 
@@ -178,7 +180,7 @@ def test_a_run_that_dies_once_is_finished(tmp_path, pretend, scored):
 def test_a_death_before_a_retry_begins_spends_nothing(tmp_path, pretend, scored):
     """A failed run whose process dies before the old folder is moved aside has still its turn."""
     good, deaths = scored(right), [JobResult("died", "killed")]
-    plan = Plan(study(vary={}, seeds=(0,)), tmp_path)
+    plan = StudyPlan(study(vary={}, seeds=(0,)), tmp_path)
     (run,) = plan.runs()
     folder.note_failure(run.path, "out of luck")
     executor = pretend(lambda job: deaths.pop() if deaths else good(job))
@@ -191,7 +193,7 @@ def test_a_run_of_another_process_is_left_to_it(tmp_path, pretend, scored, monke
     """It is looked at again after a while, others are trained meanwhile, and the study ends when it has ended."""
     monkeypatch.setattr(module, "LOOK_AGAIN", 0.05)
     good, log = scored(right), Log()
-    plan = Plan(study(), tmp_path)
+    plan = StudyPlan(study(), tmp_path)
     theirs, *_ = plan.runs()
     held, looks = claim(theirs.path), []
     held.__enter__()
@@ -217,7 +219,7 @@ def test_a_run_of_another_process_is_left_to_it(tmp_path, pretend, scored, monke
 def test_a_failure_of_another_process_is_a_failure(tmp_path, pretend, monkeypatch):
     """A run that failed under another process is not begun again here."""
     monkeypatch.setattr(module, "LOOK_AGAIN", 0.05)
-    plan = Plan(study(vary={}, seeds=(0,)), tmp_path)
+    plan = StudyPlan(study(vary={}, seeds=(0,)), tmp_path)
     (run,) = plan.runs()
 
     def act(job: Job) -> JobResult:
@@ -233,7 +235,7 @@ def test_a_failure_of_another_process_is_a_failure(tmp_path, pretend, monkeypatc
 @pytest.mark.parametrize("how", ["failed", "done"])
 def test_what_leaves_no_word_is_not_begun_for_ever(how, tmp_path, pretend):
     """Where neither result nor failure can be written, a run has its turn once and counts as missing."""
-    plan = Plan(study(), tmp_path)
+    plan = StudyPlan(study(), tmp_path)
     executor = pretend(lambda _: JobResult(how, "the disk is full"))
     run_study(plan, executor)
     assert len(executor.started) == 4
@@ -245,9 +247,9 @@ def test_validation_decides_which_runs_are_reported(tmp_path, pretend, scored):
     figures = {0.1: (0.7, 0.2), 0.01: (0.6, 0.9), 0.001: (0.7, 0.8)}
     executor = pretend(scored(lambda recipe, seed: figures[recipe.optimizer.options["lr"]]))
     tuned = study(tune=Tuning(method="grid", space={"optimizer.lr": tuple(figures)}), seeds=(0, 1, 2))
-    plan = Plan(tuned, tmp_path)
+    plan = StudyPlan(tuned, tmp_path)
     run_study(plan, executor)
-    assert [dict(arm.setting) for arm in plan.arms] == [{"optimizer.lr": 0.1}] * 2
+    assert [dict(searched.setting) for searched in plan.cells] == [{"optimizer.lr": 0.1}] * 2
     assert [cell.tests for cell in cells(plan)] == [(0.2, 0.2, 0.2)] * 2
     assert len(executor.started) == 2 * (3 + 2)  # the seed of the trial is not trained twice
 
@@ -266,15 +268,15 @@ def test_a_search_is_the_same_after_an_interruption(tmp_path, pretend, scored):
         return good(job)
 
     whole = pretend(good)
-    run_study(Plan(tuned, tmp_path / "whole"), whole)
+    run_study(StudyPlan(tuned, tmp_path / "whole"), whole)
     started = []
     for steps in (1, 3, 4):
         left = [None] * steps
         executor = pretend(broken, slots=3)
         with pytest.raises(KeyboardInterrupt):
-            run_study(Plan(tuned, tmp_path / "broken"), executor)
+            run_study(StudyPlan(tuned, tmp_path / "broken"), executor)
     left = [None] * 100
-    plan = Plan(tuned, tmp_path / "broken")
+    plan = StudyPlan(tuned, tmp_path / "broken")
     run_study(plan, pretend(broken, slots=3))
     started = {run.path.relative_to(tmp_path / "broken") for run in plan.runs()}
     assert started == {job_path(job).relative_to(tmp_path / "whole") for job in whole.started}
@@ -292,14 +294,14 @@ def test_failed_trials_tried_again_count_in_the_search(tmp_path, pretend, scored
         return good(job)
 
     tuned = study(tune=Tuning(method="grid", space={"optimizer.lr": (0.1, 0.2, 0.3)}), vary={})
-    plan, executor = Plan(tuned, tmp_path), pretend(act)
+    plan, executor = StudyPlan(tuned, tmp_path), pretend(act)
     run_study(plan, executor)
-    assert dict(plan.arms[0].setting) == {"optimizer.lr": 0.2}
+    assert dict(plan.cells[0].setting) == {"optimizer.lr": 0.2}
     broken.clear()
-    again = Plan(tuned, tmp_path)
+    again = StudyPlan(tuned, tmp_path)
     run_study(again, executor, retry=True)
-    assert dict(again.arms[0].setting) == {"optimizer.lr": 0.3}
-    assert cells(again) == cells(Plan(tuned, tmp_path))
+    assert dict(again.cells[0].setting) == {"optimizer.lr": 0.3}
+    assert cells(again) == cells(StudyPlan(tuned, tmp_path))
     assert cells(again)[0].tests == (0.5, 0.5)
 
 
@@ -312,11 +314,11 @@ def test_an_interruption_leaves_everything_to_go_on_with(tmp_path, pretend):
         return inline(job)
 
     with pytest.raises(KeyboardInterrupt):
-        run_study(Plan(study(), tmp_path / "a"), pretend(interrupted))
-    plan, executor = Plan(study(), tmp_path / "a"), pretend(inline)
+        run_study(StudyPlan(study(), tmp_path / "a"), pretend(interrupted))
+    plan, executor = StudyPlan(study(), tmp_path / "a"), pretend(inline)
     assert [run.state for run in plan.runs()] == ["finished", "waiting", "waiting", "waiting"]
     run_study(plan, executor)
     assert len(executor.started) == 3
-    whole = Plan(study(), tmp_path / "b")
+    whole = StudyPlan(study(), tmp_path / "b")
     run_study(whole, pretend(inline))
     assert [Run(run.path).test for run in plan.runs()] == [Run(run.path).test for run in whole.runs()]

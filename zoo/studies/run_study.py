@@ -12,7 +12,7 @@ from zoo.runs import folder
 from zoo.runs.writing import writing
 from zoo.studies.executor import Executor
 from zoo.studies.job import Job, JobResult
-from zoo.studies.plan import Plan, Planned
+from zoo.studies.study_plan import PlannedRun, StudyPlan
 
 DEATHS = 3  # a run whose process died so often is given up
 LOOK_AGAIN = 5.0  # seconds until a run that another process holds is looked at again
@@ -22,23 +22,25 @@ BEAT = 0.5  # seconds between two looks at what is under way
 class StudyWatcher(Protocol):
     """Sees a study pass by, as a progress bar does."""
 
-    def started(self, run: Planned) -> None:
+    def started(self, run: PlannedRun) -> None:
         """A run has been handed to the executor."""
         ...
 
-    def ended(self, run: Planned, ended: JobResult) -> None:
+    def ended(self, run: PlannedRun, ended: JobResult) -> None:
         """A run has ended."""
         ...
 
-    def beat(self, plan: Plan, under_way: Collection[Planned]) -> None:
+    def beat(self, plan: StudyPlan, under_way: Collection[PlannedRun]) -> None:
         """Called several times a second, and after every change."""
         ...
 
 
-Failures = Sequence[tuple[Planned, str]]
+Failures = Sequence[tuple[PlannedRun, str]]
 
 
-def run_study(plan: Plan, executor: Executor, *, retry: bool = False, watcher: StudyWatcher | None = None) -> Failures:
+def run_study(
+    plan: StudyPlan, executor: Executor, *, retry: bool = False, watcher: StudyWatcher | None = None
+) -> Failures:
     """Train every run of a plan that is not finished; returns those that failed, now or before, each with its reason.
 
     Runs that failed stay failed; with `retry` each is tried once more, from the start. Several processes may work on
@@ -50,7 +52,7 @@ def run_study(plan: Plan, executor: Executor, *, retry: bool = False, watcher: S
         plan.root.mkdir(parents=True, exist_ok=True)
         if not os.access(plan.root, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(plan.root))
-    under_way: dict[str, Planned] = {}
+    under_way: dict[str, PlannedRun] = {}
     busy_until: dict[Path, float] = {}
     deaths: Counter[Path] = Counter()
     reasons: dict[Path, str] = {}

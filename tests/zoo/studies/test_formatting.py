@@ -1,6 +1,6 @@
 """Numbers as text: fixed decimals, a real minus sign, a dash for none."""
 
-from zoo.studies import figures
+from zoo.studies import formatting as figures
 
 
 def test_scores_and_spreads():

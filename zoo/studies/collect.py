@@ -18,7 +18,7 @@ from zoo.runs.find import find
 from zoo.runs.run import Run
 from zoo.runs.split_id import SplitId, split_id
 from zoo.studies.cells import Cell, EvaluationSetting, Score
-from zoo.studies.figures import is_number
+from zoo.studies.formatting import is_number
 from zoo.studies.labels import ABSENT, Fields, labels
 
 SELECTION = "test at best validation"

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from zoo.studies.schema import Alternative, Range, Study, Tuning
+from zoo.studies.study_schema import Alternative, Range, Study, Tuning
 
 
 def test_only_a_base_is_needed():

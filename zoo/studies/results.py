@@ -7,20 +7,20 @@ from registry.errors import did_you_mean
 from zoo.errors import RunError
 from zoo.runs.run import Run
 from zoo.studies.cells import Cell, EvaluationSetting, Score
-from zoo.studies.compare import SELECTION, ground_of
+from zoo.studies.collect import SELECTION, ground_of
 from zoo.studies.findings import Findings
 from zoo.studies.grid import label
 from zoo.studies.labels import ABSENT
-from zoo.studies.plan import Plan, SearchCell
 from zoo.studies.predictors import predictor_table, predictors
-from zoo.studies.schema import Report, Study
 from zoo.studies.statistics import Interval
+from zoo.studies.study_plan import SearchCell, StudyPlan
+from zoo.studies.study_schema import Report, Study
 from zoo.studies.table import Table, grid_table, long_table
 
 
-def cells(plan: Plan) -> list[Cell]:
-    """One cell for each arm of the study, with the scores of its reported runs."""
-    return [_cell(arm, selection_of(plan.study)) for arm in plan.arms]
+def cells(plan: StudyPlan) -> list[Cell]:
+    """One cell for each searched of the study, with the scores of its reported runs."""
+    return [_cell(searched, selection_of(plan.study)) for searched in plan.cells]
 
 
 def selection_of(study: Study) -> str:
@@ -76,7 +76,7 @@ def baseline_named(found: Sequence[Cell], name: str) -> dict[str, str]:
     )
 
 
-def findings(plan: Plan) -> Findings:
+def findings(plan: StudyPlan) -> Findings:
     """What the finished runs of a study say: all that its tables are made of."""
     report, found = plan.study.report, cells(plan)
     measured = (
@@ -92,7 +92,7 @@ def findings(plan: Plan) -> Findings:
     )
 
 
-def tables(plan: Plan, *, interval: Interval = "t", values: bool = False, flat: bool = False) -> list[Table]:
+def tables(plan: StudyPlan, *, interval: Interval = "t", values: bool = False, flat: bool = False) -> list[Table]:
     """The tables that the study asks for: its layout, if it has one, and the comparison with its baseline.
 
     Cells of different tasks or metrics have tables of their own, as no figure of one says anything of the other.
@@ -119,9 +119,9 @@ def tables_of(
     return made
 
 
-def _of_one_figure(plan: Plan, found: Sequence[Cell]) -> tuple[int, ...]:
+def _of_one_figure(plan: StudyPlan, found: Sequence[Cell]) -> tuple[int, ...]:
     """A number for each cell, equal for those whose figures may be read against each other; unfinished by recipe."""
-    recipes = [arm.variant.recipe for arm in plan.arms]
+    recipes = [searched.variant.recipe for searched in plan.cells]
     finished = {
         (repr(recipe.task.plain()), recipe.dataset.name): cell.ground
         for recipe, cell in zip(recipes, found, strict=True)
@@ -136,23 +136,23 @@ def _of_one_figure(plan: Plan, found: Sequence[Cell]) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _chosen(plan: Plan) -> list[str]:
+def _chosen(plan: StudyPlan) -> list[str]:
     """The settings that searches chose, in words."""
     said = []
-    for arm in plan.arms if plan.study.tune else ():
-        if arm.final is not None:
-            cell = ", ".join(arm.variant.axes.values()) or "The only cell"
-            setting = ", ".join(f"{path}={label(value)}" for path, value in arm.setting.items())
+    for searched in plan.cells if plan.study.tune else ():
+        if searched.final is not None:
+            cell = ", ".join(searched.variant.axes.values()) or "The only cell"
+            setting = ", ".join(f"{path}={label(value)}" for path, value in searched.setting.items())
             said.append(
-                f"{cell}: {setting or 'nothing to tune'}, chosen by validation out of {len(arm.trials)} trials."
+                f"{cell}: {setting or 'nothing to tune'}, chosen by validation out of {len(searched.trials)} trials."
             )
     return said
 
 
-def _cell(arm: SearchCell, selection: str) -> Cell:
+def _cell(searched: SearchCell, selection: str) -> Cell:
     scores: list[Score] = []
     ground: EvaluationSetting | None = None
-    for planned in arm.final or ():
+    for planned in searched.final or ():
         if not planned.finished:
             continue
         run = Run(planned.path)
@@ -163,15 +163,15 @@ def _cell(arm: SearchCell, selection: str) -> Cell:
             )
         ground = own
         scores.append(Score(run.seed, planned.split, run.test, run.val, run.status, str(run.path)))
-    waited_for = [planned for planned in arm.final or () if not planned.finished]
+    waited_for = [planned for planned in searched.final or () if not planned.finished]
     failed = sum(planned.failure is not None for planned in waited_for)
     missing = len(waited_for) - failed
-    if arm.final is None and arm.is_hopeless:
-        failed = arm.reported  # no trial has a value, so that there is no setting to report
-    elif arm.final is None:
-        missing = arm.reported
+    if searched.final is None and searched.is_hopeless:
+        failed = searched.reported  # no trial has a value, so that there is no setting to report
+    elif searched.final is None:
+        missing = searched.reported
     scores.sort(key=lambda score: score.key)
-    return Cell(dict(arm.variant.axes), ground, tuple(scores), failed, missing)
+    return Cell(dict(searched.variant.axes), ground, tuple(scores), failed, missing)
 
 
 def _others(found: Sequence[Cell], columns: Sequence[str]) -> tuple[str, ...]:

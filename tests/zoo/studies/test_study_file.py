@@ -7,8 +7,8 @@ import pytest
 from zoo.errors import RecipeError, ZooError
 from zoo.recipe import where
 from zoo.studies.grid import variants
-from zoo.studies.plan import Plan
-from zoo.studies.read import read
+from zoo.studies.study_file import read_study
+from zoo.studies.study_plan import StudyPlan
 
 PLAN = [(study, quick) for study in where.studies() for quick in (False, True)]
 
@@ -17,19 +17,19 @@ PLAN = [(study, quick) for study in where.studies() for quick in (False, True)]
 def test_shipped_studies_are_right(study, quick, tmp_path):
     """Every shipped study can be planned as it stands, in both its forms, and each of its cells has runs."""
     try:
-        plan = Plan(read(study, quick=quick), tmp_path)
+        plan = StudyPlan(read_study(study, quick=quick), tmp_path)
     except ZooError as error:
         if "no quick form" in str(error) or "need optuna" in str(error):
             pytest.skip(str(error))
         raise
-    assert plan.arms
-    assert all(arm.runs for arm in plan.arms)
+    assert plan.cells
+    assert all(searched.runs for searched in plan.cells)
     assert plan.study.description
 
 
 def problems_of(file: Path, **how) -> dict[str, str]:
     with pytest.raises(RecipeError) as caught:
-        Plan(read(file, **how), file.parent / "runs")
+        StudyPlan(read_study(file, **how), file.parent / "runs")
     return {problem.path: problem.text for problem in caught.value.problems}
 
 
@@ -113,14 +113,14 @@ def test_mistakes_of_all_cells_come_at_once(study_file):
 def test_an_unknown_study_suggests_the_nearest(name):
     """Names and paths that are not there are refused with a name that is near."""
     with pytest.raises(RecipeError, match=r"no such study — .*did you mean 'hello'"):
-        read(name)
+        read_study(name)
 
 
 def test_yaml_that_is_none_is_told_by_line(tmp_path):
     """A file that cannot be read is named with the place."""
     (tmp_path / "bad.yaml").write_text("base: hello\nvary: [\n")
     with pytest.raises(RecipeError, match="line 3, column 1 — not valid YAML"):
-        read(tmp_path / "bad.yaml")
+        read_study(tmp_path / "bad.yaml")
 
 
 def test_quick_is_laid_over(study_file):
@@ -140,7 +140,7 @@ def test_quick_is_laid_over(study_file):
             "tune": {"trials": 2, "space": {"optimizer.lr": [0.01]}},
         },
     )
-    full, quick = read(file), read(file, quick=True)
+    full, quick = read_study(file), read_study(file, quick=True)
     assert (full.name, quick.name) == ("tiny", "tiny-quick")
     assert full.seeds == (0, 1, 2)
     assert full.vary == {"model.depth": (2, 4, 8), "normalizer": ("none", "layer")}
@@ -162,17 +162,17 @@ def test_without_a_quick_form_there_is_none(quick, study_file):
 def test_quick_may_end_a_search(study_file):
     """`tune: null` in the quick form leaves the search out."""
     file = study_file(tune={"method": "grid", "space": {"optimizer.lr": [0.1]}}, quick={"tune": None})
-    assert read(file).tune is not None
-    assert read(file, quick=True).tune is None
+    assert read_study(file).tune is not None
+    assert read_study(file, quick=True).tune is None
 
 
 def test_typed_changes_come_last(study_file):
     """What is typed is in every cell, after the study's own changes; seeds replace."""
     file = study_file(change={"model.depth": 2, "model": {"name": "gcn", "width": 8}}, seeds=[0])
-    study = read(file, changes={"model.depth": 3, "seeds": [4, 5]})
+    study = read_study(file, changes={"model.depth": 3, "seeds": [4, 5]})
     assert list(study.change) == ["model", "model.depth"]
     assert study.seeds == (4, 5)
-    assert Plan(study, "none").arms[0].variant.recipe.model.options["depth"] == 3
+    assert StudyPlan(study, "none").cells[0].variant.recipe.model.options["depth"] == 3
 
 
 def test_an_axis_is_not_changed_by_typing(study_file):
@@ -200,14 +200,19 @@ def test_paths_are_relative_to_the_study(study_file, tmp_path, monkeypatch):
     file = study_file(base="mine.yaml", plugins=["mine.py"], vary=vary, change={"schedule": "mine"})
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    recipes = [arm.variant.recipe for arm in Plan(read("../tiny.yaml", allow_plugins=True), "runs").arms]
+    recipes = [
+        searched.variant.recipe for searched in StudyPlan(read_study("../tiny.yaml", allow_plugins=True), "runs").cells
+    ]
     assert [recipe.model.options["depth"] for recipe in recipes[:2]] == [3, 5]
     assert [recipe.name for recipe in recipes] == ["mine", "other", "smoke/gcn"]
     assert all(recipe.plugins == (str(file.parent / "mine.py"),) for recipe in recipes)
     cells = [{"base": "other.yaml"}, {"base": "mine.yaml"}]
     file = study_file("cells", vary=cells, change={"schedule": "mine"}, plugins=["mine.py"])
-    study = read(file, plugins=[tmp_path / "mine.py"])
-    assert [arm.variant.recipe.name for arm in Plan(study, "runs").arms] == ["other", "mine"]
+    study = read_study(file, plugins=[tmp_path / "mine.py"])
+    assert [searched.variant.recipe.name for searched in StudyPlan(study, "runs").cells] == [
+        "other",
+        "mine",
+    ]
 
 
 def test_a_study_runs_nothing_by_itself(study_file, tmp_path):
@@ -226,11 +231,11 @@ def test_a_study_runs_nothing_by_itself(study_file, tmp_path):
         ]
     ):
         with pytest.raises(RecipeError, match=r"evil\.py — expected --allow-plugins"):
-            Plan(read(study_file(f"s{name}", **keys)), tmp_path / "runs")
+            StudyPlan(read_study(study_file(f"s{name}", **keys)), tmp_path / "runs")
     quick = study_file("quick", quick={"plugins": ["evil.py"]})
-    assert read(quick).plugins == ()
+    assert read_study(quick).plugins == ()
     with pytest.raises(RecipeError, match=r"study .*quick\.yaml — 1 problem:\n  plugins — it wants to run code"):
-        read(quick, quick=True)
+        read_study(quick, quick=True)
 
 
 def test_a_study_cannot_allow_itself(study_file):
@@ -243,21 +248,21 @@ def test_a_grid_without_end_is_refused(study_file):
     """The cells are counted, and not made."""
     vary = {f"model.x{number}": list(range(10)) for number in range(12)}
     with pytest.raises(RecipeError, match="1000000000000 cells — expected at most 2000"):
-        Plan(read(study_file(vary=vary)), "runs")
+        StudyPlan(read_study(study_file(vary=vary)), "runs")
 
 
 @pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("name", ["alternatives", "predictors"])
 def test_normalisers_are_compared_without_patience(name, quick):
     """Patience would end batch norm, whose running statistics lag, and not others: every cell trains to the end."""
-    found = variants(read(name, quick=quick))
+    found = variants(read_study(name, quick=quick))
     assert {cell.recipe.training.patience for cell in found} == {None}
     assert len({cell.recipe.training.duration for cell in found}) == 1
 
 
 def test_the_shipped_predictors_are_measured_alike():
     """μ(X) is held against the figure as μ(G) is: at the first and the last block, and by its imbalance."""
-    report = read("predictors").report
+    report = read_study("predictors").report
     for side, other in (("gradients", ""), ("representations", "@first")):
         assert {f"{side}.mu.plain{other}", f"{side}.mu.plain@imbalance"} <= set(report.predictors)
     assert report.families == ("model",)

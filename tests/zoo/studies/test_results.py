@@ -10,10 +10,10 @@ import pytest
 
 from zoo.errors import RunError
 from zoo.runs import folder
-from zoo.studies.plan import Plan
 from zoo.studies.render import render
-from zoo.studies.report import baseline_named, cells, joined, selection_of, tables
-from zoo.studies.schema import Report, Study, Tuning
+from zoo.studies.results import baseline_named, cells, joined, selection_of, tables
+from zoo.studies.study_plan import StudyPlan
+from zoo.studies.study_schema import Report, Study, Tuning
 from zoo.studies.table import long_table
 
 T3 = 4.302652729911275  # Student's t, 97.5 %, two degrees of freedom: any table of it
@@ -27,9 +27,9 @@ def study(**keys) -> Study:
 def filled(tmp_path, result):
     """A plan whose runs all have figures, drawn with a fixed seed."""
 
-    def fill(planned: Study, below: str = "runs") -> Plan:
+    def fill(planned: Study, below: str = "runs") -> StudyPlan:
         draw = np.random.Generator(np.random.PCG64(0))
-        plan = Plan(planned, tmp_path / below)
+        plan = StudyPlan(planned, tmp_path / below)
         while open_ := [run for run in plan.runs() if not run.finished]:
             for run in open_:
                 result(run.path, run.recipe, run.seed, val=draw.uniform(), test=draw.uniform())
@@ -38,7 +38,7 @@ def filled(tmp_path, result):
     return fill
 
 
-def figures_of(plan: Plan, depth: int) -> dict[int, dict]:
+def figures_of(plan: StudyPlan, depth: int) -> dict[int, dict]:
     """The result files of a depth, read as anybody would read them."""
     found = {}
     for file in plan.root.rglob("result.json"):
@@ -80,8 +80,8 @@ def test_a_layout_puts_the_same_figures_elsewhere(filled):
         assert entry == f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
     assert [made.head for made in tables(plan, flat=True)] == [long_table(cells(plan)).head]
     rows = list(csv.DictReader(io.StringIO(render(tables(plan, flat=True)[0], "csv"))))
-    for row, arm in zip(rows, plan.arms, strict=True):
-        for run in arm.final or ():
+    for row, searched in zip(rows, plan.cells, strict=True):
+        for run in searched.final or ():
             value = json.loads((run.path / "result.json").read_text())["test"]
             assert float(row[f"test.run {run.seed}"]) == value
 
@@ -96,7 +96,7 @@ def test_layout_and_baseline_give_two_tables(filled):
 def test_tasks_and_metrics_have_tables_of_their_own(tmp_path, result):
     """Cells whose figures mean different things are not put in one column; unfinished ones stand with their like."""
     vary = {"data": {"blocks": {}, "karate": {"dataset": "karate"}}, "model.depth": (2, 3)}
-    plan = Plan(study(vary=vary, seeds=(0, 1, 2), report=Report(baseline={"model.depth": 2})), tmp_path)
+    plan = StudyPlan(study(vary=vary, seeds=(0, 1, 2), report=Report(baseline={"model.depth": 2})), tmp_path)
     for run in plan.runs():
         karate = run.recipe.dataset.name == "karate"
         if not (karate and run.recipe.model.options["depth"] == 2 and run.seed == 2):
@@ -115,7 +115,7 @@ def test_tasks_and_metrics_have_tables_of_their_own(tmp_path, result):
 
 def test_what_is_missing_or_failed_is_counted(tmp_path, result):
     """A cell says how many of its runs it is over, and why."""
-    plan = Plan(study(vary={}, seeds=(0, 1, 2, 3)), tmp_path)
+    plan = StudyPlan(study(vary={}, seeds=(0, 1, 2, 3)), tmp_path)
     first, second, third, _ = plan.runs()
     result(first.path, first.recipe, 0, test=0.25)
     folder.note_failure(second.path, "out of luck")
@@ -128,7 +128,7 @@ def test_what_is_missing_or_failed_is_counted(tmp_path, result):
 def test_an_unfinished_search_lacks_the_runs_that_it_will_report(tmp_path):
     """Trials are not runs of the cell; one without hope has failed in all of them."""
     tuned = study(vary={}, tune=Tuning(method="grid", space={"optimizer.lr": (0.1, 0.2)}))
-    plan = Plan(tuned, tmp_path)
+    plan = StudyPlan(tuned, tmp_path)
     assert [(cell.missing, cell.failed) for cell in cells(plan)] == [(3, 0)]
     for run in list(plan.runs()):
         folder.note_failure(run.path, "out of luck")
@@ -139,14 +139,14 @@ def test_an_unfinished_search_lacks_the_runs_that_it_will_report(tmp_path):
 
 def test_nothing_finished_is_an_empty_table(tmp_path):
     """Before the first run the table shows the cells that there will be."""
-    plan = Plan(study(report=Report(columns=("model.depth",), predictors=("gradients.norm",))), tmp_path)
+    plan = StudyPlan(study(report=Report(columns=("model.depth",), predictors=("gradients.norm",))), tmp_path)
     (made,) = tables(plan)
     assert made.rows == (("–", "–"),)
 
 
 def test_runs_of_a_cell_stand_on_one_ground(tmp_path, result):
     """Runs that measured different things are not averaged."""
-    plan = Plan(study(vary={}, seeds=(0, 1)), tmp_path)
+    plan = StudyPlan(study(vary={}, seeds=(0, 1)), tmp_path)
     for run, metric in zip(plan.runs(), ("accuracy", "ROC-AUC"), strict=True):
         result(run.path, run.recipe, run.seed, metric=metric)
     with pytest.raises(RunError, match="seed-1 — differs in what it measures from the other runs of its cell"):

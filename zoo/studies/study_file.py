@@ -16,7 +16,7 @@ from zoo.recipe.kind import is_recipe
 from zoo.recipe.several import several
 from zoo.recipe.shown import shown
 from zoo.studies.grid import label
-from zoo.studies.schema import LIST, MAPPING, Range, Report, Study, Tuning
+from zoo.studies.study_schema import LIST, MAPPING, Range, Report, Study, Tuning
 
 _MAPPING = "a mapping"
 _EXPECTED = {"too_short": "at least one", "tuple_type": "a list"} | dict.fromkeys(
@@ -24,7 +24,7 @@ _EXPECTED = {"too_short": "at least one", "tuple_type": "a list"} | dict.fromkey
 )
 
 
-def read(
+def read_study(
     study: str | Path,
     *,
     quick: bool = False,
@@ -61,7 +61,7 @@ def read(
     return _checked(str(study), tree, problems)
 
 
-def written(study: str | Path) -> str:
+def portable_text(study: str | Path) -> str:
     """The text of a study for a file in any folder: as it stands, or with whole paths where it names files beside it.
 
     Raises: RecipeError if there is no such study, or it is no YAML.

@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from zoo.errors import RunError
-from zoo.studies.comparison import Comparison, NotCompared, compare, is_baseline
+from zoo.studies.baseline import Comparison, NotCompared, compare, is_baseline
 from zoo.studies.statistics import paired
 
 
