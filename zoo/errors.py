@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from registry.errors import RegistryError
-from zoo.untrusted.text import escape_controls
+from zoo.untrusted import escape_controls
 
 _LINES = "\n\t"
 

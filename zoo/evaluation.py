@@ -13,7 +13,7 @@ from zoo.plugin_errors import told_as_the_plugins
 from zoo.recipe.consent import Plugins
 from zoo.runs.predictions import Form, write_predictions
 from zoo.runs.run import Run
-from zoo.system.paths import expanded
+from zoo.system.files import expanded
 from zoo.tasks.base import Part
 from zoo.training.memory_errors import enough_memory
 

@@ -9,7 +9,7 @@ from registry.core import Entry
 from registry.owners import owner_of, short
 from registry.plugins import is_plugin
 from zoo.errors import USER_ERRORS, ComponentError
-from zoo.system.out_of_memory import shortage_of
+from zoo.system.os_errors import shortage_of
 
 _ROLES = {"datasets": "data set", "edge_embeddings": "edge embedding"}
 

@@ -11,8 +11,8 @@ import typer
 
 from zoo.errors import Problem, RecipeError
 from zoo.recipe.where import YAML
-from zoo.system.paths import expanded
-from zoo.untrusted.text import escape_controls
+from zoo.system.files import expanded
+from zoo.untrusted import escape_controls
 
 if TYPE_CHECKING:
     from zoo.recipe.schema import Recipe

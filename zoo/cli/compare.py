@@ -9,7 +9,7 @@ import typer
 
 from zoo.cli.arguments import AllowPlugins, Plugins
 from zoo.cli.study import Format, Interval, Quick, Runs, Values
-from zoo.system.paths import expanded
+from zoo.system.files import expanded
 
 if TYPE_CHECKING:
     from zoo.studies.cells import Cell

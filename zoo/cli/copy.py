@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from zoo.cli.arguments import split_words
-from zoo.system.paths import expanded
+from zoo.system.files import expanded
 
 
 def copy(
@@ -35,7 +35,7 @@ def copy(
     import shlex
 
     from zoo.recipe import where
-    from zoo.untrusted.text import escape_controls
+    from zoo.untrusted import escape_controls
 
     name, text, is_study = _study(what) if _is_study(what) else _recipe(what)
     own = Path(where.STUDIES, f"{Path(name).name}.yaml") if is_study else Path(f"{name.replace('/', '-')}.yaml")
@@ -91,8 +91,8 @@ def _write(file: Path, text: str, what: str) -> None:
 
     from zoo.errors import ZooError
     from zoo.recipe import where
-    from zoo.system.disk import said_of
-    from zoo.untrusted.names import check_name
+    from zoo.system.os_errors import explained
+    from zoo.untrusted import check_name
 
     if file.suffix not in where.YAML:
         raise ZooError(f"copy — {file} cannot be a recipe's or study's name — expected one that ends in .yaml")
@@ -111,4 +111,4 @@ def _write(file: Path, text: str, what: str) -> None:
         said = "is there already, and is not overwritten — expected another name"
         raise ZooError(f"copy — {file} {said}: zoo copy {quote(what)} {other}") from error
     except OSError as error:
-        raise ZooError(f"copy — {file} cannot be written: {said_of(error, file.parent)}") from error
+        raise ZooError(f"copy — {file} cannot be written: {explained(error, file.parent)}") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.cli.arguments import AllowPlugins, AsJson, Plugins
-from zoo.system.paths import expanded
+from zoo.system.files import expanded
 
 if TYPE_CHECKING:
     from zoo.evaluation import Evaluation
@@ -95,7 +95,7 @@ def _print(rows: "list[tuple[Evaluation, Path, Path | None]]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from zoo.untrusted.display import plain
+    from zoo.untrusted import plain_text
 
     part = rows[0][0].part
     changed = any(found.run.changes for found, *_ in rows)
@@ -116,16 +116,16 @@ def _print(rows: "list[tuple[Evaluation, Path, Path | None]]") -> None:
         said = "never validated" if found.agrees and found.recorded is None else said
         place = f"{file} (another was there: now {aside.name})" if aside else str(file)
         table.add_row(
-            plain(found.run.result["recipe"]),
-            plain(found.run.dataset),
-            *([plain(" ".join(found.run.changes))] if changed else []),
+            plain_text(found.run.result["recipe"]),
+            plain_text(found.run.dataset),
+            *([plain_text(" ".join(found.run.changes))] if changed else []),
             str(found.run.seed),
-            plain(found.metric),
+            plain_text(found.metric),
             "not finite" if math.isnan(found.score) else f"{found.score:.4f}",
             "–" if found.recorded is None else f"{found.recorded:.4f}",
             said,
-            plain(found.by),
-            plain(place),
+            plain_text(found.by),
+            plain_text(place),
         )
     console = Console()
     (console if console.is_terminal else Console(width=220)).print(table)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoo.untrusted.text import escape_controls
+from zoo.untrusted import escape_controls
 
 LeftOut = list[tuple[Path, Exception]]  # run folders, and the user's error of each
 

@@ -11,7 +11,7 @@ from registry import TABLES, Entry, RegistryError, describe
 from registry.errors import UnknownName
 from zoo.cli.arguments import AsJson, Plugins
 from zoo.recipe import where
-from zoo.untrusted.display import plain
+from zoo.untrusted import plain_text
 
 # What a data set is for, by what its function says that it returns.
 _TASKS = {"NodeData": "nodes, links", "LinkData": "links", "GraphData": "graphs"}
@@ -49,7 +49,7 @@ def _overview(as_json: bool) -> None:
         return
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, names in content.items():
-        table.add_row(plain(name, "bold"), plain(", ".join(names)))
+        table.add_row(plain_text(name, "bold"), plain_text(", ".join(names)))
     _print(table)
 
 
@@ -71,7 +71,7 @@ def _recipes(as_json: bool) -> None:
         figure = (
             f"{spread(measured['test'], measured.get('sd'))} {measured.get('metric', 'accuracy')}" if measured else ""
         )
-        table.add_row(*map(plain, (row["name"], figure, " ".join(row["description"].split()))))
+        table.add_row(*map(plain_text, (row["name"], figure, " ".join(row["description"].split()))))
     _print(table)
 
 
@@ -88,7 +88,7 @@ def _studies(as_json: bool) -> None:
         return
     table = Table("study", "forms", "description")
     for row in rows:
-        table.add_row(*map(plain, (row["name"], ", ".join(row["forms"]), " ".join(row["description"].split()))))
+        table.add_row(*map(plain_text, (row["name"], ", ".join(row["forms"]), " ".join(row["description"].split()))))
     _print(table)
 
 
@@ -102,7 +102,7 @@ def _names(what: str, as_json: bool) -> None:
     for row in rows:
         options = ", ".join(key if value is None else f"{key}={value}" for key, value in row["options"].items())
         cells = [row["name"], *([row["tasks"]] if kind else []), row["summary"], options, row["source"]]
-        table.add_row(*map(plain, cells))
+        table.add_row(*map(plain_text, cells))
     _print(table)
 
 

@@ -27,9 +27,9 @@ from zoo.cli.train import train
 from zoo.cli.validate import validate
 from zoo.errors import USER_ERRORS
 from zoo.plugin_errors import told_as_the_plugins
-from zoo.system.disk import is_of_the_system, said_of
+from zoo.system.os_errors import explained, is_of_the_system
 from zoo.training.stop import TERMINATED, Interrupted, Terminated, terminate
-from zoo.untrusted.text import escape_controls
+from zoo.untrusted import escape_controls
 
 _LINES = "\n\t"
 INTERRUPTED = 130
@@ -82,7 +82,7 @@ def main() -> None:
         if not is_of_the_system(error):
             raise
         place = str(error.filename or "a file")
-        said = f"{place} — cannot be used: {said_of(error, Path(place))} — expected a file or folder that can be"
+        said = f"{place} — cannot be used: {explained(error, Path(place))} — expected a file or folder that can be"
         print(f"error: {escape_controls(said)}", file=sys.stderr)
         sys.exit(2)
     finally:

@@ -10,9 +10,8 @@ import typer
 from zoo.cli.arguments import AsJson
 from zoo.cli.left_out import LeftOut, say_left_out
 from zoo.errors import RunError
-from zoo.system.paths import expanded
-from zoo.untrusted.names import as_file_name
-from zoo.untrusted.text import escape_controls
+from zoo.system.files import expanded
+from zoo.untrusted import as_file_name, escape_controls
 
 if TYPE_CHECKING:
     from zoo.runs.run import Run

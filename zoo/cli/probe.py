@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, say_resets, split_words
-from zoo.system.paths import expanded
-from zoo.untrusted.text import escape_controls
+from zoo.system.files import expanded
+from zoo.untrusted import escape_controls
 
 if TYPE_CHECKING:
     from zoo.api import Probed
@@ -67,7 +67,7 @@ def probe(
 
     from zoo import api
     from zoo.recipe.load import load
-    from zoo.untrusted.display import plain
+    from zoo.untrusted import plain_text
 
     asked = [load(name, overrides, plugin or [], allow_plugins=allow_plugins) for name in names]
     say_resets(asked)
@@ -75,11 +75,11 @@ def probe(
     rows: list[tuple[str, Probed]] = []
     with console.status("", spinner="dots") as status:
         for recipe in asked:
-            status.update(plain(f"{recipe.name}: building the first network"))
+            status.update(plain_text(f"{recipe.name}: building the first network"))
             chosen = normalizer.split(",") if normalizer else ()
             for found in api.probe(recipe, depths=numbers, normalizers=chosen, seed=seed, device=device):
                 rows.append((recipe.name, found))
-                status.update(plain(f"{recipe.name}: {found.depth} blocks, {found.normalizer} read"))
+                status.update(plain_text(f"{recipe.name}: {found.depth} blocks, {found.normalizer} read"))
     if as_json:
         print(json.dumps([_plain(name, found) for name, found in rows], ensure_ascii=False))
     else:
@@ -120,7 +120,7 @@ def _table(rows: Sequence[tuple[str, "Probed"]]) -> Any:
     from rich.table import Table
 
     from zoo.probes.numbers import growth, readable
-    from zoo.untrusted.display import plain
+    from zoo.untrusted import plain_text
 
     table = Table(title="gradients at initialisation", title_justify="left")
     several = len({name for name, _ in rows}) > 1
@@ -135,9 +135,9 @@ def _table(rows: Sequence[tuple[str, "Probed"]]) -> Any:
         reading = found.reading
         limit = reading["gradients.ratio.limit"]
         table.add_row(
-            *([plain(name)] if several else []),
+            *([plain_text(name)] if several else []),
             str(found.depth),
-            plain(found.normalizer + (f" c={found.c:.3g}" if found.c is not None else "")),
+            plain_text(found.normalizer + (f" c={found.c:.3g}" if found.c is not None else "")),
             f"× {growth(reading.number('expansion_rate.plain'))}",
             readable(reading.first, 2),
             readable(reading.last, 2),
@@ -225,22 +225,24 @@ def _run(path: Path, probes: str, device: str, chosen: dict[str, Any], as_json: 
 def _reading_table(recipe: str, seed: int, reading: "Reading") -> Any:
     from rich.table import Table
 
-    from zoo.untrusted.display import plain
+    from zoo.untrusted import plain_text
 
-    title = plain(f"{recipe} seed {seed}: the weights that validated best", "table.title")
+    title = plain_text(f"{recipe} seed {seed}: the weights that validated best", "table.title")
     table = Table(title=title, title_justify="left")
     for head in ("quantity", "first block", "last block", "smallest", "largest"):
         table.add_column(head, justify="left" if head == "quantity" else "right")
     table.add_column("first → last block", no_wrap=True)
     for name, value in reading.items():
         if value.ndim == 0:
-            table.add_row(plain(name), f"{float(value):.4g}", "", "", "", "")
+            table.add_row(plain_text(name), f"{float(value):.4g}", "", "", "", "")
             continue
         known = [number for number in value.tolist() if math.isfinite(number)] or [math.nan]
         levels = [math.log10(number) for number in known if number > 0] or [0.0]
         figures = (value[0], value[-1], min(known), max(known))
         table.add_row(
-            plain(name), *(f"{float(figure):.4g}" for figure in figures), sparkline(value, min(levels), max(levels))
+            plain_text(name),
+            *(f"{float(figure):.4g}" for figure in figures),
+            sparkline(value, min(levels), max(levels)),
         )
     return table
 

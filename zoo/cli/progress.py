@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 
 from zoo.errors import RunError
-from zoo.untrusted.text import escape_controls
+from zoo.untrusted import escape_controls
 
 if TYPE_CHECKING:
     from zoo.builder import Built

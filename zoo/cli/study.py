@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, parse_seeds, split_words
-from zoo.system.paths import expanded
+from zoo.system.files import expanded
 
 if TYPE_CHECKING:
     from zoo.studies.study_plan import StudyPlan
@@ -98,7 +98,7 @@ def status(
 
     from rich.console import Console
 
-    from zoo.untrusted.text import escape_controls
+    from zoo.untrusted import escape_controls
 
     plan = _plan(words, quick, seeds, runs, plugin, allow_plugins)
     if as_json:
@@ -177,8 +177,7 @@ def plot(
     from zoo.cli.plot import formats_of
     from zoo.plots import save
     from zoo.studies.picture import pictures
-    from zoo.untrusted.names import as_file_name
-    from zoo.untrusted.text import escape_controls
+    from zoo.untrusted import as_file_name, escape_controls
 
     wanted = formats_of(form)
     plan = _plan(words, quick, seeds, runs, plugin, allow_plugins)

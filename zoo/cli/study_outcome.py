@@ -17,7 +17,7 @@ def say_failures(failures: "Failures", more: str, again: str) -> None:
     """On standard error: how many failed, a line for each, and the commands that tell more and that try again."""
     from rich.console import Console
 
-    from zoo.untrusted.text import escape_controls
+    from zoo.untrusted import escape_controls
 
     if not failures:
         return

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from zoo.runs import folder
 from zoo.runs.record import check_row, parse_json
 from zoo.runs.run import Run
-from zoo.untrusted.text import escape_controls
+from zoo.untrusted import escape_controls
 
 if TYPE_CHECKING:
     from zoo.studies.executor import Executor

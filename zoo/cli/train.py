@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, parse_seeds, say_resets, split_words
-from zoo.system.paths import expanded
+from zoo.system.files import expanded
 
 if TYPE_CHECKING:
     from zoo.builder import Built

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zoo.datasets.base import Masks
 from zoo.datasets.store import Content
-from zoo.untrusted.npz import check_npz
+from zoo.untrusted import check_npz
 
 _DAMAGED = (ValueError, OSError, EOFError, AttributeError, RuntimeError, zipfile.BadZipFile, zlib.error)
 

@@ -2,25 +2,10 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
-_SHA256 = "sha256:"
+from zoo.system.files import sha256
+
 _GIT = "git:"
-_CHUNK = 1 << 20
-
-
-def sha256(content: bytes) -> str:
-    """The content's digest as `sha256:<64 hex digits>`."""
-    return _SHA256 + hashlib.sha256(content).hexdigest()
-
-
-def sha256_of(file: Path) -> str:
-    """The digest of a file's content as `sha256:<64 hex digits>`, without holding it in memory. Raises: OSError."""
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return _SHA256 + digest.hexdigest()
 
 
 def git_blob(content: bytes) -> str:

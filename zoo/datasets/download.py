@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from zoo.datasets.digest import accepted, sha256
+from zoo.datasets.digest import accepted
 from zoo.datasets.network import DownloadError, answer_to, check_address
-from zoo.system.atomic import replacing
-from zoo.system.disk import said_of
-from zoo.untrusted.zips import check_size
+from zoo.system.files import replacing, sha256
+from zoo.system.os_errors import explained
+from zoo.untrusted import check_size
 
 _CHUNK = 1 << 16
 
@@ -43,7 +43,7 @@ def download(
                 raise DownloadError(f"what came has digest {sha256(content)}, expected {' or '.join(digests)}")
     except OSError as error:
         raise DownloadError(
-            f"it could not be brought into {target.parent}: {said_of(error, target.parent)}", stuck=True
+            f"it could not be brought into {target.parent}: {explained(error, target.parent)}", stuck=True
         ) from error
 
 

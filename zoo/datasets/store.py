@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_cache_dir
 
-from zoo.datasets.digest import accepted, git_blob, sha256
+from zoo.datasets.digest import accepted, git_blob
 from zoo.datasets.download import download
-from zoo.datasets.download_lock import in_turn
 from zoo.datasets.network import DownloadError
 from zoo.errors import DataBroken, DataError, DataMissing
-from zoo.system.paths import expanded
-from zoo.untrusted.text import escape_controls
+from zoo.system.files import expanded, sha256
+from zoo.system.lock import waiting
+from zoo.untrusted import escape_controls
 
 DATA = "ZOO_DATA"
 CACHE = "ZOO_CACHE"
@@ -193,7 +193,7 @@ class Store:
                 wanted[file] = self.cache.joinpath(*file.path.split("/"))
         if wanted:
             try:
-                with in_turn((target.with_name(".lock") for target in wanted.values()), f"data set {dataset}"):
+                with waiting((target.with_name(".lock") for target in wanted.values()), f"data set {dataset}"):
                     reasons |= self._download({file: at for file, at in wanted.items() if self._place(file) is None})
             except OSError as error:
                 reasons |= {

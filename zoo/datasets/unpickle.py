@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from zoo.datasets.store import Content
-from zoo.untrusted.pickles import scan
+from zoo.untrusted import scan
 
 _KINDS = frozenset(["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"])
 _ORDERS = frozenset("<>|=")

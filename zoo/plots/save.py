@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from zoo.errors import RunError
 from zoo.recipe.several import several
-from zoo.system.atomic import replacing
-from zoo.system.disk import said_of
+from zoo.system.files import replacing
+from zoo.system.os_errors import explained
 
 # What a format would say about when and by which version it was drawn, and is told not to.
 _SILENT = {
@@ -35,7 +35,7 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
                 figure.savefig(stream, format=name, metadata=_SILENT[name])
         except OSError as error:
             raise RunError(
-                f"picture {file} — cannot be written: {said_of(error, file)} — expected a folder to write to (--to DIR)"
+                f"picture {file} — cannot be written: {explained(error, file)} — expected a writable folder (--to DIR)"
             ) from error
         files.append(file)
     return files

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from zoo.untrusted.text import escape_controls
+from zoo.untrusted import escape_controls
 
 COLORS = "cividis"  # lightness rises evenly, so that a copy in grey reads alike
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))

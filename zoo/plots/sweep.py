@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from zoo.plots.style import DASHES, MARKERS, colors, literal, new_figure, tidy
-from zoo.untrusted.text import escape_controls
+from zoo.untrusted import escape_controls
 
 DECADES = 2  # positive values that span so many are shown on a logarithmic axis
 COLUMNS = 3  # panels side by side

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from zoo.errors import Problem, RecipeError
 from zoo.recipe.several import several
-from zoo.system.paths import with_split_number
-from zoo.untrusted.text import escape_controls
+from zoo.system.files import absolute
+from zoo.untrusted import escape_controls
 
 Plugins = Sequence[str | Path] | str | Path
 
@@ -43,7 +43,7 @@ def consented(
 
 def _placed(file: str | Path) -> Path:
     try:
-        return with_split_number(file)
+        return absolute(file)
     except (OSError, ValueError, RuntimeError):  # links in a circle: refused as no file when it is run
         return Path(file)
 

@@ -9,7 +9,7 @@ from zoo.errors import Problem, RecipeError
 from zoo.recipe import merge, text, where
 from zoo.recipe.kind import is_change, is_study
 from zoo.recipe.shown import shown
-from zoo.untrusted.names import check_name
+from zoo.untrusted import check_name
 
 GENERATIONS = 32  # recipes that extend one another
 

@@ -22,7 +22,7 @@ from pydantic import (
 
 from zoo.recipe.duration import Duration, Length, WholeDuration
 from zoo.recipe.fields import Count, Few, NonNegative, Positive
-from zoo.untrusted.names import check_name
+from zoo.untrusted import check_name
 
 
 class Section(BaseModel):

@@ -8,7 +8,7 @@ import yaml
 from yaml.constructor import ConstructorError
 
 from zoo.errors import Problem, RecipeError
-from zoo.untrusted.text import first_control
+from zoo.untrusted import first_control
 
 BYTES = 1 << 16  # of a file: twenty times the longest that ships, and read in a few seconds at the worst
 VALUES = 10_000  # in a text, with what an alias stands for counted each time

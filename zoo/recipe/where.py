@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from zoo.system.paths import expanded, with_split_number
+from zoo.system.files import absolute, expanded
 
 STUDIES = "studies"  # the folder of study files among the recipes
 YAML = (".yaml", ".yml")
@@ -57,6 +57,6 @@ def relative(file: Path, named: object) -> Path:
 
 def _file(path: Path) -> Path | None:
     try:
-        return with_split_number(path) if path.is_file() else None
+        return absolute(path) if path.is_file() else None
     except (OSError, ValueError, RuntimeError):  # too long, with a NUL in it, links in a circle: no file's name
         return None

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from zoo.errors import RunError
-from zoo.system.atomic import DRAFT, drafted, sync
-from zoo.system.out_of_memory import shortage_of
-from zoo.untrusted.zips import check_stored
+from zoo.system.files import DRAFT, drafted, sync
+from zoo.system.os_errors import shortage_of
+from zoo.untrusted import check_stored
 
 STATE, PREVIOUS, BROKEN = "state.pt", "state.previous.pt", "state.broken.pt"
 FORMAT = 3  # of what a trainer's state holds: 3 has the digests of the data and the split that it is trained on

@@ -8,7 +8,7 @@ from pathlib import Path
 from zoo.errors import RunError
 from zoo.recipe.several import several
 from zoo.runs import folder
-from zoo.system.paths import expanded
+from zoo.system.files import expanded
 
 _ASIDE = re.compile(r"\.(previous|unfinished|failed)-\d+$")
 

@@ -26,7 +26,6 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from zoo.datasets.digest import sha256_of
 from zoo.errors import RunError
 from zoo.recipe import text
 from zoo.recipe.schema import Recipe
@@ -34,9 +33,8 @@ from zoo.runs import checkpoints
 from zoo.runs.jsonl import Lines
 from zoo.runs.record import parse_json
 from zoo.runs.writing import writing
-from zoo.system.atomic import drafted, replacing, sync
-from zoo.system.disk import said_of
-from zoo.system.paths import expanded
+from zoo.system.files import drafted, expanded, replacing, sha256_of, sync
+from zoo.system.os_errors import explained
 
 RESULT, FAILURE, METRICS, PROBES, RECIPE, ENVIRONMENT, WEIGHTS = (
     "result.json",
@@ -141,7 +139,7 @@ class RunFolder:
             self._metrics.open()
         except OSError as error:
             raise RunError(
-                f"run folder {path} — cannot be made: {said_of(error, path)} — expected a folder to write to "
+                f"run folder {path} — cannot be made: {explained(error, path)} — expected a folder to write to "
                 "(--runs DIR)"
             ) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -9,10 +9,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from zoo.errors import RunError
-from zoo.system.atomic import replacing
-from zoo.system.disk import said_of
-from zoo.system.paths import expanded
-from zoo.untrusted.npz import check_npz
+from zoo.system.files import expanded, replacing
+from zoo.system.os_errors import explained
+from zoo.untrusted import check_npz
 
 Form = Literal["npz", "csv"]
 Arrays = Mapping[str, np.ndarray]
@@ -38,7 +37,7 @@ def write_predictions(file: Path, arrays: Arrays, about: Mapping[str, str | floa
             aside = _move_aside(file)
     except OSError as error:
         raise RunError(
-            f"predictions {file} — cannot be written: {said_of(error, file)} — expected a file in a folder to write to"
+            f"predictions {file} — cannot be written: {explained(error, file)} — expected a file in a writable folder"
         ) from error
     return aside
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from zoo.runs.run import Run
-from zoo.untrusted.display import plain
+from zoo.untrusted import plain_text
 
 _ROW = ("recipe", "metric", "val", "test", "best_epoch", "seconds", "status", "seed")
 
@@ -40,7 +40,7 @@ def table_of(runs: Sequence[Run]) -> Table:
     lower = sorted({run.metric for run in runs if not run.result.get("higher_is_better", True)})
     said = f" ({' and '.join(lower)}: lower is better)" if lower else ""
     table = Table(
-        title=plain(f"test {' or '.join(metrics)} at best validation{said}", "table.title"), title_justify="left"
+        title=plain_text(f"test {' or '.join(metrics)} at best validation{said}", "table.title"), title_justify="left"
     )
     changed = any(run.changes for run in runs)
     for head in ("recipe", "data", *(["changes"] if changed else []), "normalizer"):
@@ -53,18 +53,18 @@ def table_of(runs: Sequence[Run]) -> Table:
     for (recipe, _), members in groups.items():
         gradients = [run.result["gradient_similarity"] for run in members]
         table.add_row(
-            plain(recipe),
-            plain(members[0].dataset),
-            *([plain(" ".join(members[0].changes))] if changed else []),
-            plain(normalizer_of(members[0])),
-            *([plain(members[0].metric)] if len(metrics) > 1 else []),
+            plain_text(recipe),
+            plain_text(members[0].dataset),
+            *([plain_text(" ".join(members[0].changes))] if changed else []),
+            plain_text(normalizer_of(members[0])),
+            *([plain_text(members[0].metric)] if len(metrics) > 1 else []),
             spread([run.test for run in members]),
             spread([run.val for run in members]),
             _range([run.result["best_epoch"] for run in members]),
             _scientific([gradient["first_block"] for gradient in gradients]),
             _scientific([gradient["last_block"] for gradient in gradients]),
             f"{sum(run.result['seconds'] / run.result.get('together', 1) for run in members):.1f}",
-            plain(_statuses(members)),
+            plain_text(_statuses(members)),
         )
     table.caption = "μ(G): how much the gradient differs from node to node, at initialisation"
     table.caption_justify = "left"

@@ -6,7 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.datasets.digest import sha256_of
 from zoo.errors import RecipeError, RunError
 from zoo.recipe import text
 from zoo.runs import folder
@@ -14,7 +13,7 @@ from zoo.runs.code import other_code
 from zoo.runs.find import finished_below
 from zoo.runs.record import check_result, check_row, parse_json
 from zoo.runs.run_lock import holder
-from zoo.system.paths import expanded
+from zoo.system.files import expanded, sha256_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zoo.errors import RunBusy, RunError
-from zoo.system.disk import said_of
 from zoo.system.lock import Held, Owner, is_locked, locked, owner_of
+from zoo.system.os_errors import explained
 
 PATIENCE = 0.2  # seconds; `is_claimed` of another process holds a lock for a moment
 
@@ -65,7 +65,7 @@ def _busy(path: Path, owner: Owner | None) -> RunBusy:
 
 def _cannot(path: Path, error: OSError) -> RunError:
     return RunError(
-        f"run folder {path} — cannot be made: {said_of(error, path.parent)} — expected a folder to write to "
+        f"run folder {path} — cannot be made: {explained(error, path.parent)} — expected a folder to write to "
         "(--runs DIR)"
     )
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zoo.errors import RunError, ZooError
-from zoo.system.disk import os_error_of, said_of
+from zoo.system.os_errors import explained, os_error_of
 
 
 @contextmanager
@@ -20,6 +20,6 @@ def writing(path: Path) -> Iterator[None]:
         if cause is None:
             raise
         raise RunError(
-            f"run folder {path} — cannot be written: {said_of(cause, path)} — expected a folder that takes the run's "
+            f"run folder {path} — cannot be written: {explained(cause, path)} — expected a folder that takes the run's "
             "records; what it has is whole — then 'zoo train … --resume' goes on from the state saved last"
         ) from error

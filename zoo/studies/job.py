@@ -12,7 +12,7 @@ from zoo.errors import USER_ERRORS, ComponentError, RunBusy
 from zoo.recipe.check import check
 from zoo.recipe.schema import Recipe
 from zoo.runs import folder
-from zoo.system.paths import expanded
+from zoo.system.files import expanded
 
 How = Literal["done", "failed", "busy", "died"]
 

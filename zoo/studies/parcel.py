@@ -10,7 +10,7 @@ from zoo.errors import RunError
 from zoo.identity import recorded_data
 from zoo.runs import folder
 from zoo.runs.run_lock import claim
-from zoo.untrusted.zips import check_members
+from zoo.untrusted import check_members
 
 _MEMBERS = 10_000  # files of one run: records, plug-ins, pictures
 

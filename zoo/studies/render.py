@@ -13,8 +13,7 @@ from rich.text import Text
 from zoo.errors import RunError
 from zoo.studies.formatting import MINUS
 from zoo.studies.table import Table
-from zoo.untrusted.display import plain
-from zoo.untrusted.text import escape_controls
+from zoo.untrusted import escape_controls, plain_text
 
 Format = Literal["rich", "markdown", "csv", "latex"]
 FORMATS: tuple[Format, ...] = ("rich", "markdown", "csv", "latex")
@@ -46,20 +45,20 @@ def render(table: Table, to: Format) -> str | rich.table.Table:
 
 
 def _rich(table: Table) -> rich.table.Table:
-    title = plain(table.title, "table.title") if table.title else None
+    title = plain_text(table.title, "table.title") if table.title else None
     drawn = rich.table.Table(title=title, title_justify="left", caption_justify="left")
     for head, side in zip(table.head, table.align, strict=True):
-        drawn.add_column(plain(head), justify=side, overflow="fold")
+        drawn.add_column(plain_text(head), justify=side, overflow="fold")
     for index, row in enumerate(table.rows):
         drawn.add_row(*_for_terminal(table, index, row))
     drawn.caption = (
-        plain("\n".join(map(escape_controls, table.notes)), "table.caption", keep="\n") if table.notes else None
+        plain_text("\n".join(map(escape_controls, table.notes)), "table.caption", keep="\n") if table.notes else None
     )
     return drawn
 
 
 def _for_terminal(table: Table, index: int, row: Sequence[str]) -> list[Text]:
-    return [plain(text, "bold" if (index, column) in table.bold else "") for column, text in enumerate(row)]
+    return [plain_text(text, "bold" if (index, column) in table.bold else "") for column, text in enumerate(row)]
 
 
 def _markdown(table: Table) -> str:

@@ -1,27 +1,33 @@
-"""One process at a time: a lock on a file, which the system lets go when its holder dies, and word of who holds it."""
+"""Locks on files: one process at a time, released by the system when its holder dies, with a note of who holds it."""
 
 import errno
 import json
 import os
 import socket
+import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
+from zoo.system.os_errors import explained
+
 # What flock answers where the file system has no locks.
 _WITHOUT = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
-_AGAIN = 0.1  # seconds between two attempts
+_INTERVAL = 0.1  # seconds between two attempts
+_PATIENCE = 0.5  # seconds until `waiting` says that another process is waited for
+_UNKNOWN = "a process that is not known"
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Who holds a lock. since, started: when it was taken and when the process began, in seconds since 1970."""
+    """Holder of a lock. since, started: when it was taken and when the process began, in seconds since 1970."""
 
     pid: int
     host: str
@@ -30,12 +36,12 @@ class Owner:
 
     @classmethod
     def this(cls) -> "Owner":
-        """The process that runs, from now on."""
+        """Return the current process, from now on."""
         return cls(os.getpid(), socket.gethostname(), time.time(), psutil.Process().create_time())
 
     @property
     def alive(self) -> bool | None:
-        """Whether the process is there still, and not another one of its number; None of another machine's."""
+        """True if the process still runs, and not another one under its number; None on another machine."""
         if self.host != socket.gethostname():
             return None
         try:
@@ -50,24 +56,24 @@ class Owner:
 
 
 class Held(Exception):
-    """Another process, or another thread, holds the lock. owner: who, None if that is not known."""
+    """Raised where another process, or another thread, holds the lock. owner: None if that is not known."""
 
     def __init__(self, file: Path, owner: Owner | None) -> None:
-        super().__init__(f"{file} is held by {owner or 'a process that is not known'}")
+        super().__init__(f"{file} is held by {owner or _UNKNOWN}")
         self.owner = owner
 
 
 @contextmanager
 def locked(file: Path, *, patience: float, wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold the lock of a file, whose folder has to be there, for the life of the `with`.
+    """Hold the lock of a file, whose folder has to exist, for the life of the `with`.
 
     The lock is the system's (flock): it ends with the process, however that ends, and what is left of the file means
-    nothing. Where the file system knows no locks a file `<file>.soft` with the holder's number stands for it; it is
-    taken over when its process has ended or this machine has been started anew since, but not from another machine.
+    nothing. Where the file system has no locks a file `<file>.soft` with the holder's number stands for it; it is
+    taken over when its process has ended or this machine has been restarted since, but not from another machine.
     Beside it lies `<file>.owner`, for the message alone.
 
-    patience: seconds after which somebody else's lock is Held; with `wait` it is called with the owner's description
-    then, and the lock is waited for.
+    patience: seconds to wait for another holder before Held is raised; with `wait`, that is called with the owner's
+    description then, and the waiting goes on.
     Raises: Held; OSError if no file can be made there.
     """
     lock = _acquired(file, patience, wait)
@@ -85,8 +91,29 @@ def locked(file: Path, *, patience: float, wait: Callable[[str], None] | None = 
         lock.release()
 
 
+@contextmanager
+def waiting(locks: Iterable[Path], what: str) -> Iterator[None]:
+    """Hold these lock files, whose folders are made, for the life of the `with`; wait for other holders.
+
+    what: named in the message on standard error while another process is waited for.
+    Raises: OSError, whose text says what to do, if a lock cannot be made there.
+    """
+    with ExitStack() as held:
+        for file in sorted(set(locks)):  # in one order: two processes that need several never wait for each other
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locked(file, patience=_PATIENCE, wait=partial(_report, what)))
+            except OSError as error:
+                raise OSError(error.errno, explained(error, file.parent), str(file.parent)) from error
+        yield
+
+
+def _report(what: str, owner: str) -> None:
+    print(f"{what}: another process brings it, and is waited for: {owner}", file=sys.stderr, flush=True)
+
+
 def is_locked(file: Path, *, patience: float = 0.0) -> bool:
-    """Whether somebody holds the lock for `patience` seconds from now; a file left behind says nothing. Makes no file.
+    """Tell whether the lock stays held for `patience` seconds; a file left behind means nothing. Makes no file.
 
     Raises: OSError if the lock cannot be tried.
     """
@@ -100,7 +127,7 @@ def is_locked(file: Path, *, patience: float = 0.0) -> bool:
 
 
 def owner_of(file: Path) -> Owner | None:
-    """Who holds the lock, by what it wrote beside it; None if that is not known, or the process has ended since."""
+    """Return the holder of the lock by the note beside it; None if that is not known, or the process has ended."""
     try:
         found = Owner(**json.loads(_owner_file(file).read_text(encoding="utf-8")))
         return None if found.alive is False else found
@@ -109,7 +136,7 @@ def owner_of(file: Path) -> Owner | None:
 
 
 def _acquired(file: Path, patience: float, wait: Callable[[str], None] | None) -> BaseFileLock:
-    """The lock, held; the caller releases it."""
+    """Return the lock, held; the caller releases it."""
     try:
         return _taken(FileLock(file), file, patience, wait)
     except NotImplementedError:
@@ -122,15 +149,15 @@ def _acquired(file: Path, patience: float, wait: Callable[[str], None] | None) -
 
 def _taken(lock: BaseFileLock, file: Path, patience: float, wait: Callable[[str], None] | None) -> BaseFileLock:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # filelock tells that it takes a SoftFileLock for a FileLock
+        warnings.simplefilter("ignore")  # filelock reports that it takes a SoftFileLock for a FileLock
         try:
-            lock.acquire(timeout=patience, poll_interval=_AGAIN)
+            lock.acquire(timeout=patience, poll_interval=_INTERVAL)
         except Timeout as error:
             owner = owner_of(file)
             if wait is None:
                 raise Held(file, owner) from error
-            wait(str(owner or "a process that is not known"))
-            lock.acquire(timeout=-1, poll_interval=_AGAIN)
+            wait(str(owner or _UNKNOWN))
+            lock.acquire(timeout=-1, poll_interval=_INTERVAL)
     return lock
 
 

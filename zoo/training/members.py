@@ -13,7 +13,7 @@ from zoo.errors import TrainingError
 from zoo.graphs.graph import Graph
 from zoo.layers.network import Network
 from zoo.probes.untouched import untouched
-from zoo.system.out_of_memory import shortage_of
+from zoo.system.os_errors import shortage_of
 
 
 class Members(nn.Module):

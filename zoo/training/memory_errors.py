@@ -14,7 +14,7 @@ from zoo.engine.buffers import Buffers
 from zoo.errors import TrainingError
 from zoo.layers.network import Network
 from zoo.recipe.schema import Recipe
-from zoo.system.out_of_memory import asked_for, shortage_of
+from zoo.system.os_errors import asked_for, shortage_of
 from zoo.tasks.base import Task
 
 _FLOAT = 4  # bytes

@@ -2,7 +2,8 @@ import subprocess
 
 import pytest
 
-from zoo.datasets.digest import accepted, git_blob, sha256
+from zoo.datasets.digest import accepted, git_blob
+from zoo.system.files import sha256
 
 
 def test_sha256_of_nothing_is_the_published_value():

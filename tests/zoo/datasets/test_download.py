@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from zoo.datasets.digest import git_blob, sha256
+from zoo.datasets.digest import git_blob
 from zoo.datasets.download import download
 from zoo.datasets.network import DownloadError
 from zoo.datasets.store import SourceFile, Store
 from zoo.errors import DataMissing
+from zoo.system.files import sha256
 
 GOOD = b"a good file\n" * 10_000
 

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from zoo.plots.style import DASHES, MARKERS, colors, literal, logarithmic, mark_zeros, marker, new_figure, positive
-from zoo.untrusted.text import escape_controls
+from zoo.untrusted import escape_controls
 
 
 def test_colours_differ_in_grey():

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from zoo.runs.report import normalizer_of, row_of, spread, table_of
-from zoo.untrusted.text import escape_controls
+from zoo.untrusted import escape_controls
 
 
 def cells(table: Any) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from rich.text import Text
 from zoo.errors import RunError
 from zoo.studies.render import FORMATS, render
 from zoo.studies.table import Table, grid_table, long_table
-from zoo.untrusted.text import escape_controls
+from zoo.untrusted import escape_controls
 
 PLAIN = Table(
     title="test [accuracy]",

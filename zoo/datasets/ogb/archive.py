@@ -13,13 +13,12 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
-from zoo.datasets.digest import sha256_of
-from zoo.datasets.download_lock import in_turn
 from zoo.datasets.network import DownloadError
 from zoo.datasets.ogb.fetch import fetch
-from zoo.system.atomic import replacing
-from zoo.system.disk import said_of
-from zoo.untrusted.zips import check_members, check_size
+from zoo.system.files import replacing, sha256_of
+from zoo.system.lock import waiting
+from zoo.system.os_errors import explained
+from zoo.untrusted import check_members, check_size
 
 _CHUNK = 1 << 20
 _MEMBERS = 1000  # an OGB archive has some twenty
@@ -46,11 +45,11 @@ def obtain(
     Raises: DownloadError; then the folder is not there, and of the archive at most a part that a later call completes.
     """
     try:
-        with in_turn([place.with_name(f".{place.name}.lock")], f"data set {place.name}"):
+        with waiting([place.with_name(f".{place.name}.lock")], f"data set {place.name}"):
             if not place.exists():
                 _obtain(url, place, inner, digests, wanted, timeout)
     except OSError as error:
-        raise DownloadError(f"it could not be brought into {place.parent}: {said_of(error, place.parent)}") from error
+        raise DownloadError(f"it could not be brought into {place.parent}: {explained(error, place.parent)}") from error
 
 
 def record_of(place: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.datasets.network import DownloadError, answer_to, check_address
-from zoo.system.disk import said_of
+from zoo.system.os_errors import explained
 
 _CHUNK = 1 << 18
 _MB = 1e6
@@ -52,7 +52,7 @@ def fetch(url: str, target: Path, *, timeout: float, attempts: int = 4) -> None:
         notes.unlink(missing_ok=True)
     except OSError as error:
         raise DownloadError(
-            f"it could not be brought into {target.parent}: {said_of(error, target.parent)}{_so_far(progress, part)}"
+            f"it could not be brought into {target.parent}: {explained(error, target.parent)}{_so_far(progress, part)}"
         ) from error
 
 

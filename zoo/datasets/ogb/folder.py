@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from zoo import ogb_backend
-from zoo.datasets.digest import sha256_of
 from zoo.datasets.network import DownloadError
 from zoo.datasets.ogb.archive import obtain, record_of
 from zoo.datasets.published import D, held_against_published
 from zoo.datasets.store import OFFLINE, Content, Location, SourceFile, Store
 from zoo.errors import DataBroken, DataMissing
+from zoo.system.files import sha256_of
 
 _SPLIT = ("train", "valid", "test")
 _LICENCES = {"ogbn-arxiv": "ODC-BY", "ogbg-ppa": "CC0-1.0"}

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.datasets.download_lock import in_turn
 from zoo.datasets.ogb.folder import Folder, cache_key
 from zoo.datasets.store import Store
-from zoo.system.atomic import replacing
+from zoo.system.files import replacing
+from zoo.system.lock import waiting
 
 Arrays = Mapping[str, NDArray]
 
@@ -33,7 +33,7 @@ def parsed(store: Store, folder: Folder, parse: Callable[[Folder], Arrays]) -> A
         return arrays
     with ExitStack() as turn:
         with suppress(OSError):  # nowhere to write: each parses for itself
-            turn.enter_context(in_turn([file.with_name(f".{file.name}.lock")], f"data set {folder.name}, parsed"))
+            turn.enter_context(waiting([file.with_name(f".{file.name}.lock")], f"data set {folder.name}, parsed"))
         arrays = _read(file)
         if arrays is None:
             arrays = parse(folder)

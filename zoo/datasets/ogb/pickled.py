@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from zoo.datasets.store import Content
 from zoo.datasets.unpickle import load_numbers, stand_ins
-from zoo.untrusted.pickles import scan, scan_bytes
-from zoo.untrusted.zips import check_stored
+from zoo.untrusted import check_stored, scan
 
 _LOCK = threading.Lock()  # what torch allows is one list for the whole process
 _ZIP = b"PK\x03\x04"  # by which PyTorch itself tells its two formats apart
@@ -58,7 +57,7 @@ def _check(data: bytes) -> None:
     if data.startswith(_ZIP):
         with zipfile.ZipFile(stream) as archive:
             check_stored(archive, len(data))
-            scan_bytes(archive.read(_data_of(archive)))
+            scan(io.BytesIO(archive.read(_data_of(archive))))
         return
     for _ in range(_LEGACY_HEADER + 1):
         scan(stream)

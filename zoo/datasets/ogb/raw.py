@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from zoo.datasets.ogb.folder import Folder
 from zoo.datasets.ogb.pickled import torch_arrays
 from zoo.datasets.store import Content
-from zoo.untrusted.gzips import unpacked
+from zoo.untrusted import unpacked
 
 _MOST = 2**33  # nodes, or edges, of all graphs: far above the largest that OGB has, far below what overflows
 PARTS = ("train", "valid", "test")

@@ -6,13 +6,13 @@ import shutil
 import numpy as np
 import pytest
 
-from zoo.datasets.digest import sha256_of
 from zoo.datasets.ogb.folder import known_digests, open_folder
 from zoo.datasets.ogb.graphs import ogbg_molesol, ogbg_moltox21
 from zoo.datasets.ogb.links import ogbl_collab
 from zoo.datasets.ogb.nodes import ogbn_products
 from zoo.datasets.store import Store
 from zoo.errors import DataBroken, DataMissing
+from zoo.system.files import sha256_of
 
 LOADERS = [("nodes", "ogbn-products", ogbn_products), ("graphs", "ogbg-moltox21", ogbg_moltox21)]
 LOADERS += [("links", "ogbl-collab", ogbl_collab)]
