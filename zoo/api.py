@@ -14,12 +14,11 @@ from safetensors.torch import load_model
 
 from zoo.builder import Built, probes_of, training_loss
 from zoo.builder import build as _build
-from zoo.environment import environment_of
 from zoo.errors import RunError, TrainingError
 from zoo.identity import OtherData, identity_of, is_current, is_of, recorded_data
 from zoo.layers.network import Network
 from zoo.plugin_errors import told_as_the_plugins
-from zoo.probes.diagnosis import LEARNED, Diagnosis, diagnose, outlook
+from zoo.probes.diagnosis import Diagnosis, outlook
 from zoo.probes.reading import Reading
 from zoo.probes.situation import Situation
 from zoo.probes.snapshot import snapshot
@@ -28,6 +27,7 @@ from zoo.recipe.load import Overrides
 from zoo.recipe.load import load as _load_recipe
 from zoo.recipe.schema import Component, Recipe
 from zoo.recipe.several import several
+from zoo.recording import environment_of, record_of
 from zoo.runs import checkpoints, folder
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
@@ -35,7 +35,6 @@ from zoo.runs.run_lock import claim, refuse_if_claimed
 from zoo.system.choice import Choice
 from zoo.system.team import Team
 from zoo.training.memory_errors import enough_memory
-from zoo.training.outcome import Outcome
 from zoo.training.seed import checked_seed
 from zoo.training.stop import Interrupted, Terminated
 from zoo.training.watcher import Watcher
@@ -131,11 +130,12 @@ def _lead(
     ):
         if built.team.broadcast(not again and is_of(path, built.data)):  # by a process that held the folder until now
             return
-        with closing(RunFolder(path, resume=resume)) as record:
-            record.describe(built.recipe, environment_of(built))
-            watchers = (record, watch(_resumed(built, record))) if watch else (record,)
-            trainer = built.trainer(watchers, record)
-            if (state := built.team.broadcast(record.state)) is not None:
+        with closing(RunFolder(path, resume=resume)) as kept:
+            environment = environment_of(built)
+            kept.describe(built.recipe, environment)
+            watchers = (kept, watch(_resumed(built, kept))) if watch else (kept,)
+            trainer = built.trainer(watchers, kept)
+            if (state := built.team.broadcast(kept.state)) is not None:
                 trainer.resume(state)
             earlier = trainer.seconds  # that it was trained for before it was resumed
             try:
@@ -143,8 +143,8 @@ def _lead(
             except (Interrupted, Terminated) as left:
                 left.path = path
                 raise
-            result = result_of(built, path.parent.name, outcome, earlier + time.perf_counter() - began)
-            record.finish(built.network.state_dict(), result)
+            seconds = earlier + time.perf_counter() - began
+            kept.finish(built.network.state_dict(), record_of(built, path.parent.name, outcome, environment, seconds))
 
 
 def _resumed(built: Built, record: RunFolder) -> Built:
@@ -312,59 +312,3 @@ def resolve(
     """The recipe that is asked for, checked."""
     resolved = _load_recipe(recipe, overrides, plugins, allow_plugins=allow_plugins)
     return _load_recipe(resolved, {"execution.device": device}) if device else resolved
-
-
-def result_of(built: Built, identity: str, outcome: Outcome, seconds: float) -> dict[str, Any]:
-    """What a run's record says of how it ended; seconds: with all that came before training."""
-    bad = outcome.non_finite
-    bounds = built.network.bounds()
-    return {
-        "recipe": built.recipe.name,
-        "changes": built.recipe.changes,
-        "identity": identity,
-        "seed": built.seed,
-        "status": outcome.status,
-        "metric": built.task.metric,
-        "higher_is_better": built.task.higher_is_better,
-        "metric_range": built.task.metric_range,
-        "val": outcome.val,
-        "test": outcome.test,
-        "train": outcome.train,
-        "best_epoch": outcome.best_epoch,
-        "epochs": outcome.epochs,
-        "steps": outcome.steps,
-        "seconds": round(outcome.seconds, 3),
-        "seconds_with_setup": round(seconds, 3),
-        "together": 1,
-        "cuda_graphs": outcome.cuda_graphs,
-        "parameters": sum(parameter.numel() for parameter in built.network.parameters()),
-        "gradient_similarity": {
-            "when": "at initialisation",
-            "first_block": built.initial.first,
-            "last_block": built.initial.last,
-            "ratio": built.initial.ratio,
-        },
-        "diagnosis": diagnosis.plain() if (diagnosis := diagnosis_of(built, outcome)) else None,
-        "c_range": [float(end(getattr(c, end.__name__)() for _, c in bounds)) for end in (min, max)]
-        if bounds
-        else None,
-        "c": built.c,
-        "non_finite": {"step": bad.step, "what": bad.what, "block": bad.block, "said": str(bad)} if bad else None,
-    }
-
-
-def diagnosis_of(built: Built, outcome: Outcome) -> Diagnosis | None:
-    """The verdict on a training that has ended; None where nothing was read after it."""
-    if outcome.final is None:
-        return None
-    bad, skill = outcome.non_finite, built.task.skill
-    best, last = skill(outcome.val, "val"), skill(outcome.course.last_val, "val")
-    return diagnose(
-        built.initial,
-        outcome.final,
-        Situation.of(built.recipe, built.network),
-        skill=skill(outcome.train, "train"),
-        course=outcome.course,
-        kept=last / best if best is not None and last is not None and best >= LEARNED else None,
-        non_finite=bad,
-    )

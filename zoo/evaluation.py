@@ -61,7 +61,8 @@ class Evaluation:
         The npz has besides the task's arrays `recipe`, `identity`, `seed`, `part`, `metric`, `metric_by` and
         `metric_value`.
         """
-        about = {key: self.run.result[key] for key in ("recipe", "identity", "seed")}
+        record = self.run.record
+        about = {"recipe": record.recipe, "identity": record.identity, "seed": record.seed}
         about |= {"part": self.part, "metric": self.metric, "metric_by": self.by, "metric_value": self.score}
         return write_predictions(self.place(form) if file is None else expanded(file), self.arrays, about, form)
 
@@ -105,6 +106,6 @@ def evaluate(
         metric=built.task.metric,
         by=built.task.metric_by,
         score=found.score,
-        recorded=finished.result.get(part),
+        recorded=finished.record.scores[part],
         arrays={name: array.numpy() for name, array in found.arrays.items()},
     )

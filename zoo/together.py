@@ -10,9 +10,8 @@ from typing import Any
 
 import torch
 
-from zoo.api import RUNS, resolve, result_of
+from zoo.api import RUNS, resolve
 from zoo.builder import Built, build
-from zoo.environment import environment_of
 from zoo.errors import Problem, RecipeError, TrainingError
 from zoo.factory import factory
 from zoo.identity import identity_of, is_current, is_of
@@ -21,6 +20,7 @@ from zoo.recipe.consent import Plugins
 from zoo.recipe.load import Overrides, load
 from zoo.recipe.schema import Component, Recipe
 from zoo.recipe.several import several
+from zoo.recording import environment_of, record_of
 from zoo.runs import folder
 from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
@@ -121,19 +121,20 @@ def _train(
             held.enter_context(claim(path))
         if not again and any(is_of(path, each.data) for path, each in zip(paths, built, strict=True)):
             return False
+        environments = list(map(environment_of, built))
         records: list[RunFolder] = []
-        for path, each in zip(paths, built, strict=True):
+        for path, each, environment in zip(paths, built, environments, strict=True):
             records.append(held.enter_context(closing(RunFolder(path))))
-            records[-1].describe(each.recipe, environment_of(each))
+            records[-1].describe(each.recipe, environment)
         watchers = [(record, watch(each)) if watch else (record,) for each, record in zip(built, records, strict=True)]
         with enough_memory(
             f"training {len(built)} of {first.recipe.name} together", first.recipe, first.network, first.task
         ):
             outcomes = loop_of(built, members, watchers).fit()
         seconds = time.perf_counter() - began
-        for path, each, record, outcome in zip(paths, built, records, outcomes, strict=True):
-            result = {**result_of(each, path.parent.name, outcome, seconds), "together": len(built)}
-            record.finish(each.network.state_dict(), result)
+        for path, each, kept, outcome, environment in zip(paths, built, records, outcomes, environments, strict=True):
+            record = record_of(each, path.parent.name, outcome, environment, seconds)
+            kept.finish(each.network.state_dict(), replace(record, together=len(built)))
     return True
 
 

@@ -27,7 +27,7 @@ FLOORS = [
     {"zoo.training"},
     {"zoo.factory"},
     {"zoo.builder"},
-    {"zoo.identity", "zoo.environment"},
+    {"zoo.identity", "zoo.recording"},
     {"zoo.api"},
     {"zoo.evaluation", "zoo.together"},
     {"zoo.studies"},

@@ -15,6 +15,7 @@ import yaml
 from zoo.recipe.check import check
 from zoo.recipe.schema import Recipe
 from zoo.runs.folder import RunFolder
+from zoo.runs.record import Environment, GradientSimilarity, RunRecord, SplitId
 from zoo.studies.executor import Executor
 from zoo.studies.job import Job, JobResult
 
@@ -98,8 +99,37 @@ def study_file(tmp_path: Path) -> StudyFile:
     return write
 
 
+@pytest.fixture(scope="session")
+def a_record() -> Callable[..., RunRecord]:
+    """Makes the record of a finished run; keyword arguments replace what it says."""
+
+    def make(**changes: Any) -> RunRecord:
+        values: dict[str, Any] = {
+            "recipe": "smoke/res-gcn",
+            "identity": "0123456789ab",
+            "seed": 0,
+            "status": "finished",
+            "metric": "accuracy",
+            "val": 0.75,
+            "test": 0.5,
+            "train": 1.0,
+            "metric_range": (0.0, 1.0),
+            "best_epoch": 1,
+            "epochs": 5,
+            "steps": 5,
+            "seconds": 1.5,
+            "seconds_with_setup": 2.0,
+            "split": SplitId("random, train 0.6, val 0.2, the rest test", 0, False, "seed"),
+            "environment": Environment(zoo="0"),
+            "gradient_similarity": GradientSimilarity(1e-2, 1e-3, 10.0),
+        }
+        return RunRecord(**{**values, **changes})
+
+    return make
+
+
 @pytest.fixture
-def result() -> Result:
+def result(a_record) -> Result:
     """Writes a finished run with the figures that it is given."""
 
     def write(
@@ -113,13 +143,13 @@ def result() -> Result:
         **more: Any,
     ) -> None:
         record = RunFolder(Path(path))
-        record.describe(recipe, {"zoo": "0"})
+        record.describe(recipe, Environment(zoo="0"))
         record.measured({"epoch": 1, "step": 1, "loss": 0.5, "val": val, "best_val": val, "lr": 0.01, "seconds": 0.1})
         for row in probes:
             record.probed(row)
-        values = {"recipe": recipe.name, "identity": Path(path).parent.name, "seed": seed, "status": "finished"}
-        values |= {"metric": "accuracy", "higher_is_better": True, "val": val, "test": test, "best_epoch": 1}
-        record.finish({}, {**values, "seconds": 0.1, "seconds_with_setup": 0.2, **more})
+        names = {"recipe": recipe.name, "identity": Path(path).parent.name, "seed": seed}
+        times = {"seconds": 0.1, "seconds_with_setup": 0.2}
+        record.finish({}, a_record(**{**names, **times, "val": val, "test": test, **more}))
 
     return write
 

@@ -69,12 +69,14 @@ def evaluate(
 
 
 def _plain(found: "Evaluation", file: Path, aside: Path | None) -> dict[str, object]:
-    from zoo.runs.folder import finite
+    from zoo.runs.jsonl import finite
 
     return finite(
         {
             "run": str(found.run.path),
-            **{key: found.run.result[key] for key in ("recipe", "identity", "seed")},
+            "recipe": found.run.record.recipe,
+            "identity": found.run.record.identity,
+            "seed": found.run.seed,
             "dataset": found.run.dataset,
             "changes": found.run.changes,
             "part": found.part,
@@ -116,7 +118,7 @@ def _print(rows: "list[tuple[Evaluation, Path, Path | None]]") -> None:
         said = "never validated" if found.agrees and found.recorded is None else said
         place = f"{file} (another was there: now {aside.name})" if aside else str(file)
         table.add_row(
-            plain_text(found.run.result["recipe"]),
+            plain_text(found.run.record.recipe),
             plain_text(found.run.dataset),
             *([plain_text(" ".join(found.run.changes))] if changed else []),
             str(found.run.seed),

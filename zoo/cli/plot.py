@@ -85,7 +85,7 @@ def _read(path: Path, left: LeftOut) -> "list[Run]":
 
     run = Run(path)  # what is none at all is a mistake in what was typed
     try:
-        run.result.get("recipe")
+        _ = run.record
     except RunError as error:
         left.append((path, error))
         return []
@@ -111,7 +111,7 @@ def _places(runs: "list[Run]", to: Path | None) -> list[Path]:
         return own
     if len(runs) == 1:
         return [to]
-    names = [(*str(run.result["recipe"]).split("/"), run.result["identity"], run.path.resolve().name) for run in runs]
+    names = [(*run.record.recipe.split("/"), run.record.identity, run.path.resolve().name) for run in runs]
     places = [to.joinpath(*map(as_file_name, name)) for name in names]
     if len(set(places)) < len(places):
         raise typer.BadParameter(

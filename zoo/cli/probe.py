@@ -101,7 +101,7 @@ def _depths(written: str | None) -> list[int]:
 
 
 def _plain(name: str, found: "Probed") -> dict[str, Any]:
-    from zoo.runs.folder import finite
+    from zoo.runs.jsonl import finite
 
     return finite(
         {
@@ -205,21 +205,19 @@ def _picture(rows: Sequence[tuple[str, "Probed"]], stem: Path) -> list[Path]:
 
 def _run(path: Path, probes: str, device: str, chosen: dict[str, Any], as_json: bool) -> None:
     from zoo import api
-    from zoo.runs.folder import finite
+    from zoo.runs.jsonl import finite
     from zoo.runs.run import Run
 
     run = Run(path)
     reading = api.probe_run(run, probes, device=device, **chosen)
     if as_json:
         print(
-            json.dumps(
-                [finite({"recipe": run.result["recipe"], "seed": run.seed, **reading.plain()})], ensure_ascii=False
-            )
+            json.dumps([finite({"recipe": run.record.recipe, "seed": run.seed, **reading.plain()})], ensure_ascii=False)
         )
         return
-    _print(_reading_table(run.result["recipe"], run.seed, reading))
-    if diagnosis := run.result.get("diagnosis"):
-        print(escape_controls(diagnosis["said"]))
+    _print(_reading_table(run.record.recipe, run.seed, reading))
+    if diagnosis := run.record.diagnosis:
+        print(escape_controls(str(diagnosis)))
 
 
 def _reading_table(recipe: str, seed: int, reading: "Reading") -> Any:

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from zoo.errors import RunError
 from zoo.untrusted import escape_controls
 
 if TYPE_CHECKING:
@@ -66,14 +65,13 @@ class Progress:
         for task in self._bars.task_ids:
             self._bars.remove_task(task)
         if self.enabled:
-            trained = (run.result["recipe"], run.seed) in self._trained
-            how = run.status if trained else _earlier(run)
-            self._say(f"{run.result['recipe']} seed {run.seed}: {how} → {run.path}")
-            if run.result["non_finite"]:
-                self._say(f"  {run.result['non_finite']['said']}", style="bold")
-            if diagnosis := run.result.get("diagnosis"):
-                self._say(f"  {diagnosis['said']}", style="bold")
-        self._trained.discard((run.result["recipe"], run.seed))
+            record = run.record
+            how = run.status if (record.recipe, run.seed) in self._trained else _earlier(run)
+            self._say(f"{record.recipe} seed {run.seed}: {how} → {run.path}")
+            for found in (record.non_finite, record.diagnosis):
+                if found is not None:
+                    self._say(f"  {found}", style="bold")
+        self._trained.discard((run.record.recipe, run.seed))
 
     def print(self, table: Any) -> None:
         """Print the closing table on standard output."""
@@ -88,11 +86,7 @@ class Progress:
 
 def _earlier(run: "Run") -> str:
     """How a run ended that was not trained now, and whether other code would be used now."""
-    try:
-        other = run.other_code
-    except RunError:  # its record says nothing of it
-        other = None
-    by = f", by {other}" if other else ""
+    by = f", by {run.other_code}" if run.other_code else ""
     return f"{run.status} earlier{by}, shown from its folder; --again trains anew"
 
 

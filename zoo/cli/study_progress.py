@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from zoo.runs import folder
-from zoo.runs.record import check_row, parse_json
+from zoo.runs.jsonl import check_row, parse_json
 from zoo.runs.run import Run
 from zoo.untrusted import escape_controls
 

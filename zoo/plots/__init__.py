@@ -42,4 +42,4 @@ def draw(run: Run) -> dict[str, Figure]:
 
 def _title(run: Run, measured: str) -> str:
     score = f"test {run.metric} {run.test:.3f} at the best validation" if run.test is not None else "never validated"
-    return f"{run.result['recipe']}, seed {run.seed}: {measured}\n{score} ({run.status})"
+    return f"{run.record.recipe}, seed {run.seed}: {measured}\n{score} ({run.status})"

@@ -1,12 +1,12 @@
 """The code of the zoo that runs in this process: what a record says of it, and whether a record is of another."""
 
 import hashlib
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from zoo import __version__
+from zoo.runs.record import Environment
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("zoo", "registry")
@@ -21,14 +21,14 @@ def code() -> dict[str, Any]:
     return {"zoo": __version__, "commit": _commit(), "code": digest.hexdigest()}
 
 
-def other_code(environment: Mapping[str, Any]) -> str | None:
-    """Which other code of the zoo a record is of, in words; None where it is of the code of this process."""
-    digest, commit = environment.get("code"), environment.get("commit")
+def other_code(environment: Environment) -> str | None:
+    """The other code of the zoo that a record is of, in words; None where it is of the code of this process."""
+    digest, commit = environment.code, environment.commit
     if digest == code()["code"]:
         return None
     if digest is None:
         return "code of a version that did not note which"
-    return f"other code, commit {str(commit)[:10]}" if commit else f"other code, {digest}"
+    return f"other code, commit {commit[:10]}" if commit else f"other code, {digest}"
 
 
 def _commit() -> str | None:

@@ -13,13 +13,12 @@
 Nothing is deleted or overwritten: what is in the way is moved aside, under a name that says what it was.
 """
 
-import json
-import math
 import os
 import shutil
 import warnings
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +29,13 @@ from zoo.errors import RunError
 from zoo.recipe import text
 from zoo.recipe.schema import Recipe
 from zoo.runs import checkpoints
-from zoo.runs.jsonl import Lines
-from zoo.runs.record import parse_json
+from zoo.runs.jsonl import Lines, finite, parse_json, write_json
+from zoo.runs.record import RECIPE, RESULT, Environment, RunRecord, write_record
 from zoo.runs.writing import writing
 from zoo.system.files import drafted, expanded, replacing, sha256_of, sync
 from zoo.system.os_errors import explained
 
-RESULT, FAILURE, METRICS, PROBES, RECIPE, ENVIRONMENT, WEIGHTS = (
-    "result.json",
-    "failure.json",
-    "metrics.jsonl",
-    "probes.jsonl",
-    "recipe.yaml",
-    "environment.json",
-    "model.safetensors",
-)
+FAILURE, METRICS, PROBES, WEIGHTS = "failure.json", "metrics.jsonl", "probes.jsonl", "model.safetensors"
 
 
 def place(root: Path, recipe: Recipe, identity: str, seed: int) -> Path:
@@ -155,7 +146,7 @@ class RunFolder:
                 stacklevel=2,
             )
 
-    def describe(self, recipe: Recipe, environment: Mapping[str, Any]) -> None:
+    def describe(self, recipe: Recipe, environment: Environment) -> None:
         """Write the resolved recipe, with copies of its plug-ins beside it, and the environment; once for each run."""
         with writing(self.path):
             if self.state is not None:
@@ -165,7 +156,7 @@ class RunFolder:
             values["plugins"] = [copy.relative_to(self.path).as_posix() for copy in copies]
             with replacing(self.path / RECIPE) as stream:
                 stream.write(text.write(values).encode())
-            write_json(self.path / ENVIRONMENT, environment)
+            write_record(self.path, environment)
 
     def measured(self, row: Mapping[str, Any]) -> None:
         """Append one validation to metrics.jsonl."""
@@ -188,15 +179,15 @@ class RunFolder:
                 each.sync()
             checkpoints.save(self.path, {**state, "lines": {name: each.mark() for name, each in lines.items()}})
 
-    def finish(self, weights: Mapping[str, Tensor], result: Mapping[str, Any]) -> None:
-        """Write the weights, then the result, with their digest: its presence means that all is there, on the disk."""
+    def finish(self, weights: Mapping[str, Tensor], record: RunRecord) -> None:
+        """Write the weights, then the record, with their digest: its presence means that all is there, on the disk."""
         with writing(self.path):
             with closing(self):
                 self._metrics.sync()
                 self._probes.sync()
             with drafted(self.path / WEIGHTS) as draft:
                 save_file(_distinct(weights), draft)
-            write_json(self.path / RESULT, {**result, "weights": sha256_of(self.path / WEIGHTS)})
+            write_record(self.path, replace(record, weights=sha256_of(self.path / WEIGHTS)))
             checkpoints.forget(self.path)  # there is nothing left to resume
 
     def close(self) -> None:
@@ -215,23 +206,6 @@ def _distinct(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         place = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else name
         found.setdefault(place, (name, tensor))
     return {name: tensor.detach().cpu().contiguous() for name, tensor in found.values()}
-
-
-def write_json(file: Path, value: Mapping[str, Any]) -> None:
-    """Write JSON so that the file is either whole or not there."""
-    with replacing(file) as stream:
-        stream.write((json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n").encode())
-
-
-def finite(value: Any) -> Any:
-    """The value with NaN and infinities as null, which JSON has a word for."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value
 
 
 def move_aside(path: Path) -> None:

@@ -1,15 +1,68 @@
-"""JSON lines that are only ever added to, and can be cut back to where a saved state knows them."""
+"""The JSON of a run folder: objects that are written whole, and lines that are only ever added to."""
 
 import errno
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, NoReturn
+
+from pydantic import Field, StrictBool, TypeAdapter, ValidationError
+
+from zoo.recipe.shown import shown
+from zoo.system.files import replacing
 
 Mark = dict[str, Any]  # how far a file had come: {"bytes": n, "sha256": of those}
 _BLOCK = 1 << 20
+_NUMBER = Annotated[float, Field(strict=True, allow_inf_nan=False)] | None  # what is not finite is written as null
+_ROW = TypeAdapter(dict[str, _NUMBER | StrictBool | list[_NUMBER]])
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text. Raises: ValueError, also for what Python's parser lets pass: NaN, nesting too deep."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("lists or objects in each other, too deep to be read") from None
+
+
+def write_json(file: Path, value: Mapping[str, Any]) -> None:
+    """Write JSON so that the file is either whole or not there."""
+    with replacing(file) as stream:
+        stream.write((json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def finite(value: Any) -> Any:
+    """The value with NaN and infinities as null, which JSON has a word for."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
+def check_row(value: Any, *required: str) -> None:
+    """Refuse a line that is no object of numbers, or of lists with one for each block.
+
+    required: names of whole numbers. Raises: ValueError, which names the key.
+    """
+    try:
+        _ROW.validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = f"{shown(first['loc'][0])}" if first["loc"] else "the whole"
+        expected = first["msg"].removeprefix("Input should be ")
+        raise ValueError(f"{place} is {shown(first['input'])}, expected {expected}") from None
+    if not all(type(value.get(key)) is int and 0 <= value[key] < 2**63 for key in required):
+        raise ValueError(f"a line is without {' or '.join(required)}")
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON")
 
 
 class Lines:

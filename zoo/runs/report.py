@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
@@ -10,18 +11,29 @@ from rich.table import Table
 from zoo.runs.run import Run
 from zoo.untrusted import plain_text
 
-_ROW = ("recipe", "metric", "val", "test", "best_epoch", "seconds", "status", "seed")
+_ROW = (
+    "recipe",
+    "metric",
+    "val",
+    "test",
+    "best_epoch",
+    "seconds",
+    "status",
+    "seed",
+    "gradient_similarity",
+    "c",
+    "diagnosis",
+)
 
 
 def row_of(run: Run) -> dict[str, Any]:
     """The figures of a run that a script asks for; null where a number is not finite."""
+    diagnosis = run.record.diagnosis
+    values = {**asdict(run.record), "diagnosis": diagnosis.plain() if diagnosis else None}
     return {
-        **{key: run.result[key] for key in _ROW},
-        "gradient_similarity": run.result["gradient_similarity"],
-        "c": run.result["c"],
-        "diagnosis": run.result.get("diagnosis"),
+        **{key: values[key] for key in _ROW},
         "dataset": run.dataset,
-        "changes": run.changes,
+        "changes": list(run.changes),
         "path": str(run.path),
     }
 
@@ -35,9 +47,9 @@ def table_of(runs: Sequence[Run]) -> Table:
     """
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        groups.setdefault((run.result["recipe"], run.result["identity"]), []).append(run)
+        groups.setdefault((run.record.recipe, run.record.identity), []).append(run)
     metrics = sorted({run.metric for run in runs})
-    lower = sorted({run.metric for run in runs if not run.result.get("higher_is_better", True)})
+    lower = sorted({run.metric for run in runs if not run.record.higher_is_better})
     said = f" ({' and '.join(lower)}: lower is better)" if lower else ""
     table = Table(
         title=plain_text(f"test {' or '.join(metrics)} at best validation{said}", "table.title"), title_justify="left"
@@ -51,7 +63,7 @@ def table_of(runs: Sequence[Run]) -> Table:
         table.add_column(head, justify="right")
     table.add_column("status")
     for (recipe, _), members in groups.items():
-        gradients = [run.result["gradient_similarity"] for run in members]
+        gradients = [run.record.gradient_similarity for run in members]
         table.add_row(
             plain_text(recipe),
             plain_text(members[0].dataset),
@@ -60,10 +72,10 @@ def table_of(runs: Sequence[Run]) -> Table:
             *([plain_text(members[0].metric)] if len(metrics) > 1 else []),
             spread([run.test for run in members]),
             spread([run.val for run in members]),
-            _range([run.result["best_epoch"] for run in members]),
-            _scientific([gradient["first_block"] for gradient in gradients]),
-            _scientific([gradient["last_block"] for gradient in gradients]),
-            f"{sum(run.result['seconds'] / run.result.get('together', 1) for run in members):.1f}",
+            _range([run.record.best_epoch for run in members]),
+            _scientific([gradient.first_block for gradient in gradients]),
+            _scientific([gradient.last_block for gradient in gradients]),
+            f"{sum(run.record.seconds / run.record.together for run in members):.1f}",
             plain_text(_statuses(members)),
         )
     table.caption = "μ(G): how much the gradient differs from node to node, at initialisation"
@@ -86,11 +98,11 @@ def normalizer_of(run: Run) -> str:
     words = []
     for component in run.normalizers:
         c = component.get("c")
-        if isinstance(c, dict) and run.result.get("c_range"):
-            low, high = ("not finite" if end is None else f"{end:.3g}" for end in run.result["c_range"])
+        if isinstance(c, dict) and run.record.c_range:
+            low, high = ("not finite" if end is None else f"{end:.3g}" for end in run.record.c_range)
             c = f"{c.get('name')} → {low if low == high else f'{low}–{high}'}"
-        elif c == "auto" and run.result["c"] is not None:
-            c = f"auto → {run.result['c']:.3g}"
+        elif c == "auto" and run.record.c is not None:
+            c = f"auto → {run.record.c:.3g}"
         words.append(component["name"] if c is None else f"{component['name']} c={c}")
     return " + ".join(words)
 
@@ -109,7 +121,7 @@ def _scientific(values: Sequence[float | None]) -> str:
 def _statuses(runs: Sequence[Run]) -> str:
     counts: dict[str, int] = {}
     for run in runs:
-        bad = run.result["non_finite"]
-        status = f"{run.status} at block {bad['block']}" if bad and bad["block"] else run.status
+        bad = run.record.non_finite
+        status = f"{run.status} at block {bad.block}" if bad and bad.block else run.status
         counts[status] = counts.get(status, 0) + 1
     return ", ".join(status if len(counts) == 1 else f"{count} {status}" for status, count in counts.items())

@@ -6,12 +6,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import RecipeError, RunError
-from zoo.recipe import text
+from zoo.errors import RunError
 from zoo.runs import folder
 from zoo.runs.code import other_code
 from zoo.runs.find import finished_below
-from zoo.runs.record import check_result, check_row, parse_json
+from zoo.runs.jsonl import check_row, parse_json
+from zoo.runs.record import ENVIRONMENT, RunRecord, read_json, read_recipe, read_record
 from zoo.runs.run_lock import holder
 from zoo.system.files import expanded, sha256_of
 
@@ -19,19 +19,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Result(dict[str, Any]):
-    """All of a result.json; to ask for what it does not have is a RunError that names the file."""
-
-    def __init__(self, file: Path, values: dict[str, Any]) -> None:
-        super().__init__(values)
-        self._file = file
-
-    def __missing__(self, key: str) -> Any:
-        raise RunError(f"{self._file} — has no {key} — expected what the run wrote")
-
-
 class Run:
-    """A finished run: `run.test`, `run.metrics["val"]`, `run.probes`, `run.result`, `run.environment`, `run.path`."""
+    """A finished run: `run.test`, `run.metrics["val"]`, `run.probes`, `run.record`, `run.path`.
+
+    `run.result` and `run.environment` are the files of the record as they lie on the disk.
+    """
 
     def __init__(self, path: str | Path) -> None:
         """Open a run folder. Raises: RunError if it holds no finished run."""
@@ -46,30 +38,27 @@ class Run:
             raise RunError(f"run folder {self.path} — {state} — expected a folder with {folder.RESULT}{hint}")
 
     def __repr__(self) -> str:
-        return f"<Run {self.result['recipe']} seed {self.seed}: {self.metric} {self.test} on test, {self.path}>"
+        return f"<Run {self.record.recipe} seed {self.seed}: {self.metric} {self.test} on test, {self.path}>"
+
+    @cached_property
+    def record(self) -> RunRecord:
+        """The record of the run. Raises: RunError if it cannot be read, or is not what a run writes."""
+        return read_record(self.path)
 
     @cached_property
     def result(self) -> dict[str, Any]:
-        """All of result.json. Raises: RunError if it cannot be read, or is not what a run writes."""
-        file = self.path / folder.RESULT
-        value = self._json(folder.RESULT)
-        try:
-            check_result(value)
-        except ValueError as error:
-            raise RunError(
-                f"{file} — is not what a run writes: {error} — expected the file that the run wrote"
-            ) from error
-        return Result(file, value)
+        """All of result.json."""
+        return read_json(self.path / folder.RESULT)
 
     @cached_property
     def environment(self) -> dict[str, Any]:
         """All of environment.json."""
-        return self._json(folder.ENVIRONMENT)
+        return read_json(self.path / ENVIRONMENT)
 
     @property
     def other_code(self) -> str | None:
-        """Which other code of the zoo computed it, in words; None if the code that runs now did."""
-        return other_code(self.environment)
+        """The other code of the zoo that computed it, in words; None if the code that runs now did."""
+        return other_code(self.record.environment)
 
     @cached_property
     def metrics(self) -> "pd.DataFrame":
@@ -93,7 +82,7 @@ class Run:
 
         Raises: RunError if it cannot be read, or has another digest than the run noted; older runs noted none.
         """
-        file, noted = self.path / folder.WEIGHTS, self.result.get("weights")
+        file, noted = self.path / folder.WEIGHTS, self.record.weights
         try:
             found = sha256_of(file)
         except OSError as error:
@@ -107,32 +96,32 @@ class Run:
     @property
     def metric(self) -> str:
         """The name of the metric that val and test are in."""
-        return self.result["metric"]
+        return self.record.metric
 
     @property
     def val(self) -> float | None:
         """The best validation."""
-        return self.result["val"]
+        return self.record.val
 
     @property
     def test(self) -> float | None:
         """The test metric at the best validation."""
-        return self.result["test"]
+        return self.record.test
 
     @property
     def seed(self) -> int:
         """The seed of the run."""
-        return self.result["seed"]
+        return self.record.seed
 
     @property
     def status(self) -> str:
         """finished, stopped early, or non-finite."""
-        return self.result["status"]
+        return self.record.status
 
     @property
-    def changes(self) -> list[str]:
-        """What was changed of the recipe, as typed; none of a run from before that was recorded."""
-        return self.result.get("changes", [])
+    def changes(self) -> tuple[str, ...]:
+        """The changes to the recipe, as typed; none of a run from before they were recorded."""
+        return self.record.changes
 
     @property
     def dataset(self) -> str:
@@ -146,10 +135,7 @@ class Run:
 
     @cached_property
     def _recipe(self) -> dict[str, Any]:
-        try:
-            return text.read(self.path / folder.RECIPE)
-        except RecipeError as error:
-            raise RunError(f"{error} — expected the recipe that the run wrote") from error
+        return read_recipe(self.path)
 
     def _components(self, field: str) -> list[dict[str, Any]]:
         """The component in a field of the recipe, or the several that it lists."""
@@ -175,13 +161,3 @@ class Run:
         except (OSError, ValueError) as error:
             raise RunError(f"{file} — cannot be read: {error} — expected one JSON object a line") from error
         return rows
-
-    def _json(self, name: str) -> dict[str, Any]:
-        file = self.path / name
-        try:
-            value = parse_json(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{file} — cannot be read: {error} — expected the JSON that the run wrote") from error
-        if not isinstance(value, dict):
-            raise RunError(f"{file} — not a JSON object — expected what the run wrote")
-        return value

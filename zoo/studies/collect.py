@@ -1,13 +1,11 @@
 """Finished runs, wherever they came from, as cells to compare."""
 
 import hashlib
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from registry import TABLES
 from zoo.errors import RecipeError, RunError
 from zoo.identity import recorded_data
 from zoo.recipe import text
@@ -16,7 +14,6 @@ from zoo.recipe.schema import NO_RESULT, is_below
 from zoo.runs import folder
 from zoo.runs.find import find
 from zoo.runs.run import Run
-from zoo.runs.split_id import SplitId, split_id
 from zoo.studies.cells import Cell, EvaluationSetting, Score
 from zoo.studies.formatting import is_number
 from zoo.studies.labels import ABSENT, Fields, labels
@@ -115,36 +112,23 @@ def ground_of(run: Run, selection: str = SELECTION) -> EvaluationSetting:
 
 
 def _ground(run: Run, tree: Mapping[str, Any], selection: str) -> EvaluationSetting:
-    split = _split(run, tree)
+    split = run.record.split
     return EvaluationSetting(
         dataset=in_words(_component(run, tree, "dataset")),
         split=f"{split.family}, of a fixed number" if split.fixed else split.family,
         metric=run.metric,
-        higher_is_better=run.result.get("higher_is_better", True),  # runs from before it was written
+        higher_is_better=run.record.higher_is_better,
         selection=selection,
         task=str(_component(run, tree, "task")["name"]),
-        range=_range(run),
+        range=run.record.metric_range,
     )
-
-
-def _split(run: Run, tree: Mapping[str, Any]) -> SplitId:
-    return split_id(run.environment.get("split"), _component(run, tree, "split"))
-
-
-def _range(run: Run) -> tuple[float | None, float | None]:
-    """The least and the greatest value of a run's metric, None where there is none; of older runs by its name."""
-    recorded, table = run.result.get("metric_range"), TABLES["metrics"]
-    if recorded is None and run.metric in table.names():
-        recorded = [end if math.isfinite(end) else None for end in table.get(run.metric)().range]
-    low, high = recorded or (None, None)
-    return low, high
 
 
 def _read(run: Run) -> _Read:
     if missing := [key for key in _RESULT if key not in run.result]:
         raise RunError(f"{run.path / folder.RESULT} — has no {', '.join(missing)} — expected what the run wrote")
     tree = _recipe(run)
-    split = _split(run, tree)
+    split = run.record.split
     unused = (*NO_RESULT, f"split.{split.option}") if split.option else NO_RESULT
     fields = {path: value for path, value in flat(tree) if not is_below(path, unused)}
     fields["zoo"] = str(run.environment.get("zoo", ABSENT))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import RunError
-from zoo.runs.folder import finite
+from zoo.runs.jsonl import finite
 from zoo.studies.cells import Cell, EvaluationSetting, Score
 from zoo.studies.predictors import Predictor
 from zoo.studies.statistics import Correlation

@@ -10,6 +10,7 @@ from zoo.cli.arguments import is_override, parse_seeds, split_words
 from zoo.errors import RecipeError
 from zoo.recipe.load import load
 from zoo.runs.folder import RunFolder
+from zoo.runs.record import Environment
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ class Evil:
 
 
 @pytest.fixture
-def evil(tmp_path, monkeypatch) -> Path:
+def evil(tmp_path, monkeypatch, a_record) -> Path:
     """A folder with a recipe, a study and a run that each name a plug-in, which leaves a mark where it is run."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "evil.py").write_text(EVIL)
@@ -119,10 +120,9 @@ def evil(tmp_path, monkeypatch) -> Path:
     recipe = load("smoke/res-gcn", plugins=[tmp_path / "evil.py"])
     (tmp_path / "ran").unlink(missing_ok=True)
     record = RunFolder(tmp_path / "run")
-    record.describe(recipe, {})
+    record.describe(recipe, Environment())
     record.measured({"epoch": 1, "step": 1, "loss": 0.5, "val": 0.5, "best_val": 0.5, "lr": 0.1, "seconds": 0.1})
-    result = {"recipe": "evil", "identity": "0" * 12, "seed": 0, "status": "finished", "metric": "accuracy"}
-    record.finish({}, {**result, "val": 0.5, "test": 0.5, "best_epoch": 1})
+    record.finish({}, a_record(recipe="evil", identity="0" * 12))
     return tmp_path
 
 

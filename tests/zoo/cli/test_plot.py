@@ -1,6 +1,7 @@
 """`zoo plot`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ import typer
 from zoo.cli.plot import plot
 from zoo.errors import RunError
 from zoo.runs import folder
+from zoo.runs.record import read_record, write_record
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, a_record):
     """Makes a folder with a finished run that validated twice and measured its gradient once."""
 
     def make(seed: int = 0, root: str = "runs", val: float | None = 0.5) -> Path:
@@ -22,8 +24,9 @@ def run(tmp_path):
         (path / folder.METRICS).write_text("".join(json.dumps(row) + "\n" for row in rows if val is not None))
         if val is not None:
             (path / folder.PROBES).write_text('{"step": 1, "epoch": 1, "gradients.mu.plain": [2.0, 1.0]}\n')
-        names = {"recipe": "hello", "identity": "0123456789ab", "seed": seed, "status": "finished"}
-        folder.write_json(path / folder.RESULT, {**names, "metric": "accuracy", "val": val, "test": val})
+        record = a_record(recipe="hello", seed=seed, val=val, test=val)
+        write_record(path, record.environment)
+        write_record(path, record)
         return path
 
     return make
@@ -83,8 +86,7 @@ def test_a_name_in_a_result_leads_nowhere(run, tmp_path, name):
     """Pictures of several runs are laid out by their names, below the folder that was asked for."""
     paths = [run(seed) for seed in (0, 1)]
     for path in paths:
-        result = json.loads((path / folder.RESULT).read_text())
-        folder.write_json(path / folder.RESULT, {**result, "recipe": name, "identity": name})
+        write_record(path, replace(read_record(path), recipe=name, identity=name))
     before = set(tmp_path.rglob("*"))
     plot(paths, to=tmp_path / "to" / "here", formats="svg")
     new = set(tmp_path.rglob("*")) - before - {tmp_path / "to"}

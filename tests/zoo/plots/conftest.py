@@ -10,6 +10,8 @@ import pytest
 
 from zoo.recipe.load import load
 from zoo.runs import folder
+from zoo.runs.jsonl import finite
+from zoo.runs.record import write_record
 from zoo.runs.run import Run
 
 Rows = list[dict[str, Any]]
@@ -44,31 +46,24 @@ def record() -> Callable[..., Rows]:
 
 
 @pytest.fixture
-def recorded(tmp_path: Path) -> Callable[..., Run]:
+def recorded(tmp_path: Path, a_record) -> Callable[..., Run]:
     """Makes a finished run that has measured `probes` and validated `val` epoch by epoch, from epoch 1 on."""
 
     def make(probes: Rows | None = None, val: tuple[float, ...] = (0.4, 0.7, 0.6, 0.5), seed: int = 0) -> Run:
         best = max(val, default=float("nan"))
-        result = {
-            "recipe": "smoke/res-gcn",
-            "identity": "0123456789ab",
-            "seed": seed,
-            "status": "finished",
-            "metric": "accuracy",
-            "val": best,
-            "test": best - 0.1,
-        }
+        found = a_record(seed=seed, val=best, test=best - 0.1)
         path = folder.place(tmp_path / "runs", load("smoke/res-gcn"), "0123456789ab", seed)
         path.mkdir(parents=True)
         rows = [{"epoch": epoch, "step": epoch, "val": value} for epoch, value in enumerate(val, start=1)]
         (path / folder.METRICS).write_text(_lines(rows), encoding="utf-8")
         if probes is not None:
             (path / folder.PROBES).write_text(_lines(probes), encoding="utf-8")
-        folder.write_json(path / folder.RESULT, result)
+        write_record(path, found.environment)
+        write_record(path, found)
         return Run(path)
 
     return make
 
 
 def _lines(rows: Rows) -> str:
-    return "".join(json.dumps(folder.finite(row)) + "\n" for row in rows)
+    return "".join(json.dumps(finite(row)) + "\n" for row in rows)

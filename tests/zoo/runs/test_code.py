@@ -6,6 +6,7 @@ import pytest
 
 from zoo.runs import code as module
 from zoo.runs.code import code, other_code
+from zoo.runs.record import Environment
 
 
 def test_the_code_has_a_digest_and_a_commit_if_there_is_git():
@@ -17,10 +18,10 @@ def test_the_code_has_a_digest_and_a_commit_if_there_is_git():
 
 def test_a_record_of_this_code_needs_no_word():
     """The same files are the same code, whatever the commit; others are named by commit, else by digest."""
-    assert other_code({**code(), "commit": "another"}) is None
-    assert other_code({"code": "0" * 16, "commit": "1234567890abcdef"}) == "other code, commit 1234567890"
-    assert other_code({"code": "0" * 16, "commit": None}) == "other code, 0000000000000000"
-    assert other_code({}) == "code of a version that did not note which"
+    assert other_code(Environment(**{**code(), "commit": "another"})) is None
+    assert other_code(Environment(code="0" * 16, commit="1234567890abcdef")) == "other code, commit 1234567890"
+    assert other_code(Environment(code="0" * 16)) == "other code, 0000000000000000"
+    assert other_code(Environment()) == "code of a version that did not note which"
 
 
 @pytest.mark.parametrize("way", ["branch", "packed", "detached", "worktree"])

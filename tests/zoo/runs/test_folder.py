@@ -15,7 +15,9 @@ from zoo.errors import RunError
 from zoo.recipe.load import load
 from zoo.runs import folder
 from zoo.runs.checkpoints import Unreadable
-from zoo.runs.folder import RunFolder, failure_of, finite, is_finished, note_failure, place, write_json
+from zoo.runs.folder import RunFolder, failure_of, is_finished, note_failure, place
+from zoo.runs.jsonl import finite, write_json
+from zoo.runs.record import Environment
 
 FILES = {"recipe.yaml", "environment.json", "metrics.jsonl", "model.safetensors", "result.json"}
 
@@ -37,7 +39,7 @@ def test_a_finished_run_has_its_five_files(finished):
     assert torch.equal(load_file(run.path / "model.safetensors")["weight"], torch.arange(3.0))
 
 
-def test_weights_of_several_names_are_written_once(tmp_path):
+def test_weights_of_several_names_are_written_once(tmp_path, a_record):
     """Shared tensors stand under their first name; the same numbers in another shape are kept, empty ones too."""
     record, shared = RunFolder(tmp_path / "run"), torch.arange(6.0).view(2, 3)
     weights = {
@@ -47,23 +49,23 @@ def test_weights_of_several_names_are_written_once(tmp_path):
         "none": shared[:0],
         "no": shared[:0],
     }
-    record.finish(weights, {})
+    record.finish(weights, a_record())
     kept = load_file(tmp_path / "run" / "model.safetensors")
     assert set(kept) == set(weights) - {"b"}
     assert all(torch.equal(kept[name], weights[name]) for name in kept)
 
 
-def test_weights_in_any_memory_layout_are_kept(tmp_path):
+def test_weights_in_any_memory_layout_are_kept(tmp_path, a_record):
     """Transposed views and half precision come back as they were."""
     record = RunFolder(tmp_path / "run")
     weights = {"turned": torch.arange(6.0).view(2, 3).T, "half": torch.ones(2, dtype=torch.bfloat16)}
-    record.finish(weights, {})
+    record.finish(weights, a_record())
     for name, value in load_file(tmp_path / "run" / "model.safetensors").items():
         assert torch.equal(value, weights[name])
 
 
 @pytest.mark.parametrize("fails", ["result", "weights"])
-def test_a_failure_while_finishing_leaves_no_result(tmp_path, monkeypatch, fails):
+def test_a_failure_while_finishing_leaves_no_result(tmp_path, monkeypatch, fails, a_record):
     """Whichever file breaks off, there is no result.json: the run does not count as finished."""
 
     def full(*args: object, **kwargs: object) -> None:
@@ -72,7 +74,7 @@ def test_a_failure_while_finishing_leaves_no_result(tmp_path, monkeypatch, fails
     record = RunFolder(tmp_path / "run")
     monkeypatch.setattr(*((os, "fsync") if fails == "result" else (folder, "save_file")), full)
     with pytest.raises(RunError, match="no space is left"):
-        record.finish({"weight": torch.ones(2)}, {"test": 0.5})
+        record.finish({"weight": torch.ones(2)}, a_record())
     assert not is_finished(tmp_path / "run")
     assert "result.json" not in names(tmp_path / "run")
 
@@ -86,7 +88,7 @@ def test_a_failure_half_way_leaves_the_older_file(tmp_path):
     assert json.loads(file.read_text()) == {"test": 0.5}
 
 
-def test_result_comes_after_the_weights(tmp_path, monkeypatch):
+def test_result_comes_after_the_weights(tmp_path, monkeypatch, a_record):
     """When result.json appears the weights are there already."""
     there: list[set[str]] = []
     replace = Path.replace
@@ -97,7 +99,7 @@ def test_result_comes_after_the_weights(tmp_path, monkeypatch):
 
     record = RunFolder(tmp_path / "run")
     monkeypatch.setattr(Path, "replace", watched)
-    record.finish({"weight": torch.ones(2)}, {})
+    record.finish({"weight": torch.ones(2)}, a_record())
     assert [seen & FILES for seen in there] == [{"metrics.jsonl"}, {"metrics.jsonl", "model.safetensors"}]
 
 
@@ -112,14 +114,14 @@ def test_metrics_are_there_line_by_line(tmp_path):
     record.close()
 
 
-def test_what_is_in_the_way_is_moved_aside_by_number(tmp_path):
+def test_what_is_in_the_way_is_moved_aside_by_number(tmp_path, a_record):
     """Unfinished and previous folders keep their content under names of their own; nothing is deleted."""
     path = tmp_path / "seed-0"
     for number in range(5):
         record = RunFolder(path)
         (path / "mark").write_text(str(number))
         if number in (1, 3):
-            record.finish({}, {"number": number})
+            record.finish({}, a_record(seed=number))
         record.close()
     assert names(tmp_path) == {
         "seed-0",
@@ -187,7 +189,7 @@ def test_a_read_only_root_is_an_error(tmp_path):
 def test_the_recipe_is_written_so_that_it_reads_back(tmp_path, recipe):
     """recipe.yaml gives the same recipe again."""
     record = RunFolder(tmp_path / "run")
-    record.describe(recipe, {})
+    record.describe(recipe, Environment())
     record.close()
     assert load(tmp_path / "run" / "recipe.yaml").plain() == recipe.plain()
 
@@ -210,7 +212,7 @@ def test_plugins_are_copied_beside_it(tmp_path):
     try:
         recipe = load("smoke/res-gcn", plugins=plugins)
         record = RunFolder(tmp_path / "run")
-        record.describe(recipe, {})
+        record.describe(recipe, Environment())
         record.close()
         again = load(tmp_path / "run" / "recipe.yaml", allow_plugins=True)
     finally:
@@ -243,11 +245,11 @@ def test_a_failure_that_cannot_be_read_is_one(tmp_path, text):
     assert failure_of(tmp_path) == "failure.json cannot be read"
 
 
-def test_a_finished_run_has_not_failed(tmp_path):
+def test_a_finished_run_has_not_failed(tmp_path, a_record):
     """A run that went on after a failure, to its end, is finished."""
     note_failure(tmp_path / "run", "out of luck")
     record = RunFolder(tmp_path / "run", resume=True)
-    record.finish({}, {})
+    record.finish({}, a_record())
     note_failure(tmp_path / "run", "out of luck")
     assert failure_of(tmp_path / "run") is None
 
@@ -317,25 +319,25 @@ def test_lines_that_do_not_fit_the_state_are_refused(tmp_path, file, change, sai
     assert {each: each.read_bytes() for each in (tmp_path / "run").iterdir()} == before
 
 
-def test_a_damaged_state_gives_way_to_the_one_before(tmp_path):
+def test_a_damaged_state_gives_way_to_the_one_before(tmp_path, a_record):
     """It is said, the damaged one is kept, and the run that goes on saves and finishes as any other."""
     broken(tmp_path / "run", 1, 2, 3)
     state = tmp_path / "run" / "state.pt"
     damaged = bytearray(state.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     state.write_bytes(damaged)
-    with pytest.warns(Unreadable, match=r"state\.pt cannot be read: .* goes on from state\.previous\.pt"):
+    with pytest.warns(Unreadable, match=r"state\.pt cannot be read: .* resumes from state\.previous\.pt"):
         record = RunFolder(tmp_path / "run", resume=True)
     assert record.state == {"step": 2} and record.resumed.startswith("state.previous.pt; state.pt cannot be read")
     assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 2
     assert (tmp_path / "run" / "state.broken.pt").read_bytes() == damaged
     record.save({"step": 3})
     assert {"state.pt", "state.previous.pt"} <= names(tmp_path / "run")
-    record.finish({"weight": torch.ones(2)}, {})
+    record.finish({"weight": torch.ones(2)}, a_record())
     assert names(tmp_path / "run") == FILES - {"recipe.yaml", "environment.json"} | {"probes.jsonl"}
 
 
-def test_no_link_is_written_through(tmp_path):
+def test_no_link_is_written_through(tmp_path, a_record):
     """A link in the place of a file is replaced or refused; what it points to stays as it is."""
     (tmp_path / "elsewhere").write_text("untouched")
     record = RunFolder(tmp_path / "run")
@@ -346,7 +348,7 @@ def test_no_link_is_written_through(tmp_path):
         record.probed({"step": 1})
     (tmp_path / "run" / "probes.jsonl").unlink()
     record.save({"step": 1})
-    record.finish({"weight": torch.ones(2)}, {})
+    record.finish({"weight": torch.ones(2)}, a_record())
     assert (tmp_path / "elsewhere").read_text() == "untouched"
     assert not (tmp_path / "run" / "result.json").is_symlink()
 

@@ -1,8 +1,9 @@
-"""Records of a run that are held against what a run writes."""
+"""The record of a run: written and read back, and held against what a run writes."""
 
 import copy
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,28 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.errors import RunError
-from zoo.runs.record import check_result, check_row, parse_json
+from zoo.probes.diagnosis import Diagnosis, NonFinite
+from zoo.runs.record import Environment, SplitId, read_record, write_record
 from zoo.runs.report import row_of, table_of
 from zoo.runs.run import Run
+from zoo.system.choice import Choice
 
-RESULT = {
-    "recipe": "smoke/res-gcn",
-    "identity": "6ee6266ebaee",
-    "seed": 0,
-    "status": "finished",
-    "metric": "accuracy",
-    "higher_is_better": True,
-    "val": 0.25,
-    "test": 0.5,
-    "train": None,
-    "best_epoch": 3,
-    "seconds": 0.5,
-    "c": None,
-    "gradient_similarity": {"when": "at initialisation", "first_block": 0.1, "last_block": None, "ratio": None},
-    "diagnosis": {"verdict": "healthy", "said": "healthy"},
-    "c_range": [0.5, 1.5],
-    "non_finite": None,
-}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -39,11 +24,80 @@ JSON = st.recursive(
 )
 
 
-def test_what_a_run_writes_is_let_pass():
-    """A whole result, one of an older version that lacks keys, and one of a later that has more."""
-    check_result(RESULT)
-    check_result({})
-    check_result({**RESULT, "later": [1, {"x": None}]})
+@pytest.fixture(scope="module")
+def record(a_record):
+    """A record with something in every field."""
+    environment = Environment(
+        zoo="0.2",
+        commit="12ab" * 10,
+        code="0" * 16,
+        versions={"torch": "2.2", "triton": None},
+        python="3.11",
+        platform="Linux",
+        device={"type": "cpu", "cuda": None},
+        threads=2,
+        variables={"OMP_NUM_THREADS": "2"},
+        processes=2,
+        resets=("model.depth is the recipe's",),
+        choices=(Choice("device", "cpu", "asked for"),),
+        plan=("64 blocks in 4 chains of 16",),
+        data={"digest": "blake2b:12", "files": {"x": "sha256:34"}},
+        split={"name": "random", "sizes": {"train": 3}},
+    )
+    return a_record(
+        changes=("model.depth=3",),
+        metric_by="OGB's Evaluator",
+        metric_range=(0.0, None),
+        higher_is_better=False,
+        together=2,
+        cuda_graphs="not asked for",
+        parameters=12,
+        split=SplitId("folds, one of 10", 3, True, "fold"),
+        diagnosis=Diagnosis("non-finite", "because", "try this", (("a=1", "b=2"), ("c=3",)), 4, {"skill": 0.5}),
+        c=0.5,
+        c_range=(0.25, 1.5),
+        non_finite=NonFinite(3, "output", 4, 64),
+        weights="sha256:56",
+        environment=environment,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(record, tmp_path_factory) -> Path:
+    """A run's folder with that record."""
+    made = tmp_path_factory.mktemp("run")
+    written = "dataset: {name: cora}\nnormalizer: {name: frobenius, c: auto}\n"
+    (made / "recipe.yaml").write_text(written, encoding="utf-8")
+    write_record(made, record.environment)
+    write_record(made, record)
+    return made
+
+
+def test_what_is_written_is_read_back(folder, record):
+    """Every field; the files hold the sentences besides, which are made anew of what is read."""
+    assert read_record(folder) == record
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert (result["non_finite"]["said"], result["diagnosis"]["said"]) == (
+        str(record.non_finite),
+        str(record.diagnosis),
+    )
+    assert result["diagnosis"]["try"] == "try this"
+    assert result["schema_version"] == json.loads((folder / "environment.json").read_text())["schema_version"] == 1
+
+
+def test_what_is_not_finite_is_none(tmp_path, record):
+    """JSON has no word for it."""
+    write_record(tmp_path, record.environment)
+    write_record(tmp_path, replace(record, val=math.nan, c=math.inf, c_range=(0.5, math.inf)))
+    found = read_record(tmp_path)
+    assert (found.val, found.c, found.c_range) == (None, None, (0.5, None))
+
+
+def written(folder: Path, changes: dict[str, object], name: str = "result.json") -> dict[str, object]:
+    """Writes one of the files with other values, and returns those that it had."""
+    before = json.loads((folder / name).read_text(encoding="utf-8"))
+    (folder / name).write_text(json.dumps({**before, **changes}), encoding="utf-8")
+    return before
 
 
 @pytest.mark.parametrize(
@@ -52,59 +106,49 @@ def test_what_a_run_writes_is_let_pass():
         *(("val", value) for value in ("0.5", True, [0.5], {}, math.nan, math.inf)),
         *(("seed", value) for value in (-1, 0.5, "0", None, 2**63, True)),
         *(("recipe", value) for value in (5, None, ["x"])),
+        *(("status", value) for value in ("done", None)),
+        *(("split", value) for value in (None, {}, {"family": 5}, {"family": "x", "number": "3"})),
         *(("gradient_similarity", value) for value in (None, {}, [], {"first_block": "x", "last_block": 1})),
         *(("c_range", value) for value in ([], [1.0], [1, 2, 3], "ab")),
-        *(("non_finite", value) for value in ({}, True, {"block": "x", "said": "y"})),
-        *(("diagnosis", value) for value in ({}, "healthy", {"said": 5})),
+        *(("non_finite", value) for value in ({}, True, {"step": 1, "what": "output", "block": "x"})),
+        *(("diagnosis", value) for value in ({}, "healthy", {"verdict": "healthy", "because": 5})),
         *(("higher_is_better", value) for value in (1, "yes", None)),
     ],
 )
-def test_a_known_key_with_a_value_of_another_kind_is_refused(key, value):
-    """The key is named, so that it is found in the file."""
-    with pytest.raises(ValueError, match=key):
-        check_result({**RESULT, key: value})
+def test_a_value_of_another_kind_is_refused(folder, key, value):
+    """The file and the key are named, so that it is found."""
+    before = written(folder, {key: value})
+    try:
+        with pytest.raises(RunError, match=rf"result.json — (is not what .*{key}|has no {key}|cannot be read)"):
+            read_record(folder)
+    finally:
+        written(folder, before)
 
 
-@pytest.mark.parametrize(
-    "row", [None, [], 5, {"a": "x"}, {"a": [["x"]]}, {"a": {"b": 1}}, {"a": math.nan}, {"step": 0.5}]
-)
-def test_a_line_holds_numbers_and_lists_of_them(row):
-    """Text, objects, lists in lists and what is not finite have no place in it."""
-    with pytest.raises(ValueError, match=r"expected|without"):
-        check_row(row, "step")
+@pytest.mark.parametrize(("key", "value"), [("threads", "2"), ("choices", [{"what": 3}]), ("versions", [])])
+def test_an_environment_of_another_kind_is_refused(folder, key, value):
+    """By its own file's name."""
+    before = written(folder, {key: value}, "environment.json")
+    try:
+        with pytest.raises(RunError, match=rf"environment.json — .* {key}|environment.json — is not .*{key}"):
+            read_record(folder)
+    finally:
+        written(folder, before, "environment.json")
 
 
-def test_a_line_of_a_run_is_let_pass():
-    """Numbers, lists with one for each block, null for what is not finite."""
-    check_row({"step": 1, "epoch": 1, "loss": 0.5, "val": None, "weights.c": [0.5, None]}, "step", "epoch")
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["NaN", "[Infinity]", "-Infinity", "[" * 100_000, "9" * 5000, "", "{", '{"a": 1', "\ufeff{}"],
-    ids=lambda text: text[:9],
-)
-def test_what_is_no_json_is_a_value_error(text):
-    """So is what Python's parser would let pass, or go down with."""
-    with pytest.raises(ValueError, match=r"\w"):
-        parse_json(text)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """A run's folder, with what is not spoiled in it."""
-    made = tmp_path_factory.mktemp("run")
-    written = "dataset: {name: cora}\nnormalizer: {name: frobenius, c: auto}\n"
-    (made / "recipe.yaml").write_text(written, encoding="utf-8")
-    (made / "result.json").write_text(json.dumps(RESULT), encoding="utf-8")
-    return made
+def test_keys_of_later_versions_are_passed_over(folder, record):
+    """A file that says more is read as far as it is known."""
+    before = written(folder, {"later": [1, {"x": None}]})
+    assert read_record(folder) == record
+    (folder / "result.json").write_text(json.dumps(before), encoding="utf-8")
 
 
 @given(st.data())
 def test_a_spoiled_result_is_read_or_refused(folder, data):
     """Whatever stands at whichever key: figures, row and table come, or one error that names the file."""
-    values = copy.deepcopy(RESULT)
-    for key in data.draw(st.lists(st.sampled_from([*RESULT, "other"]), min_size=1, max_size=3, unique=True)):
+    text = (folder / "result.json").read_text(encoding="utf-8")
+    values = copy.deepcopy(json.loads(text))
+    for key in data.draw(st.lists(st.sampled_from([*values, "other"]), min_size=1, max_size=3, unique=True)):
         if data.draw(st.booleans()):
             values[key] = data.draw(JSON)
         else:
@@ -116,6 +160,8 @@ def test_a_spoiled_result_is_read_or_refused(folder, data):
         table_of([found])
     except RunError as error:
         assert "result.json" in str(error)
+    finally:
+        (folder / "result.json").write_text(text, encoding="utf-8")
 
 
 @given(lines=st.lists(st.dictionaries(st.sampled_from(["step", "epoch", "val", "loss"]), JSON), max_size=3))

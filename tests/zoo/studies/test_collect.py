@@ -1,5 +1,6 @@
 """Finished runs as cells: what is one cell, what tells cells apart, and on what ground they stand."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from zoo.api import identity_of
 from zoo.errors import RunError
 from zoo.recipe.load import load
 from zoo.runs.folder import RunFolder, place
+from zoo.runs.record import Environment
 from zoo.runs.run import Run
 from zoo.studies.cells import Cell, EvaluationSetting
 from zoo.studies.collect import SELECTION, cells_of_runs, ground_of
@@ -27,7 +29,7 @@ def ground(cell: Cell) -> EvaluationSetting:
 
 
 @pytest.fixture
-def finished(tmp_path: Path) -> Callable[..., Path]:
+def finished(tmp_path: Path, a_record) -> Callable[..., Path]:
     """Writes a finished run of `recipe` with overrides, as training does, and returns its folder."""
 
     def make(
@@ -40,11 +42,19 @@ def finished(tmp_path: Path) -> Callable[..., Path]:
     ) -> Path:
         resolved = load(recipe, overrides)
         identity = identity_of(resolved)
-        values = {"recipe": recipe, "identity": identity, "seed": seed, "metric": "accuracy", "status": "finished"}
-        record = RunFolder(place(tmp_path / root, resolved, identity, seed))
-        record.describe(resolved, {"zoo": "0.1", "split": {**RANDOM, "seed": seed}, **(environment or {})})
-        record.finish({"weight": torch.zeros(1)}, {**values, "val": 0.75, "test": 0.5 + seed / 10, **result})
-        return record.path
+        folder = RunFolder(place(tmp_path / root, resolved, identity, seed))
+        facts = {"zoo": "0.1", "split": {**RANDOM, "seed": seed}, **(environment or {})}
+        record = a_record(
+            **{"recipe": recipe, "identity": identity, "seed": seed, "test": 0.5 + seed / 10, **result},
+            environment=Environment(**facts),
+        )
+        folder.describe(resolved, record.environment)
+        folder.finish({"weight": torch.zeros(1)}, record)
+        if "split" not in result:  # as version 0.1.0 wrote it, which read the split from the environment
+            values = json.loads((folder.path / "result.json").read_text())
+            del values["split"], values["schema_version"]
+            (folder.path / "result.json").write_text(json.dumps(values))
+        return folder.path
 
     return make
 
