@@ -9,8 +9,9 @@ from rich.table import Table
 
 import zoo
 from zoo.cli.progress import Progress
+from zoo.probes.diagnosis import NonFinite
 from zoo.runs.run import Run
-from zoo.training.device import Choice
+from zoo.system.choice import Choice
 
 ROW = {"epoch": 1, "step": 1, "loss": 0.5, "val": 0.75, "best_val": 0.75, "lr": 0.01, "seconds": 0.1}
 
@@ -22,11 +23,11 @@ def no_terminal(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def run(path: Path, other_code: str | None = None, **result: Any) -> Any:
-    """What `Progress` asks of a run."""
-    values = {"recipe": "smoke/res-gcn", "non_finite": None, **result}
-    status = result.get("status", "finished")
-    return SimpleNamespace(result=values, seed=3, status=status, path=path, other_code=other_code)
+def run(path: Path, other_code: str | None = None, **record: Any) -> Any:
+    """As much of a run as `Progress` looks at."""
+    values = {"recipe": "smoke/res-gcn", "non_finite": None, "diagnosis": None, **record}
+    status = record.get("status", "finished")
+    return SimpleNamespace(record=SimpleNamespace(**values), seed=3, status=status, path=path, other_code=other_code)
 
 
 def table() -> Table:
@@ -46,7 +47,7 @@ def train(progress: Progress, path: Path, ended: Any) -> None:
 
 def test_disabled_says_nothing(capsys, tmp_path):
     """With --quiet or --json neither stream gets a letter, also when a run ends badly."""
-    bad = {"said": "step 4: the output of block 2 of 4 is the first that is not finite"}
+    bad = NonFinite(4, "output", 2, 4)
     train(Progress(enabled=False), tmp_path, run(tmp_path, status="non-finite", non_finite=bad))
     assert capsys.readouterr() == ("", "")
 
@@ -96,8 +97,9 @@ def test_an_earlier_run_of_other_code_is_called_so(capsys, tmp_path):
 
 def test_the_first_bad_block_is_said(capsys, tmp_path):
     """A run that met a non-finite number has a second line that says where."""
+    bad = NonFinite(4, "output", 2, 4)
+    train(Progress(enabled=True), tmp_path, run(tmp_path, status="non-finite", non_finite=bad))
     said = "step 4: the output of block 2 of 4 is the first that is not finite"
-    train(Progress(enabled=True), tmp_path, run(tmp_path, status="non-finite", non_finite={"said": said}))
     assert capsys.readouterr().err.splitlines()[-1] == f"  {said}"
 
 

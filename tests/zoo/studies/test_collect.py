@@ -221,7 +221,7 @@ def test_numbers_of_a_split_are_keys_of_runs(finished):
         ({"split": "geom-gcn"}, DRAWN, "geom-gcn, one of 10"),
         ({"split": {"name": "geom-gcn", "index": 3}}, FIXED, "geom-gcn, one of 10, of a fixed number"),
         ({"split": "default"}, {"name": "mine", "rule": "by year"}, "mine, by year"),
-        ({"split": {"name": "random", "train": 0.5}}, None, "random train=0.5 val=0.2"),
+        ({"split": {"name": "random", "train": 0.5}}, {}, "random train=0.5 val=0.2"),
     ],
 )
 def test_the_split_without_what_the_seed_decides(finished, overrides, facts, rule):
@@ -242,7 +242,10 @@ def test_ground_in_words(finished):
 
 def test_runs_on_different_ground_are_different_cells(finished):
     """As where the default split was another one while files were missing: never in one mean, each with its ground."""
-    paths = [finished(), finished(seed=1, environment={"split": {"name": "public", "rule": "public, number 0 of 1"}})]
+    paths = [
+        finished(),
+        finished(seed=1, environment={"split": {"name": "public", "rule": "public, number 0 of 1", "index": 0}}),
+    ]
     assert [(ground(cell).split, len(cell.scores)) for cell in cells_of_runs(paths)] == [
         ("random, train 0.6, val 0.2, the rest test", 1),
         ("public, one of 1", 1),
@@ -304,7 +307,7 @@ def test_runs_without_a_figure_are_scores_without_one(finished):
     ("file", "content", "message"),
     [
         ("recipe.yaml", "- no mapping\n", "expected the recipe that the run wrote"),
-        ("recipe.yaml", "model: gcn\n", "has no split with a name — expected the recipe that the run wrote"),
+        ("recipe.yaml", "model: gcn\n", "has no dataset with a name — expected the recipe that the run wrote"),
         (
             "result.json",
             '{"recipe": "a", "seed": 0}',
