@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 import torch
 
 import zoo
-from zoo.api import diagnosis_of
 from zoo.builder import Built
 from zoo.probes.diagnosis import Diagnosis
 from zoo.probes.facts import evidence_probes
 from zoo.probes.snapshot import snapshot
+from zoo.recording import diagnosis_of
 
 GRAPH = {
     "dataset": {"name": "block-model", "nodes": 90, "classes": 3, "features": 16, "degree": 6.0, "homophily": 0.8},
