@@ -2,7 +2,7 @@
 
 from registry.core import Entry, Registry
 from registry.describe import Description, Option, describe
-from registry.errors import BrokenEntry, DuplicateName, PluginError, RegistryError, UnknownName
+from registry.name_errors import BrokenEntry, DuplicateName, PluginError, RegistryError, UnknownName
 from registry.plugins import load_plugin
 from registry.tables import (
     TABLES,

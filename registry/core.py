@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
-from registry.errors import BrokenEntry, DuplicateName, UnknownName
+from registry.name_errors import BrokenEntry, DuplicateName, UnknownName
 
 T = TypeVar("T")
 

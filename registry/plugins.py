@@ -6,7 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from registry.errors import PluginError, RegistryError
+from registry.name_errors import PluginError, RegistryError
 from registry.tables import TABLES
 
 _EXPECTED = "a Python file that registers at least one name, e.g. with @normalizers.register('mine')"

@@ -22,11 +22,10 @@ from zoo.probes.diagnosis import Diagnosis, outlook
 from zoo.probes.reading import Reading
 from zoo.probes.situation import Situation
 from zoo.probes.snapshot import snapshot
-from zoo.recipe.consent import Plugins
-from zoo.recipe.load import Overrides
+from zoo.recipe.load import Overrides, Plugins
 from zoo.recipe.load import load as _load_recipe
-from zoo.recipe.schema import Component, Recipe
-from zoo.recipe.several import several
+from zoo.recipe.recipe import Component, Recipe
+from zoo.recipe.values import as_list
 from zoo.recording import environment_of, record_of
 from zoo.runs import checkpoints, folder
 from zoo.runs.folder import RunFolder
@@ -201,7 +200,7 @@ def probe(
     """
     seed = checked_seed(seed)
     resolved = resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins)
-    chosen, numbers = several(normalizers) or [None], several(depths) or [None]
+    chosen, numbers = as_list(normalizers) or [None], as_list(depths) or [None]
     variants = [_varied(resolved, depth, normalizer) for normalizer in chosen for depth in numbers]
     return (_probed(variant, seed) for variant in variants)
 
@@ -223,7 +222,7 @@ def probe_run(
     finished = run if isinstance(run, Run) else Run(run)
     built = reopen(finished, device, plugins, allow_plugins=allow_plugins)
     with enough_memory(f"probing {finished.path}", built.recipe, built.network, built.task, trains=False):
-        chosen = [probe for name in several(probes) for probe in probes_of(Component(name=name))]
+        chosen = [probe for name in as_list(probes) for probe in probes_of(Component(name=name))]
         return snapshot(built.network, chosen, partial(training_loss, built.network, built.task))
 
 

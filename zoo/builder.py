@@ -31,7 +31,7 @@ from zoo.probes.plan import Plan, Scheduled
 from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller
-from zoo.recipe.schema import Component, Probing, Recipe
+from zoo.recipe.recipe import Component, Probing, Recipe
 from zoo.regularizers.base import Regularizer
 from zoo.regularizers.none import NoRegularizer
 from zoo.sampling.batching import TaskSetting

@@ -21,7 +21,7 @@ raised is a bug of the zoo: it keeps its trace, exit code 1.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from registry.errors import RegistryError
+from registry.name_errors import RegistryError
 from zoo.untrusted import escape_controls
 
 _LINES = "\n\t"

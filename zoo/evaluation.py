@@ -10,7 +10,7 @@ import torch
 from zoo.api import reopen
 from zoo.errors import RunError
 from zoo.plugin_errors import told_as_the_plugins
-from zoo.recipe.consent import Plugins
+from zoo.recipe.load import Plugins
 from zoo.runs.predictions import Form, write_predictions
 from zoo.runs.run import Run
 from zoo.system.files import expanded

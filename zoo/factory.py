@@ -18,7 +18,7 @@ from zoo.normalizers.base import FeatureNormalizer, WeightNormalizer
 from zoo.probes.base import Probe
 from zoo.probes.steering import Controller
 from zoo.recipe.options import options_of
-from zoo.recipe.schema import Component
+from zoo.recipe.recipe import Component
 from zoo.regularizers.base import Regularizer
 from zoo.sampling.sampler import Sampler
 from zoo.tasks.base import Task

@@ -18,7 +18,7 @@ from zoo.datasets.files import known_content, superseded_content
 from zoo.datasets.ogb.folder import known_digests
 from zoo.errors import RunError
 from zoo.own_code import own_code
-from zoo.recipe.schema import Recipe
+from zoo.recipe.recipe import Recipe
 from zoo.runs import folder
 from zoo.runs.run import Run
 from zoo.training.state import random_state, set_random_state

@@ -20,7 +20,7 @@ import registry
 from registry import TABLES
 from registry.plugins import digest_of
 from zoo.recipe.options import options_of
-from zoo.recipe.schema import Component, Recipe
+from zoo.recipe.recipe import Component, Recipe
 
 _CONSTANTS = (int, float, complex, str, bytes, tuple, frozenset, type(None))
 

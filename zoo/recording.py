@@ -13,9 +13,9 @@ from zoo.builder import Built
 from zoo.datasets.base import LinkSplit, Split
 from zoo.probes.diagnosis import LEARNED, Diagnosis, diagnose
 from zoo.probes.situation import Situation
-from zoo.recipe.flat import in_words
 from zoo.recipe.options import number_option
-from zoo.recipe.schema import Component
+from zoo.recipe.recipe import Component
+from zoo.recipe.values import in_words
 from zoo.runs.code import code
 from zoo.runs.record import Environment, GradientSimilarity, RunRecord, SplitId
 from zoo.training.outcome import Outcome

@@ -16,10 +16,9 @@ from zoo.errors import Problem, RecipeError, TrainingError
 from zoo.factory import factory
 from zoo.identity import identity_of, is_current, is_of
 from zoo.plugin_errors import told_as_the_plugins
-from zoo.recipe.consent import Plugins
-from zoo.recipe.load import Overrides, load
-from zoo.recipe.schema import Component, Recipe
-from zoo.recipe.several import several
+from zoo.recipe.load import Overrides, Plugins, load
+from zoo.recipe.recipe import Component, Recipe
+from zoo.recipe.values import as_list
 from zoo.recording import environment_of, record_of
 from zoo.runs import folder
 from zoo.runs.folder import RunFolder
@@ -69,7 +68,7 @@ def train_together(
     """
     began, threads = time.perf_counter(), torch.get_num_threads()
     resolved = resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins)
-    numbers = list(map(checked_seed, several(seeds) or resolved.seeds))
+    numbers = list(map(checked_seed, as_list(seeds) or resolved.seeds))
     wanted = [(each, seed) for each in _of_grid(resolved, grid or {}) for seed in numbers]
     places = {folder.place(Path(runs), each, identity_of(each), seed): (each, seed) for each, seed in wanted}
     left = {path: member for path, member in places.items() if again or not is_current(path, *member)}
@@ -99,7 +98,7 @@ def _of_grid(recipe: Recipe, grid: Mapping[str, Any]) -> list[Recipe]:
     if not grid:
         return [recipe]
     return [
-        load(recipe, dict(zip(grid, values, strict=True))) for values in itertools.product(*map(several, grid.values()))
+        load(recipe, dict(zip(grid, values, strict=True))) for values in itertools.product(*map(as_list, grid.values()))
     ]
 
 

@@ -36,7 +36,7 @@ def missing(name: str) -> str | None:
 
 def has_memory_modes() -> bool:
     """Whether recipes have `training.memory`."""
-    from zoo.recipe.schema import Training
+    from zoo.recipe.recipe import Training
 
     return "memory" in Training.model_fields
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from zoo.recipe import where
+from zoo.recipe import recipe_files
 
 Drawn = Callable[[random.Random], Any]
 
@@ -87,7 +87,7 @@ JUNK: list[Drawn] = [
     lambda _: _deep(30, list),
     lambda _: _deep(30, dict),
     lambda _: _deep(60, list),
-    lambda rng: rng.choice(where.names()),
+    lambda rng: rng.choice(recipe_files.names()),
     lambda rng: rng.choice(names()),
     lambda rng: {"name": rng.choice(names())},
     lambda rng: {"name": rng.choice(names()), rng.choice(("c", "depth", "seed", "every")): rng.random() * 10},

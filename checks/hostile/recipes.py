@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from hostile.junk import DOCUMENTS, TOKENS, WORDS, junk, names
-from zoo.recipe import text, where
+from zoo.recipe import recipe_files, yaml_text
 
 Place = tuple[str | int, ...]
 
@@ -87,7 +87,7 @@ def _extends(rng: random.Random, folder: Path) -> Bad:
         case 0:
             tree["extends"] = junk(rng)
         case 1:
-            tree["extends"] = _misspelt(rng, rng.choice(where.names()))
+            tree["extends"] = _misspelt(rng, rng.choice(recipe_files.names()))
         case 2:
             tree["extends"] = rng.choice(("bad", "bad.yaml", "./bad", "sub/../bad", str(folder / "bad")))
         case 3:
@@ -193,7 +193,7 @@ def _name(rng: random.Random, folder: Path) -> Bad:
             ),
             *("_base/smoke", "../recipes/hello", "/dev/null", "/dev/zero.yaml", "studies/hello", "hello.yml", "HELLO"),
             *("hello\n", "smoke/", "smoke/../hello", "\udcff", "-", "hello hello", "𝕙ello"),
-            _misspelt(rng, rng.choice(where.names())),
+            _misspelt(rng, rng.choice(recipe_files.names())),
         )
     )
     verb = rng.choice(("validate", "show", "train", "copy"))
@@ -299,12 +299,12 @@ class _Plain(yaml.SafeDumper):
 @cache
 def _own() -> list[tuple[str, dict[str, Any], bytes]]:
     """Every shipped recipe as it is written: name, tree, text; parts that others extend too."""
-    root = where.shipped()
-    files = sorted(file for file in root.rglob("*.yaml") if where.STUDIES not in file.parts)
+    root = recipe_files.shipped()
+    files = sorted(file for file in root.rglob("*.yaml") if recipe_files.STUDIES not in file.parts)
     return [
         (
             file.relative_to(root).with_suffix("").as_posix(),
-            text.parse(file.read_text(encoding="utf-8")),
+            yaml_text.parse(file.read_text(encoding="utf-8")),
             file.read_bytes(),
         )
         for file in files
@@ -316,13 +316,13 @@ def _whole() -> list[tuple[str, dict[str, Any], bytes]]:
     """Every shipped recipe with all defaults filled in."""
     from zoo.recipe.load import load
 
-    return [(name, load(name).plain(), b"") for name in where.names()]
+    return [(name, load(name).plain(), b"") for name in recipe_files.names()]
 
 
 @cache
 def _studies() -> list[tuple[str, dict[str, Any], bytes]]:
-    files = sorted((where.shipped() / where.STUDIES).glob("*.yaml"))
-    return [(file.stem, text.parse(file.read_text(encoding="utf-8")), file.read_bytes()) for file in files]
+    files = sorted((recipe_files.shipped() / recipe_files.STUDIES).glob("*.yaml"))
+    return [(file.stem, yaml_text.parse(file.read_text(encoding="utf-8")), file.read_bytes()) for file in files]
 
 
 def prepare() -> None:

@@ -107,9 +107,11 @@ def _arrays(data: bytes) -> None:
 
 
 def _recipes() -> list[bytes]:
-    from zoo.recipe import where
+    from zoo.recipe import recipe_files
 
-    return [file.read_bytes() for file in where.shipped().rglob("*.yaml") if where.STUDIES not in file.parts]
+    return [
+        file.read_bytes() for file in recipe_files.shipped().rglob("*.yaml") if recipe_files.STUDIES not in file.parts
+    ]
 
 
 def _overrides() -> list[bytes]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from zoo.recipe import where
+from zoo.recipe import recipe_files
 from zoo.recipe.load import load
-from zoo.recipe.schema import Figure, Measured
+from zoo.recipe.recipe import Figure, Measured
 from zoo.studies.findings import read_findings
 from zoo.studies.formatting import numbers, spread
 from zoo.studies.render import render
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "recipes.md"]
 RESULTS = ROOT / "docs" / "results"
 RECORDS = sorted((RESULTS / "records").glob("*.json"))  # zoo study table NAME --quick --format json
-HEADERS = {name: found for name in where.names() if (found := load(name).measured)}
+HEADERS = {name: found for name in recipe_files.names() if (found := load(name).measured)}
 # Columns of tables with a row for each recipe, by what stands in their heads.
 FIGURE, SEEDS, WITHOUT = ("test accuracy", "test"), ("seeds",), ("same without normaliser", "without the normaliser")
 
@@ -57,7 +57,7 @@ def test_tables_of_recipes_have_the_figures_of_their_headers(document):
     for heads, cells in tables(document):
         names = re.findall(r"`([\w-]+)`", cells[0])
         found = column(heads, cells, FIGURE)
-        if not names or found is None or not all(name in where.names() for name in names):
+        if not names or found is None or not all(name in recipe_files.names() for name in names):
             continue
         seen |= set(names)
         figures, *left_out = re.split(r" \(without: |\)$", found)

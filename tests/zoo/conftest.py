@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from zoo.recipe.check import check
-from zoo.recipe.schema import Recipe
+from zoo.recipe.recipe import Recipe
 from zoo.runs.folder import RunFolder
 from zoo.runs.record import Environment, GradientSimilarity, RunRecord, SplitId
 from zoo.studies.executor import Executor

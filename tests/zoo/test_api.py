@@ -14,11 +14,11 @@ from registry import datasets
 from zoo.errors import RecipeError, RunError, TrainingError
 from zoo.graphs.graph import Graph
 from zoo.identity import OtherData
-from zoo.recipe import where
+from zoo.recipe import recipe_files
 from zoo.runs.checkpoints import Unreadable
 from zoo.runs.run import Run
 
-SMOKE = [name for name in where.names() if name.startswith("smoke/")]
+SMOKE = [name for name in recipe_files.names() if name.startswith("smoke/")]
 
 
 @pytest.mark.parametrize("name", SMOKE)

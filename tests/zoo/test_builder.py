@@ -23,7 +23,7 @@ from zoo.normalizers.attach import WeightNormalization
 from zoo.normalizers.frobenius import Frobenius
 from zoo.normalizers.pair import PairNorm
 from zoo.normalizers.standard import LayerNorm
-from zoo.recipe.schema import Component
+from zoo.recipe.recipe import Component
 from zoo.system.team import Team
 
 SMALL = {"execution.device": "cpu", "dataset.nodes": 60}

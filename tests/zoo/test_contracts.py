@@ -30,7 +30,7 @@ from zoo.metrics.base import LabelMetric
 from zoo.normalizers import BoundedNormalizer, FeatureNormalizer, WeightNormalizer
 from zoo.probes.base import MatrixProbe, NetworkProbe
 from zoo.probes.steering import Controller
-from zoo.recipe.duration import Length
+from zoo.recipe.fields import Length
 from zoo.regularizers import Regularizer
 from zoo.tasks.nodes import NodeClassification
 from zoo.sampling.sampler import Sampler

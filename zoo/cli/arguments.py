@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.errors import Problem, RecipeError
-from zoo.recipe.where import YAML
+from zoo.recipe.recipe_files import YAML
 from zoo.system.files import expanded
 from zoo.untrusted import escape_controls
 
 if TYPE_CHECKING:
-    from zoo.recipe.schema import Recipe
+    from zoo.recipe.recipe import Recipe
 
 Words = Annotated[
     list[str], typer.Argument(metavar="RECIPE|a.b=c|~a.b", help="recipes by name or path, then changes to them")
@@ -41,7 +41,7 @@ _PLURAL = {"recipe": "recipes", "study": "studies"}
 
 def is_override(word: str) -> bool:
     """Whether a word is `a.b=c` or `~a.b`, and not the path of a recipe or a folder, which may have either sign."""
-    from zoo.recipe.kind import is_change
+    from zoo.recipe.recipe_files import is_change
 
     head, sign, _ = word.partition("=")
     if "/" in head or os.sep in head or not (sign or word.startswith("~")):

@@ -45,11 +45,11 @@ def compare(
         zoo compare depth alternatives --quick --format markdown
 
     """
-    from registry.errors import did_you_mean
+    from registry.name_errors import did_you_mean
     from zoo.cli.left_out import LeftOut, say_left_out
     from zoo.cli.tables import interval_of, print_table
     from zoo.errors import RunError
-    from zoo.recipe import where
+    from zoo.recipe import recipe_files
     from zoo.studies.collect import cells_of_runs
     from zoo.studies.results import baseline_named, by_ground, cells, joined
     from zoo.studies.study_file import read_study
@@ -60,9 +60,9 @@ def compare(
     folders = [name for name in named if expanded(name).is_dir()]
     studies = [name for name in named if name not in folders]
     for name in studies:
-        if where.study(name) is None and not name.endswith(where.YAML):
-            wrong, near = "is neither a folder nor a study", did_you_mean(name, where.studies())
-            if where.find(name):
+        if recipe_files.study(name) is None and not name.endswith(recipe_files.YAML):
+            wrong, near = "is neither a folder nor a study", did_you_mean(name, recipe_files.studies())
+            if recipe_files.find(name):
                 wrong, near = "is a recipe", f" — its runs are below {runs / name}" if (runs / name).is_dir() else ""
             raise RunError(
                 f"compare {name} — {wrong} — expected run folders, folders above some, or names from "

@@ -34,33 +34,37 @@ def copy(
 
     import shlex
 
-    from zoo.recipe import where
+    from zoo.recipe import recipe_files
     from zoo.untrusted import escape_controls
 
     name, text, is_study = _study(what) if _is_study(what) else _recipe(what)
-    own = Path(where.STUDIES, f"{Path(name).name}.yaml") if is_study else Path(f"{name.replace('/', '-')}.yaml")
+    own = Path(recipe_files.STUDIES, f"{Path(name).name}.yaml") if is_study else Path(f"{name.replace('/', '-')}.yaml")
     file = own if to is None else to / own.name if to.is_dir() else to
     word = shlex.quote(str(file))
     run, check = ("zoo study run", "zoo study status") if is_study else ("zoo train", "zoo validate")
     _write(file, f"# {run} {word}\n# made from {name}\n{text}", what)
     print(escape_controls(f"{file}: a {'study' if is_study else 'recipe'}, made from {name} — edit it, then"))
     print(f"  {check} {word}\n  {run} {word}")
-    if not is_study and what in where.studies():
-        print(f"There is a study of that name, too: zoo copy {where.STUDIES}/{what}")
+    if not is_study and what in recipe_files.studies():
+        print(f"There is a study of that name, too: zoo copy {recipe_files.STUDIES}/{what}")
 
 
 def _is_study(what: str) -> bool:
     """By the file's content or a study's name; a recipe of that name goes before. Raises: RecipeError for neither."""
-    from registry.errors import did_you_mean
+    from registry.name_errors import did_you_mean
     from zoo.errors import Problem, RecipeError
-    from zoo.recipe import text, where
-    from zoo.recipe.kind import is_study
+    from zoo.recipe import recipe_files, yaml_text
+    from zoo.recipe.recipe_files import is_study
 
-    if file := where.find(what):
-        return is_study(text.read(file))
-    if where.study(what):
+    if file := recipe_files.find(what):
+        return is_study(yaml_text.read(file))
+    if recipe_files.study(what):
         return True
-    known = [*where.names(), *where.studies(), *(f"{where.STUDIES}/{name}" for name in where.studies())]
+    known = [
+        *recipe_files.names(),
+        *recipe_files.studies(),
+        *(f"{recipe_files.STUDIES}/{name}" for name in recipe_files.studies()),
+    ]
     said = (
         "neither a recipe nor a study — expected a name from 'zoo list recipes' or 'zoo list studies', or a .yaml file"
     )
@@ -68,20 +72,20 @@ def _is_study(what: str) -> bool:
 
 
 def _recipe(what: str) -> tuple[str, str, bool]:
-    from zoo.recipe import merge, text
-    from zoo.recipe.read import read
+    from zoo.recipe import overrides, yaml_text
+    from zoo.recipe.recipe_files import read
 
     name, tree = read(what)
-    return name, text.write(merge.without(tree, merge.OWN)), False
+    return name, yaml_text.write(overrides.without(tree, overrides.OWN)), False
 
 
 def _study(what: str) -> tuple[str, str, bool]:
-    from zoo.recipe import where
+    from zoo.recipe import recipe_files
     from zoo.studies.study_file import portable_text
 
     head, _, rest = portable_text(what).partition("\n")
     text = rest if head.startswith("# zoo study run ") else f"{head}\n{rest}"  # its own command, which is another now
-    name = f"{where.STUDIES}/{Path(what).stem}" if where.study(what) else Path(what).stem
+    name = f"{recipe_files.STUDIES}/{Path(what).stem}" if recipe_files.study(what) else Path(what).stem
     return name, text, True
 
 
@@ -90,11 +94,11 @@ def _write(file: Path, text: str, what: str) -> None:
     from shlex import quote
 
     from zoo.errors import ZooError
-    from zoo.recipe import where
+    from zoo.recipe import recipe_files
     from zoo.system.os_errors import explained
     from zoo.untrusted import check_name
 
-    if file.suffix not in where.YAML:
+    if file.suffix not in recipe_files.YAML:
         raise ZooError(f"copy — {file} cannot be a recipe's or study's name — expected one that ends in .yaml")
     try:
         check_name(file.stem)

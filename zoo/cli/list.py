@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from registry import TABLES, Entry, RegistryError, describe
-from registry.errors import UnknownName
+from registry.name_errors import UnknownName
 from zoo.cli.arguments import AsJson, Plugins
-from zoo.recipe import where
+from zoo.recipe import recipe_files
 from zoo.untrusted import plain_text
 
 # What a data set is for, by what its function says that it returns.
@@ -43,7 +43,7 @@ def list_(
 
 def _overview(as_json: bool) -> None:
     tables = {name: table.names() for name, table in TABLES.items()}
-    content = {"recipes": where.names(), "studies": where.studies(), **tables}
+    content = {"recipes": recipe_files.names(), "studies": recipe_files.studies(), **tables}
     if as_json:
         print(json.dumps([{"table": table, "names": names} for table, names in content.items()]))
         return
@@ -54,11 +54,11 @@ def _overview(as_json: bool) -> None:
 
 
 def _recipes(as_json: bool) -> None:
-    from zoo.recipe.read import read
+    from zoo.recipe.recipe_files import read
     from zoo.studies.formatting import spread
 
     rows = []
-    for name in where.names():
+    for name in recipe_files.names():
         tree = read(name)[1]
         measured = tree.get("measured") or {}
         rows.append({"name": name, "description": tree.get("description", ""), "measured": measured})
@@ -76,11 +76,11 @@ def _recipes(as_json: bool) -> None:
 
 
 def _studies(as_json: bool) -> None:
-    from zoo.recipe import text
+    from zoo.recipe import yaml_text
 
     rows = []
-    for name in where.studies():
-        tree = text.read(where.shipped() / where.STUDIES / f"{name}.yaml")
+    for name in recipe_files.studies():
+        tree = yaml_text.read(recipe_files.shipped() / recipe_files.STUDIES / f"{name}.yaml")
         forms = ["full", *(["quick"] if "quick" in tree else [])]
         rows.append({"name": name, "description": tree.get("description", ""), "forms": forms})
     if as_json:

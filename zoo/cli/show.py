@@ -23,25 +23,25 @@ def show(words: Words, plugin: Plugins = None, allow_plugins: AllowPlugins = Fal
     recipes, overrides = split_words(words)
 
     from registry import TABLES, load_plugin
-    from registry.errors import did_you_mean
+    from registry.name_errors import did_you_mean
     from zoo.errors import Problem, RecipeError
-    from zoo.recipe import where
-    from zoo.recipe.read import read
+    from zoo.recipe import recipe_files
+    from zoo.recipe.recipe_files import read
 
     for file in plugin or []:
         load_plugin(file)
     found: list[dict[str, Any]] = []
     for name in recipes:
         tables = [table for table in TABLES.values() if name in table]
-        if where.find(name):
+        if recipe_files.find(name):
             found += _show_recipe(name, overrides, plugin or [], allow_plugins, as_json)
         elif tables:
             for table in tables:
                 found += _show_name(table.table, name, as_json)
-        elif where.study(name):
+        elif recipe_files.study(name):
             read(name)  # says what studies are for
         else:
-            known = [*where.names(), *(known for table in TABLES.values() for known in table.names())]
+            known = [*recipe_files.names(), *(known for table in TABLES.values() for known in table.names())]
             near = did_you_mean(name, known)
             raise RecipeError(name, [Problem("", f"neither a recipe nor a registered name — see 'zoo list'{near}")])
     if as_json:
@@ -53,9 +53,9 @@ def _show_recipe(
 ) -> list[dict[str, Any]]:
     """Print the recipe, or return it for JSON."""
     from zoo.api import identity_of
-    from zoo.recipe import text
+    from zoo.recipe import yaml_text
     from zoo.recipe.load import load
-    from zoo.recipe.read import read
+    from zoo.recipe.recipe_files import read
 
     resolved = load(name, overrides, plugins, allow_plugins=allow_plugins)
     say_resets([resolved])
@@ -64,7 +64,7 @@ def _show_recipe(
     if as_json:
         return [{"name": resolved.name, "identity": identity_of(resolved), "measured": measured, **values}]
     print(f"# {resolved.name} · identity {identity_of(resolved)}")
-    print(text.write({**values, **({"measured": measured} if measured else {})}), end="")
+    print(yaml_text.write({**values, **({"measured": measured} if measured else {})}), end="")
     return []
 
 

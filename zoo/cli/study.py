@@ -212,7 +212,7 @@ def _typed(
 def _changes(words: list[str], seeds: str | None) -> dict[str, Any]:
     import yaml
 
-    from zoo.recipe import text
+    from zoo.recipe import yaml_text
 
     changes: dict[str, Any] = {}
     for word in words:
@@ -220,7 +220,7 @@ def _changes(words: list[str], seeds: str | None) -> dict[str, Any]:
         if word.startswith("~"):
             raise typer.BadParameter(f"{word!r} — a study takes nothing away — expected changes such as a.b=null")
         try:
-            changes[path.strip()] = text.parse(value)
+            changes[path.strip()] = yaml_text.parse(value)
         except yaml.YAMLError as error:
             raise typer.BadParameter(
                 f"{path} — {value!r} is not a YAML value — expected e.g. 0.5, relu, [1, 2] or {{name: x}}"

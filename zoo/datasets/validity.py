@@ -6,7 +6,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from registry.errors import did_you_mean
+from registry.name_errors import did_you_mean
 from zoo.datasets.base import Data, GraphData, LinkData, LinkSplit, Masks, NodeData, Problem
 from zoo.errors import DataError
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from registry.errors import UnknownName
+from registry.name_errors import UnknownName
 from zoo.dgl_backend import dgl, has_cuda
 from zoo.errors import BuildError
 from zoo.graph_like import Norm

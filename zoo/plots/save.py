@@ -7,7 +7,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from zoo.errors import RunError
-from zoo.recipe.several import several
+from zoo.recipe.values import as_list
 from zoo.system.files import replacing
 from zoo.system.os_errors import explained
 
@@ -26,7 +26,7 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
     Raises: RunError if the folder cannot be made or written to.
     """
     files = []
-    for name in several(formats):
+    for name in as_list(formats):
         file = stem.with_name(f"{stem.name}.{name}")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

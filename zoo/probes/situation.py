@@ -7,7 +7,7 @@ from zoo.layers.network import Network
 from zoo.layers.residual import NoSkip
 from zoo.normalizers.base import FeatureNormalizer
 from zoo.recipe.options import options_of
-from zoo.recipe.schema import Component, Recipe
+from zoo.recipe.recipe import Component, Recipe
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from zoo.probes.constraint import block_means
 from zoo.probes.expansion import ExpansionRate
 from zoo.probes.reading import MU, Reading
 from zoo.probes.similarity import Similarity
-from zoo.recipe.duration import Duration, Length
-from zoo.recipe.fields import Fraction, Positive
+from zoo.recipe.fields import Duration, Fraction, Length, Positive
 
 EVERY = Length(5, "steps")
 # What c is kept in: moved one way for ever it would end at 0 or at infinity, and the network with it.

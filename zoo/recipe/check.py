@@ -7,11 +7,11 @@ from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.fields import FieldInfo
 
 from registry import TABLES, RegistryError
-from registry.errors import UnknownName, did_you_mean
+from registry.name_errors import UnknownName, did_you_mean
 from zoo.errors import Problem, RecipeError, ZooError
 from zoo.recipe.options import REQUIRED, Parameter, options_of, strict
-from zoo.recipe.schema import COMPONENTS, DEFAULTS, LISTS, Component, Probing, Recipe
-from zoo.recipe.shown import shown
+from zoo.recipe.recipe import COMPONENTS, DEFAULTS, LISTS, Component, Probing, Recipe
+from zoo.recipe.values import short_repr
 
 _FIELDS = {name: field for name, field in Recipe.model_fields.items() if name != "name"}
 
@@ -55,7 +55,9 @@ def component(
     default = (_written(outer.default) if outer and outer.default is not REQUIRED else None) or {}
     written = _written(raw)
     if written is None:
-        problems.append(Problem(path, f"{shown(raw)} is not a component — expected a name, or a mapping with 'name'"))
+        problems.append(
+            Problem(path, f"{short_repr(raw)} is not a component — expected a name, or a mapping with 'name'")
+        )
         return None
     options = {**default, **written} if written.get("name", default.get("name")) == default.get("name") else written
     name = options.pop("name", None)
@@ -126,7 +128,7 @@ def _neither(raw: str, parameter: Parameter) -> str:
     near = did_you_mean(raw, [*words, *names])
     number = "" if get_origin(parameter.plain) is Literal else "a number above 0, "
     return (
-        f"{shown(raw)} is not valid — expected {number}{', '.join(map(repr, words))}, or one of "
+        f"{short_repr(raw)} is not valid — expected {number}{', '.join(map(repr, words))}, or one of "
         f"{parameter.table}: {', '.join(names)}{near}"
     )
 
@@ -164,7 +166,9 @@ def _probes(raw: Any, problems: list[Problem]) -> tuple[Probing | None, ...]:
         path = f"probes.{index}" if several else "probes"
         written = _written(item)
         if written is None:
-            problems.append(Problem(path, f"{shown(item)} is not a probe — expected a name, or a mapping with 'name'"))
+            problems.append(
+                Problem(path, f"{short_repr(item)} is not a probe — expected a name, or a mapping with 'name'")
+            )
             continue
         fields = {name: field for name, field in Probing.model_fields.items() if name != "component"}
         schedule = {
@@ -231,7 +235,7 @@ def _sentence(item: Any, same_place: list[Any], known: list[str]) -> str:
         return f"unknown key — expected one of: {', '.join(known)}{did_you_mean(str(item['loc'][-1]), known)}"
     message = item["msg"].removeprefix("Value error, ")
     expected = message.removeprefix("Input should be ")
-    text = f"{shown(item['input'])} is not valid — expected {expected.removeprefix('expected ')}"
+    text = f"{short_repr(item['input'])} is not valid — expected {expected.removeprefix('expected ')}"
     literals = [error["ctx"]["expected"] for error in same_place if error["type"] == "literal_error"]
     if literals and isinstance(item["input"], str):
         words = [word.strip(" '") for word in literals[0].replace(" or ", ",").split(",")]

@@ -4,11 +4,84 @@ A parameter annotated with one of the table types (`Conv`, `Residual`, …) is w
 table, or as `{name: …, option: …}`; the constructor receives a factory with those options already applied.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+Unit = Literal["epochs", "steps", "%"]
+_WRITTEN = re.compile(r"\s*(\d{1,15}(?:\.\d{1,40})?)\s*(epochs?|steps?|%)?\s*", re.ASCII)
+LONGEST = 1e12  # epochs or steps: beyond what anybody lives to see, and far from where numbers lose their ends
+
+
+@dataclass(frozen=True)
+class Length:
+    """`10 epochs`, `200 steps` or `5%`."""
+
+    amount: float
+    unit: Unit
+
+    def __str__(self) -> str:
+        amount = repr(int(self.amount)) if float(self.amount).is_integer() else _positional(self.amount)
+        return f"{amount}%" if self.unit == "%" else f"{amount} {self.unit}"
+
+    def steps(self, steps_per_epoch: int, total: int | None = None) -> int:
+        """The number of optimiser steps, at least 1; `total` is what a share is taken of."""
+        if self.unit == "steps":
+            return max(1, round(self.amount))
+        if self.unit == "epochs":
+            return max(1, round(self.amount * steps_per_epoch))
+        if total is None:
+            raise ValueError("a share of the training needs its total length")
+        return max(1, round(self.amount / 100 * total))
+
+
+def _parse(value: Any) -> Length:
+    if isinstance(value, Length):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("expected a duration such as '10 epochs', '200 steps' or '5%'")
+    match = _WRITTEN.fullmatch(_digits(value))
+    if not match or not 0 < float(match[1]) <= LONGEST:
+        raise ValueError("expected a duration above 0 such as '10 epochs', '200 steps' or '5%', below 10¹² of them")
+    word = match[2] or "epochs"
+    if word == "%" and float(match[1]) > 100:
+        raise ValueError("expected at most 100%, the whole of the training")
+    unit: Unit = "%" if word == "%" else "steps" if word.startswith("step") else "epochs"
+    return Length(float(match[1]), unit)
+
+
+def _digits(value: int | float | str) -> str:
+    """A number as one writes it: without an exponent, and without asking for thousands of digits."""
+    if isinstance(value, str):
+        return value
+    if not 0 < value <= LONGEST:  # NaN is neither
+        return ""
+    return str(value) if isinstance(value, int) else _positional(value)
+
+
+def _positional(value: float) -> str:
+    """All digits that tell the number from its neighbours, and never an exponent, which would not be read."""
+    return f"{Decimal(repr(float(value))):f}"
+
+
+def _parse_whole(value: Any) -> Length:
+    length = _parse(value)
+    if length.unit == "%":
+        raise ValueError("expected the whole length in epochs or steps, such as '400 epochs'")
+    return length
+
+
+_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "number"}, {"type": "string", "examples": ["10 epochs", "200 steps", "5%"]}]}
+)
+_TEXT = PlainSerializer(str, return_type=str)
+
+Duration = Annotated[Length, BeforeValidator(_parse), _TEXT, _SCHEMA]
+WholeDuration = Annotated[Length, BeforeValidator(_parse_whole), _TEXT, _SCHEMA]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from registry import TABLES, RegistryError
 from registry.core import FAMILY
 from zoo.recipe.check import full_annotation
 from zoo.recipe.options import REQUIRED, Parameter, options_of
-from zoo.recipe.schema import COMPONENTS, LISTS, Probing, Recipe
+from zoo.recipe.recipe import COMPONENTS, LISTS, Probing, Recipe
 
 Schema = dict[str, Any]
 

@@ -1,6 +1,7 @@
-"""From a name or a path, and what is typed after it, to a checked `Recipe`."""
+"""From a name or a path, and what is typed after it, to a checked `Recipe`, with the plug-ins that may run."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,16 @@ import numpy as np
 
 from registry import load_plugin
 from zoo.errors import Problem, RecipeError
-from zoo.recipe import merge, text
+from zoo.recipe import yaml_text
 from zoo.recipe.check import check
-from zoo.recipe.consent import Plugins, consented
-from zoo.recipe.flat import flat
-from zoo.recipe.read import read
-from zoo.recipe.schema import Recipe
-from zoo.recipe.several import several
+from zoo.recipe.overrides import OWN, Change, apply_changes, parse_changes, resets, without
+from zoo.recipe.recipe import Recipe
+from zoo.recipe.recipe_files import read
+from zoo.recipe.values import as_list, flat
+from zoo.system.files import absolute
+from zoo.untrusted import escape_controls
 
+Plugins = Sequence[str | Path] | str | Path
 Overrides = Mapping[str, Any] | Sequence[str] | str
 
 
@@ -24,6 +27,7 @@ def load(
     overrides: Overrides = (),
     plugins: Plugins = (),
     *,
+    device: str | None = None,
     allow_plugins: bool = False,
 ) -> Recipe:
     """Read, extend, override, check.
@@ -31,33 +35,24 @@ def load(
     recipe: a shipped recipe's name, the path of a YAML file, or a `Recipe`. overrides: `["model.depth=128", "~clip"]`
     or `{"model.depth": 128}`; their order does not count, and what they set back besides is the recipe's `resets`.
     plugins: files to run first, before those that the recipe names. Of both, one may stand for a list of one.
-    allow_plugins: run the plug-ins that the recipe, or an override, names. Otherwise only those are run that are among
-    `plugins`, or that a `Recipe` has already, and any other is an error.
+    device: of `execution`. allow_plugins: run the plug-ins that the recipe, or an override, names. Otherwise only those
+    are run that are among `plugins`, or that a `Recipe` has already, and any other is an error.
     Raises: RecipeError with every problem; RegistryError if a plug-in fails.
     """
-    if isinstance(recipe, Recipe) and not overrides and not plugins:
-        return recipe
-    if isinstance(recipe, Recipe):
-        name, tree = recipe.name, recipe.plain()
-    else:
-        name, tree = read(recipe)
-    if overrides:
-        tree = merge.without(tree, merge.OWN)
-    if isinstance(overrides, Mapping):
-        overrides = {
-            path: value.item() if isinstance(value, np.generic) else value for path, value in overrides.items()
-        }
-    else:
-        overrides = several(overrides)
-    _check_depth(name, overrides)
-    changes, misread = merge.changes(overrides)
-    before, (tree, problems) = tree, merge.apply(tree, changes)
-    plugins = several(plugins)
+    earlier = recipe if isinstance(recipe, Recipe) else None
+    if earlier and not overrides and not plugins and not device:
+        return earlier
+    name, tree = (earlier.name, earlier.plain()) if earlier else read(str(recipe))
+    changes, problems = _changes(name, overrides)
+    if device:
+        changes.append(Change("execution.device", device, f"execution.device={device}"))
+    before = without(tree, OWN) if overrides or device else tree
+    tree, not_there = apply_changes(before, changes)
     named = tree.get("plugins") or []
-    files = consented(
+    files = allowed_plugins(
         map(str, named if isinstance(named, list) else [named]),
         plugins,
-        known=recipe.plugins if isinstance(recipe, Recipe) else (),
+        known=earlier.plugins if earlier else (),
         allow=allow_plugins,
         recipe=name,
     )
@@ -65,22 +60,70 @@ def load(
         load_plugin(file)
     if files:
         tree["plugins"] = [str(file) for file in files]
-    checked = check(name, tree, [*misread, *problems])
-    earlier, resets = (recipe.changes, recipe.resets) if isinstance(recipe, Recipe) else ((), ())
-    checked.changed([*earlier, *(said for change in changes for said in _as_typed(change))])
-    return checked.noting([*resets, *merge.resets(before, changes, checked.plain())])
+    checked = check(name, tree, [*problems, *not_there])
+    typed = [text for change in changes for text in _as_typed(change)]
+    checked.changed([*(earlier.changes if earlier else ()), *typed])
+    return checked.noting([*(earlier.resets if earlier else ()), *resets(before, changes, checked.plain())])
 
 
-def _as_typed(change: merge.Change) -> list[str]:
-    """A change as one would type it; of a mapping, that of each value in it."""
+def allowed_plugins(
+    named: Iterable[str | Path],
+    given: Plugins,
+    *,
+    known: Iterable[str | Path] = (),
+    allow: bool,
+    recipe: str,
+    what: str = "recipe",
+) -> list[Path]:
+    """Return the plug-in files to run, each once: those that the user gave, then those that a recipe names.
+
+    named: by the recipe, its parents, its study or its run folder. given: by the user, which is consent to these files:
+    one that the recipe names is the same if it lies at the same place or has the same bytes, and the user's is run in
+    its stead. known: those that were consented to before. allow: consent to whatever the recipe names.
+    Raises: RecipeError that names the files which nobody allowed.
+    """
+    files = list(dict.fromkeys(_own_path(file) for file in as_list(given)))
+    digests = {digest for file in files if (digest := _digest(file))}
+    others = [file for file in dict.fromkeys(map(_own_path, named)) if file not in files]
+    others = [file for file in others if _digest(file) not in digests]
+    allowed = set(others if allow else map(_own_path, known))
+    if refused := [escape_controls(file) for file in others if file not in allowed]:
+        expected = "--allow-plugins (allow_plugins=True) once you have read them, or --plugin FILE for each"
+        message = f"it wants to run code of its own: {', '.join(refused)} — expected {expected}"
+        raise RecipeError(recipe, [Problem("plugins", message)], what)
+    return [*files, *others]
+
+
+def _changes(name: str, overrides: Overrides) -> tuple[list[Change], list[Problem]]:
+    """Return the changes and what is wrong with them; a path of too many words would be followed call inside call."""
+    if isinstance(overrides, Mapping):
+        asked = {path: value.item() if isinstance(value, np.generic) else value for path, value in overrides.items()}
+    else:
+        asked = as_list(overrides)
+    for path in (word.partition("=")[0] for word in asked):
+        if path.count(".") > yaml_text.DEPTH or len(path) > yaml_text.BYTES:
+            message = f"a path of {path.count('.') + 1} words — expected at most {yaml_text.DEPTH}"
+            raise RecipeError(name, [Problem(f"{path[:20]}…", message)])
+    return parse_changes(asked)
+
+
+def _as_typed(change: Change) -> list[str]:
+    """Return a change as one would type it; of a mapping, that of each value in it."""
     if change.removes:
         return [f"~{change.path}"]
     return [f"{path}={value}" for path, value in flat(change.value, change.path)]
 
 
-def _check_depth(name: str, overrides: Mapping[str, Any] | Sequence[str]) -> None:
-    """Refuse a path with more dots than a recipe has floors, which would be followed one call inside the other."""
-    paths = [path.partition("=")[0] for path in overrides]
-    if deep := [path for path in paths if path.count(".") > text.DEPTH or len(path) > text.BYTES]:
-        said = f"a path of {deep[0].count('.') + 1} words — expected at most {text.DEPTH}"
-        raise RecipeError(name, [Problem(f"{deep[0][:20]}…", said)])
+def _own_path(file: str | Path) -> Path:
+    try:
+        return absolute(file)
+    except (OSError, ValueError, RuntimeError):  # links in a circle: refused as no file when it is run
+        return Path(file)
+
+
+def _digest(file: Path) -> str:
+    """Return a digest of the content; empty if there is none to read, which running it will say."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+    except (OSError, ValueError):
+        return ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zoo.errors import RunError
-from zoo.recipe.several import several
+from zoo.recipe.values import as_list
 from zoo.runs import folder
 from zoo.system.files import expanded
 
@@ -20,7 +20,7 @@ def find(paths: Sequence[str | Path], verb: str) -> Iterator[Path]:
     verb: who asks, for the message. Raises: RunError if there is no finished run in or below one of the paths.
     """
     seen: set[Path] = set()
-    for given in map(expanded, several(paths)):
+    for given in map(expanded, as_list(paths)):
         if folder.is_finished(given):
             below = [given]
         else:

@@ -26,8 +26,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from zoo.errors import RunError
-from zoo.recipe import text
-from zoo.recipe.schema import Recipe
+from zoo.recipe import yaml_text
+from zoo.recipe.recipe import Recipe
 from zoo.runs import checkpoints
 from zoo.runs.jsonl import Lines, finite, parse_json, write_json
 from zoo.runs.record import RECIPE, RESULT, Environment, RunRecord, write_record
@@ -155,7 +155,7 @@ class RunFolder:
             copies = [_copy(Path(plugin), self.path / "plugins") for plugin in recipe.plugins]
             values["plugins"] = [copy.relative_to(self.path).as_posix() for copy in copies]
             with replacing(self.path / RECIPE) as stream:
-                stream.write(text.write(values).encode())
+                stream.write(yaml_text.write(values).encode())
             write_record(self.path, environment)
 
     def measured(self, row: Mapping[str, Any]) -> None:

@@ -11,8 +11,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from zoo.errors import RecipeError, RunError
 from zoo.probes.diagnosis import Diagnosis, NonFinite
-from zoo.recipe import text
-from zoo.recipe.shown import shown
+from zoo.recipe import yaml_text
+from zoo.recipe.values import short_repr
 from zoo.runs.jsonl import parse_json, write_json
 from zoo.runs.record_v0 import upgraded
 from zoo.system.choice import Choice
@@ -167,7 +167,8 @@ def read_record(folder: Path) -> RunRecord:
         key = ".".join(map(str, place if name == "environment" else (name, *place)))
         if first["type"] == "missing":
             raise RunError(f"{file} — has no {key} — expected what the run wrote") from error
-        message = f"{shown(key)} is {shown(first['input'])}, expected {first['msg'].removeprefix('Input should be ')}"
+        expected = first["msg"].removeprefix("Input should be ")
+        message = f"{short_repr(key)} is {short_repr(first['input'])}, expected {expected}"
         raise RunError(
             f"{file} — is not what a run writes: {message} — expected the file that the run wrote"
         ) from error
@@ -187,7 +188,7 @@ def read_json(file: Path) -> dict[str, Any]:
 def read_recipe(folder: Path) -> dict[str, Any]:
     """The recipe in a run's folder, as a tree. Raises: RunError."""
     try:
-        return text.read(folder / RECIPE)
+        return yaml_text.read(folder / RECIPE)
     except RecipeError as error:
         raise RunError(f"{error} — expected the recipe that the run wrote") from error
 

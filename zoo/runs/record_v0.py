@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from registry import TABLES
-from zoo.recipe.flat import in_words
+from zoo.recipe.values import in_words
 
 _NUMBERS = ("index", "fold", "seed")  # options that held the number of a split, the first that it had
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from registry.errors import did_you_mean
+from registry.name_errors import did_you_mean
 from zoo.errors import RunError
 from zoo.studies.cells import Cell
 from zoo.studies.grounds import check_comparable

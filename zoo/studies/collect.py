@@ -8,9 +8,9 @@ from typing import Any
 
 from zoo.errors import RecipeError, RunError
 from zoo.identity import recorded_data
-from zoo.recipe import text
-from zoo.recipe.flat import flat, in_words
-from zoo.recipe.schema import NO_RESULT, is_below
+from zoo.recipe import yaml_text
+from zoo.recipe.recipe import NO_RESULT, is_below
+from zoo.recipe.values import flat, in_words
 from zoo.runs import folder
 from zoo.runs.find import find
 from zoo.runs.run import Run
@@ -173,7 +173,7 @@ def _cell(axes: Mapping[str, str], runs: Sequence[_Read]) -> Cell:
 
 def _recipe(run: Run) -> Mapping[str, Any]:
     try:
-        return text.read(run.path / folder.RECIPE)
+        return yaml_text.read(run.path / folder.RECIPE)
     except RecipeError as error:
         raise RunError(f"{error} — expected the recipe that the run wrote") from error
 

@@ -10,7 +10,7 @@ from registry import TABLES
 from zoo.errors import Problem, RecipeError
 from zoo.recipe.load import load
 from zoo.recipe.options import number_option
-from zoo.recipe.schema import Recipe
+from zoo.recipe.recipe import Recipe
 from zoo.studies.study_schema import Alternative, Axis, Changes, Space, Study
 
 CELLS = 2_000  # of one study: more would be planned for minutes before the first is trained

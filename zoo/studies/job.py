@@ -10,7 +10,7 @@ from registry import load_plugin
 from zoo import api
 from zoo.errors import USER_ERRORS, ComponentError, RunBusy
 from zoo.recipe.check import check
-from zoo.recipe.schema import Recipe
+from zoo.recipe.recipe import Recipe
 from zoo.runs import folder
 from zoo.system.files import expanded
 

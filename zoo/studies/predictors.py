@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from registry.errors import did_you_mean
+from registry.name_errors import did_you_mean
 from zoo.errors import RunError
 from zoo.runs.run import Run
 from zoo.studies import formatting as figures

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from registry.errors import did_you_mean
+from registry.name_errors import did_you_mean
 from zoo.errors import RunError
 from zoo.runs.run import Run
 from zoo.studies.cells import Cell, EvaluationSetting, Score

@@ -8,13 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from registry.errors import did_you_mean
+from registry.name_errors import did_you_mean
 from zoo.errors import Problem, RecipeError
-from zoo.recipe import merge, text, where
-from zoo.recipe.consent import Plugins, consented
-from zoo.recipe.kind import is_recipe
-from zoo.recipe.several import several
-from zoo.recipe.shown import shown
+from zoo.recipe import overrides, recipe_files, yaml_text
+from zoo.recipe.load import Plugins, allowed_plugins
+from zoo.recipe.recipe_files import is_recipe
+from zoo.recipe.values import as_list, short_repr
 from zoo.studies.grid import label
 from zoo.studies.study_schema import LIST, MAPPING, Range, Report, Study, Tuning
 
@@ -41,7 +40,7 @@ def read_study(
     Raises: RecipeError with every problem.
     """
     file = _find(str(study))
-    tree = text.read(file)
+    tree = yaml_text.read(file)
     if is_recipe(tree):
         raise _a_recipe(str(study))
     short = tree.pop("quick", None)
@@ -49,15 +48,20 @@ def read_study(
         if not isinstance(short, dict) or not all(isinstance(key, str) for key in short):
             said = "this study has no quick form — expected a mapping of what it changes"
             raise RecipeError(str(study), [Problem("quick", said)], "study")
-        tree = {**merge.merge(tree, short), **{key: short[key] for key in ("vary", "seeds", "splits") if key in short}}
+        tree = {
+            **overrides.merge(tree, short),
+            **{key: short[key] for key in ("vary", "seeds", "splits") if key in short},
+        }
     problems = _changed(tree, changes or {})
     tree["name"] = f"{file.stem}-quick" if quick else file.stem
     _name_wholly(file, tree)
     if isinstance(tree.get("plugins"), list):
-        files = consented(map(Path, tree["plugins"]), plugins, allow=allow_plugins, recipe=str(study), what="study")
+        files = allowed_plugins(
+            map(Path, tree["plugins"]), plugins, allow=allow_plugins, recipe=str(study), what="study"
+        )
         tree["plugins"] = list(map(str, files))
     elif plugins and tree.get("plugins") is None:
-        tree["plugins"] = list(map(str, several(plugins)))
+        tree["plugins"] = list(map(str, as_list(plugins)))
     return _checked(str(study), tree, problems)
 
 
@@ -67,12 +71,12 @@ def portable_text(study: str | Path) -> str:
     Raises: RecipeError if there is no such study, or it is no YAML.
     """
     file = _find(str(study))
-    tree = text.read(file)
+    tree = yaml_text.read(file)
     moved = deepcopy(tree)
     for part in (moved, moved.get("quick")):
         if isinstance(part, dict):
             _name_wholly(file, part)
-    return file.read_text(encoding="utf-8") if moved == tree else text.write(moved)
+    return file.read_text(encoding="utf-8") if moved == tree else yaml_text.write(moved)
 
 
 def _name_wholly(file: Path, tree: dict[str, Any]) -> None:
@@ -81,7 +85,7 @@ def _name_wholly(file: Path, tree: dict[str, Any]) -> None:
         if "base" in place:
             place["base"] = _beside(file, place["base"])
     if isinstance(tree.get("plugins"), list):
-        tree["plugins"] = [str(where.relative(file, plugin)) for plugin in tree["plugins"]]
+        tree["plugins"] = [str(recipe_files.relative(file, plugin)) for plugin in tree["plugins"]]
 
 
 def _changed(tree: dict[str, Any], changes: dict[str, Any]) -> list[Problem]:
@@ -96,7 +100,7 @@ def _changed(tree: dict[str, Any], changes: dict[str, Any]) -> list[Problem]:
             problems.append(Problem(path, said))
         change = tree.get("change") or {}
         if isinstance(change, dict):  # else it is a problem of its own
-            tree["change"] = {**merge.without(change, [path]), path: value}
+            tree["change"] = {**overrides.without(change, [path]), path: value}
     return problems
 
 
@@ -109,11 +113,11 @@ def _alternatives(vary: Any) -> Iterator[dict[str, Any]]:
 
 
 def _find(study: str) -> Path:
-    file = where.find(study) if study.endswith((".yaml", ".yml")) else where.study(study)
+    file = recipe_files.find(study) if study.endswith((".yaml", ".yml")) else recipe_files.study(study)
     if file is None:
-        if where.find(study):
+        if recipe_files.find(study):
             raise _a_recipe(study)
-        near = did_you_mean(Path(study).stem, where.studies())
+        near = did_you_mean(Path(study).stem, recipe_files.studies())
         said = f"no such study — expected a name from 'zoo list studies' or a .yaml file{near}"
         raise RecipeError(study, [Problem("", said)], "study")
     return file
@@ -126,7 +130,7 @@ def _a_recipe(named: str) -> RecipeError:
 
 def _beside(file: Path, base: Any) -> Any:
     """A recipe given by its path lies relative to the study."""
-    return str(where.relative(file, base)) if str(base).endswith(where.YAML) else base
+    return str(recipe_files.relative(file, base)) if str(base).endswith(recipe_files.YAML) else base
 
 
 def _checked(name: str, tree: dict[str, Any], problems: list[Problem]) -> Study:
@@ -167,7 +171,7 @@ def _sentence(item: Any) -> str:
     if kind == "literal_error":
         words = [word.strip(" '") for word in item["ctx"]["expected"].replace(" or ", ",").split(",")]
         near = did_you_mean(str(item["input"]), words)
-    return f"{shown(item['input'])} is not valid — expected {_EXPECTED.get(kind, message)}{near}"
+    return f"{short_repr(item['input'])} is not valid — expected {_EXPECTED.get(kind, message)}{near}"
 
 
 def _about_axes(tree: dict[str, Any]) -> Iterator[Problem]:

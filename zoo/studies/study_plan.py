@@ -10,7 +10,7 @@ from typing import Literal
 from zoo.errors import RecipeError
 from zoo.identity import Digests, identity_of, is_current
 from zoo.recipe.load import load
-from zoo.recipe.schema import Recipe
+from zoo.recipe.recipe import Recipe
 from zoo.runs import folder
 from zoo.runs.run import Run
 from zoo.runs.run_lock import is_claimed

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from zoo.recipe.fields import Count, Index
-from zoo.recipe.schema import Section, Seed
+from zoo.recipe.recipe import Section, Seed
 
 Changes = Mapping[str, Any]  # dotted recipe path → value, as typed on the command line
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from registry.errors import did_you_mean
+from registry.name_errors import did_you_mean
 from zoo.errors import RunError
 from zoo.studies import formatting as figures
 from zoo.studies import notes

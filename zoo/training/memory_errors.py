@@ -13,7 +13,7 @@ import torch
 from zoo.engine.buffers import Buffers
 from zoo.errors import TrainingError
 from zoo.layers.network import Network
-from zoo.recipe.schema import Recipe
+from zoo.recipe.recipe import Recipe
 from zoo.system.os_errors import asked_for, shortage_of
 from zoo.tasks.base import Task
 

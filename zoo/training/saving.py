@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-from zoo.recipe.duration import Duration, Length
-from zoo.recipe.schema import Training
+from zoo.recipe.fields import Duration, Length
+from zoo.recipe.recipe import Training
 
 SHARE = 0.02  # of the time, that saving may take
 LONGEST = 600.0  # seconds of training that may be lost

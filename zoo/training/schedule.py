@@ -9,8 +9,7 @@ from torch import Tensor
 
 from zoo.contracts import broken, finite
 from zoo.errors import BuildError
-from zoo.recipe.duration import Duration
-from zoo.recipe.fields import Fraction, Share
+from zoo.recipe.fields import Duration, Fraction, Share
 
 
 class Schedule(ABC):

@@ -21,7 +21,7 @@ from zoo.probes.plan import Plan, Scheduled
 from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller, steer
-from zoo.recipe.schema import Training
+from zoo.recipe.recipe import Training
 from zoo.system.team import Team
 from zoo.tasks.base import Batch, Part, Task
 from zoo.training.best import Best

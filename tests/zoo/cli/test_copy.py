@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.recipe import where
+from zoo.recipe import recipe_files
 from zoo.recipe.load import load
 from zoo.studies.study_file import read_study
 from zoo.studies.study_plan import StudyPlan
@@ -18,7 +18,7 @@ def test_a_copy_stands_by_itself_and_is_the_same_recipe(zoo_here, tmp_path):
     assert load(mine).identity() == load("cora-res-gat-64").identity()
 
 
-@pytest.mark.parametrize("name", where.studies())
+@pytest.mark.parametrize("name", recipe_files.studies())
 def test_a_copied_study_is_the_same_study(name, zoo_here, tmp_path):
     """By name it becomes ./studies/NAME.yaml, as it was written; it reads the same, and the commands are of studies."""
     done = zoo_here("copy", f"studies/{name}")
@@ -26,7 +26,7 @@ def test_a_copied_study_is_the_same_study(name, zoo_here, tmp_path):
     file = f"studies/{name}.yaml"
     assert done.out.splitlines()[1:] == [f"  zoo study status {file}", f"  zoo study run {file}"]
     written = (tmp_path / file).read_text()
-    shipped = (where.shipped() / file).read_text()
+    shipped = (recipe_files.shipped() / file).read_text()
     assert written.startswith(f"# zoo study run {file}\n# made from studies/{name}\n")
     assert written.splitlines()[2:] == shipped.splitlines()[1:]
     assert read_study(tmp_path / file) == read_study(name)

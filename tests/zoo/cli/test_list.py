@@ -7,15 +7,15 @@ from typer.testing import CliRunner
 
 from registry import TABLES
 from zoo.cli.main import app
-from zoo.recipe import where
+from zoo.recipe import recipe_files
 
 
 def test_the_overview_has_every_table(zoo):
     """Recipes and all tables, with the names that the registry knows."""
     content = {row["table"]: row["names"] for row in json.loads(zoo("list", "--json").stdout)}
-    assert content["recipes"] == where.names()
+    assert content["recipes"] == recipe_files.names()
     assert content["normalizers"] == TABLES["normalizers"].names()
-    assert content["studies"] == where.studies()
+    assert content["studies"] == recipe_files.studies()
     assert set(content) == {"recipes", "studies", *TABLES}
 
 

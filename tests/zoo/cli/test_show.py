@@ -2,14 +2,14 @@
 
 import json
 
-from zoo.recipe import text
+from zoo.recipe import yaml_text
 from zoo.recipe.check import check
 from zoo.recipe.load import load
 
 
 def test_a_recipe_is_shown_resolved(zoo):
     """What is shown reads back to the recipe, with the override in it."""
-    shown = text.parse(zoo("show", "hello", "model.depth=8").stdout)
+    shown = yaml_text.parse(zoo("show", "hello", "model.depth=8").stdout)
     assert check("hello", shown) == load("hello", ["model.depth=8"])
 
 

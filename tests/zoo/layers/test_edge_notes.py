@@ -8,7 +8,7 @@ from registry import convs
 from zoo.layers.edge_notes import edge_notes
 from zoo.layers.gcn import GCNConv
 from zoo.layers.gin import GINConv
-from zoo.recipe import where
+from zoo.recipe import recipe_files
 from zoo.recipe.load import load
 from zoo.studies.grid import variants
 from zoo.studies.study_file import read_study
@@ -81,7 +81,7 @@ def test_every_convolution_says_what_it_wants(name: str):
 
 def test_shipped_recipes_with_sage_or_gin_add_no_loops():
     """No shipped recipe whose convolution counts the node itself has `prepare.self_loops: add`."""
-    models = [(load(name), name) for name in where.names()]
+    models = [(load(name), name) for name in recipe_files.names()]
     own = [
         (recipe.prepare.self_loops, name)
         for recipe, name in models

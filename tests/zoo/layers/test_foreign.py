@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from registry.errors import UnknownName
+from registry.name_errors import UnknownName
 from zoo.dgl_backend import dgl
 from zoo.errors import BuildError
 from zoo.layers.foreign import dgl_conv

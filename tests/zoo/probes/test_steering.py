@@ -15,7 +15,7 @@ from zoo.probes.reading import Reading
 from zoo.probes.similarity import Similarity
 from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import LARGEST, SMALLEST, Band, Controller, steer
-from zoo.recipe.duration import Length
+from zoo.recipe.fields import Length
 
 ADAPTIVE = {"name": "frobenius", "c": {"name": "adaptive", "every": "1 step"}}
 

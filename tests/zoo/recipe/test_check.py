@@ -8,8 +8,8 @@ from registry import models
 from zoo.errors import RecipeError
 from zoo.recipe.check import check
 from zoo.recipe.load import load
-from zoo.recipe.merge import put
-from zoo.recipe.schema import Component, Recipe
+from zoo.recipe.overrides import put
+from zoo.recipe.recipe import Component, Recipe
 
 MEMORIES = ("full", "checkpoint", "reversible")
 GOOD = {"dataset": "karate", "model": {"name": "res-gcn", "depth": 4}}

@@ -3,10 +3,10 @@
 import jsonschema
 import pytest
 
-from zoo.recipe import where
+from zoo.recipe import recipe_files
 from zoo.recipe.json_schema import recipe_schema
 from zoo.recipe.load import load
-from zoo.recipe.read import read
+from zoo.recipe.recipe_files import read
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def validator():
     return jsonschema.Draft202012Validator(schema)
 
 
-@pytest.mark.parametrize("name", where.names())
+@pytest.mark.parametrize("name", recipe_files.names())
 def test_shipped_recipes_fit_the_schema(validator, name):
     """Every shipped recipe validates, as merged and as resolved."""
     validator.validate(read(name)[1])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from zoo.recipe.load import load
-from zoo.recipe.schema import Recipe
+from zoo.recipe.recipe import Recipe
 from zoo.runs.folder import RunFolder, place
 from zoo.runs.run import Run
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import RecipeError, ZooError
-from zoo.recipe import where
+from zoo.recipe import recipe_files
 from zoo.studies.grid import variants
 from zoo.studies.study_file import read_study
 from zoo.studies.study_plan import StudyPlan
 
-PLAN = [(study, quick) for study in where.studies() for quick in (False, True)]
+PLAN = [(study, quick) for study in recipe_files.studies() for quick in (False, True)]
 
 
 @pytest.mark.parametrize(("study", "quick"), PLAN, ids=[f"{study}{' quick' * quick}" for study, quick in PLAN])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.recipe.schema import Training
+from zoo.recipe.recipe import Training
 from zoo.training.saving import Saving
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from zoo.errors import BuildError
-from zoo.recipe.duration import Length
+from zoo.recipe.fields import Length
 from zoo.training.schedule import Constant, Cosine, Linear, Step
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import zoo
 from zoo.errors import TrainingError
-from zoo.recipe import where
+from zoo.recipe import recipe_files
 from zoo.runs.run import Run
 from zoo.training.stop import Interrupted
 
@@ -17,7 +17,7 @@ SHORT = {"training.duration": "8 epochs"}
 GRAPHS = {"task.batch_size": 16, "training.duration": "4 epochs"}
 ADAPTIVE = {"model.depth": 4, "normalizer": {"name": "frobenius", "c": {"name": "adaptive", "every": "2 steps"}}}
 CASES = {
-    **{name: (name, SHORT) for name in where.names() if name.startswith("smoke/")},
+    **{name: (name, SHORT) for name in recipe_files.names() if name.startswith("smoke/")},
     "smoke/cluster": ("smoke/cluster", {"training.duration": "4 epochs"}),
     "smoke/neighbor": ("smoke/neighbor", {"training.duration": "3 epochs"}),
     "neighbor-workers": ("smoke/neighbor", {"training.duration": "3 epochs", "task.sampler.workers": 1}),

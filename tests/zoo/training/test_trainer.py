@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 import zoo
 from zoo.layers.network import Network
-from zoo.recipe.schema import Training
+from zoo.recipe.recipe import Training
 from zoo.tasks.base import Task
 from zoo.training.trainer import Trainer
 

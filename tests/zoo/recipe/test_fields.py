@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from zoo.recipe.duration import Duration, Length, WholeDuration
+from zoo.recipe.fields import Duration, Length, WholeDuration
 
 
 @pytest.mark.parametrize(

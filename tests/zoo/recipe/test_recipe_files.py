@@ -1,9 +1,75 @@
-"""Recipe files and their parents."""
+"""Shipped recipes: all there, all right."""
 
 import pytest
 
 from zoo.errors import RecipeError
-from zoo.recipe.read import read
+from zoo.recipe import recipe_files, yaml_text
+from zoo.recipe.load import load
+from zoo.recipe.recipe_files import is_change, is_recipe, is_study, read
+
+DATA = ("cora", "citeseer", "chameleon", "squirrel")
+EXPECTED = {
+    "hello",
+    "hello-without",
+    "cora-gcn",
+    "cora-gat",
+    "cora-gcn-64",
+    "cora-res-gcn-512",
+    *(f"{data}-res-{conv}-64" for data in DATA for conv in ("gcn", "gat")),
+}
+
+
+def test_the_promised_recipes_are_shipped():
+    """Names that documentation and studies rely on exist."""
+    assert set(recipe_files.names()) >= EXPECTED
+
+
+@pytest.mark.parametrize("name", recipe_files.names())
+def test_every_shipped_recipe_is_right_and_described(name):
+    """Each loads without a problem, says what it is, and begins with a command that runs it."""
+    assert load(name).description
+    file = recipe_files.find(name)
+    assert file is not None
+    command, *_ = file.read_text().splitlines()
+    assert command.startswith("# zoo train")
+    assert name in command.split()
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_measured_figures_stand_in_the_header(name):
+    """Every full recipe carries the figure it reached and the command that gave it."""
+    measured = load(name).measured
+    assert measured is not None
+    assert measured.command.startswith(f"zoo train {name}")
+
+
+def test_what_ships_is_told_apart():
+    """Every shipped recipe is one, every shipped study is one, and none is both."""
+    for name in recipe_files.names():
+        file = recipe_files.find(name)
+        assert file
+        tree = yaml_text.read(file)
+        assert (is_recipe(tree), is_study(tree)) == (True, False), name
+    for name in recipe_files.studies():
+        file = recipe_files.study(name)
+        assert file
+        tree = yaml_text.read(file)
+        assert (is_recipe(tree), is_study(tree)) == (False, True), name
+
+
+@pytest.mark.parametrize("keys", [(), ("seeds",), ("base", "model"), ("vary", "extends"), ("nonsense",)], ids=str)
+def test_what_may_be_either_is_neither(keys):
+    """An empty mapping, what both have, and a mixture are left to whoever checks them."""
+    tree = dict.fromkeys(keys)
+    assert not is_recipe(tree)
+    assert not is_study(tree)
+
+
+def test_a_path_without_its_value_is_known():
+    """`model.depth` is what somebody wanted to change; a recipe's file or another word is not."""
+    assert is_change("model.depth")
+    assert is_change("normalizer")
+    assert not any(map(is_change, ("model.yaml", "hello", "depth", "")))
 
 
 def write(folder, name, content):

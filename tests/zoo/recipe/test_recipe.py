@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from zoo.recipe.load import load
-from zoo.recipe.schema import Measured
+from zoo.recipe.recipe import Measured
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/x", "a\nb", "", "a" * 300])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.errors import RecipeError
-from zoo.recipe import text
+from zoo.recipe import yaml_text
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ from zoo.recipe import text
 )
 def test_numbers_are_read_as_people_write_them(written, value):
     """By YAML 1.2: 1e-3 is a number and 010 is ten, as they are not in 1.1, and quotes still make text."""
-    read = text.parse(written)
+    read = yaml_text.parse(written)
     assert read == value
     assert type(read) is type(value)
 
@@ -61,7 +61,7 @@ def test_numbers_are_read_as_people_write_them(written, value):
 )
 def test_words_stay_words(word):
     """What only looks a little like a number stays text."""
-    assert text.parse(word) == word
+    assert yaml_text.parse(word) == word
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_bad_text_is_refused_with_its_place(tmp_path, content, said):
     file = tmp_path / "bad.yaml"
     file.write_text(content)
     with pytest.raises(RecipeError, match=said):
-        text.read(file)
+        yaml_text.read(file)
 
 
 def test_an_unreadable_file_is_named(tmp_path):
@@ -86,14 +86,14 @@ def test_an_unreadable_file_is_named(tmp_path):
     file = tmp_path / "binary.yaml"
     file.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(RecipeError, match=r"binary\.yaml.*\n.*cannot be read"):
-        text.read(file)
+        yaml_text.read(file)
 
 
 @pytest.mark.parametrize("tagged", ["!!int 1_000", "!!bool yes", "!!float 1:30", "!!int ''"])
 def test_a_tag_makes_no_other_word_of_it(tagged):
     """What is tagged has to be written as its kind is."""
     with pytest.raises(yaml.YAMLError, match="not what its tag says"):
-        text.parse(tagged)
+        yaml_text.parse(tagged)
 
 
 @pytest.mark.parametrize(
@@ -101,23 +101,23 @@ def test_a_tag_makes_no_other_word_of_it(tagged):
 )
 def test_text_that_is_a_number_to_some_reader_is_quoted(word):
     """A run's recipe says the same to a reader of YAML 1.1 and to one of 1.2."""
-    written = text.write({"a": word})
-    assert text.parse(written) == yaml.safe_load(written) == {"a": word}
+    written = yaml_text.write({"a": word})
+    assert yaml_text.parse(written) == yaml.safe_load(written) == {"a": word}
 
 
 def test_writing_reads_back():
     """What is written is read back the same, in the same order."""
     tree = {"model": {"name": "gcn", "depth": 64}, "rate": 1e-7, "list": [1, "1e-3", None, True]}
-    again = text.parse(text.write(tree))
+    again = yaml_text.parse(yaml_text.write(tree))
     assert again == tree
     assert list(again) == list(tree)
 
 
 def test_mappings_may_be_merged_by_yamls_own_key():
     """`<<` lays an anchored mapping beneath, whose keys may be given again; a key given twice besides is refused."""
-    assert text.parse("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}") == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}}
+    assert yaml_text.parse("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}") == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}}
     with pytest.raises(yaml.YAMLError, match="twice"):
-        text.parse("a: &a {x: 1}\nb: {<<: *a, y: 3, y: 4}")
+        yaml_text.parse("a: &a {x: 1}\nb: {<<: *a, y: 3, y: 4}")
 
 
 def laughs(lists: int) -> str:
@@ -168,35 +168,35 @@ def test_what_grows_out_of_hand_is_refused(written, words):
     """Each limit has its own words, all are told as a YAML error, and none takes long."""
     began = time.process_time()
     with pytest.raises(yaml.YAMLError, match=words):
-        text.parse(written)
+        yaml_text.parse(written)
     assert time.process_time() - began < 5
 
 
 def test_what_is_within_the_limits_is_read():
     """Aliases and merges of a usual size, infinity by its name, the largest whole number, dates as text."""
-    assert text.parse("a: &a {x: 1}\nb: {<<: *a, y: *a}") == {"a": {"x": 1}, "b": {"x": 1, "y": {"x": 1}}}
-    assert text.parse("[.inf, -.inf, 1.7e308]") == [float("inf"), float("-inf"), 1.7e308]
-    assert text.parse("[9223372036854775807, -9223372036854775808]") == [2**63 - 1, -(2**63)]
-    assert text.parse("2001-01-01") == "2001-01-01" == text.parse(text.write("2001-01-01"))
-    assert text.parse('"two\\nlines\\tand μ"') == "two\nlines\tand μ"
+    assert yaml_text.parse("a: &a {x: 1}\nb: {<<: *a, y: *a}") == {"a": {"x": 1}, "b": {"x": 1, "y": {"x": 1}}}
+    assert yaml_text.parse("[.inf, -.inf, 1.7e308]") == [float("inf"), float("-inf"), 1.7e308]
+    assert yaml_text.parse("[9223372036854775807, -9223372036854775808]") == [2**63 - 1, -(2**63)]
+    assert yaml_text.parse("2001-01-01") == "2001-01-01" == yaml_text.parse(yaml_text.write("2001-01-01"))
+    assert yaml_text.parse('"two\\nlines\\tand μ"') == "two\nlines\tand μ"
 
 
 @given(st.text(max_size=300))
 def test_any_text_is_read_or_refused(written):
     """Nothing else comes of it than plain values or a YAML error."""
     try:
-        value = text.parse(written)
+        value = yaml_text.parse(written)
     except yaml.YAMLError:
         return
-    assert text.parse(text.write(value)) == value or value != value or "nan" in repr(value)
+    assert yaml_text.parse(yaml_text.write(value)) == value or value != value or "nan" in repr(value)
 
 
 def test_files_that_are_no_recipes_are_refused(tmp_path):
     """Too long, not UTF-8, a folder, a pipe that nobody writes to: one error with the path, at once."""
-    (tmp_path / "long.yaml").write_bytes(b"#" * (text.BYTES + 1))
+    (tmp_path / "long.yaml").write_bytes(b"#" * (yaml_text.BYTES + 1))
     (tmp_path / "bytes.yaml").write_bytes(b"a: \xff")
     (tmp_path / "folder.yaml").mkdir()
     os.mkfifo(tmp_path / "pipe.yaml")
     for name in ("long", "bytes", "folder", "pipe", "absent"):
         with pytest.raises(RecipeError, match=rf"{name}\.yaml — 1 problem"):
-            text.read(tmp_path / f"{name}.yaml")
+            yaml_text.read(tmp_path / f"{name}.yaml")

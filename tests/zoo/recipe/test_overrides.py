@@ -7,13 +7,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.recipe import merge
+from zoo.recipe import overrides
 
 
 def applied(tree, words):
     """The tree with what is typed, and all that is wrong with it."""
-    made, misread = merge.changes(words)
-    changed, problems = merge.apply(tree, made)
+    made, misread = overrides.parse_changes(words)
+    changed, problems = overrides.apply_changes(tree, made)
     return changed, [*misread, *problems]
 
 
@@ -27,19 +27,19 @@ PARENT = {
 
 def test_mappings_merge_and_lists_replace():
     """A child changes what it names; a list of its own replaces the parent's."""
-    merged = merge.merge(PARENT, {"model": {"depth": 64}, "seeds": [7]})
+    merged = overrides.merge(PARENT, {"model": {"depth": 64}, "seeds": [7]})
     assert merged["model"] == {"name": "gcn", "depth": 64, "width": 64}
     assert merged["seeds"] == [7]
 
 
 def test_a_bare_name_replaces_a_component_wholly():
     """`normalizer: none` leaves no option of the parent's normaliser behind."""
-    assert merge.merge(PARENT, {"normalizer": "none"})["normalizer"] == "none"
+    assert overrides.merge(PARENT, {"normalizer": "none"})["normalizer"] == "none"
 
 
 def test_options_without_a_name_refine_a_bare_name():
     """A parent's bare name takes options from a child."""
-    assert merge.merge(PARENT, {"dataset": {"x": 1}})["dataset"] == {"name": "cora", "x": 1}
+    assert overrides.merge(PARENT, {"dataset": {"x": 1}})["dataset"] == {"name": "cora", "x": 1}
 
 
 def test_overrides_reach_into_mappings_names_and_lists():
@@ -110,7 +110,7 @@ MAPPINGS = st.dictionaries(st.sampled_from("abc"), TREES)
 def test_merging_changes_neither_side_and_keeps_the_childs_values(parent, child):
     """Merging makes a new tree: inputs stay, every plain value of the child wins, every key of both is there."""
     before = copy.deepcopy((parent, child))
-    merged = merge.merge(parent, child)
+    merged = overrides.merge(parent, child)
     assert (parent, child) == before
     assert set(merged) == set(parent) | set(child)
     assert all(merged[key] == value for key, value in child.items() if not isinstance(value, dict))
@@ -120,7 +120,7 @@ def test_merging_changes_neither_side_and_keeps_the_childs_values(parent, child)
 def test_put_is_seen_at_its_path_and_changes_nothing_else(tree, path, value):
     """After `a.b=v` the value stands at a.b; other top-level keys and the input are untouched."""
     before = copy.deepcopy(tree)
-    changed = merge.put(tree, ".".join(path), value)
+    changed = overrides.put(tree, ".".join(path), value)
     assert tree == before
     found: Any = changed
     for key in path:
@@ -142,7 +142,7 @@ PATHS = st.lists(st.text("ab01", max_size=2), min_size=1, max_size=4).map(".".jo
 def test_what_is_put_is_found_there_and_nothing_else_is_touched(tree, path, value):
     """At any path of any tree; the tree that was given stays as it was."""
     before = copy.deepcopy(tree)
-    changed = merge.put(tree, path, value)
+    changed = overrides.put(tree, path, value)
     assert tree == before
     found: Any = changed
     for key in path.split("."):

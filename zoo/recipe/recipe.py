@@ -20,8 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from zoo.recipe.duration import Duration, Length, WholeDuration
-from zoo.recipe.fields import Count, Few, NonNegative, Positive
+from zoo.recipe.fields import Count, Duration, Few, Length, NonNegative, Positive, WholeDuration
 from zoo.untrusted import check_name
 
 
