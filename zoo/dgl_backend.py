@@ -18,7 +18,7 @@ import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -60,25 +60,6 @@ def why_no_graphbolt() -> str | None:
     """Why graphbolt is a stand-in here, or None if it is the real one."""
     _import_dgl()
     return getattr(sys.modules[GRAPHBOLT], REASON, None)
-
-
-def sum_over_sources(graph: Any, x: Any) -> Any:
-    """Sum x over the in-edges of each destination, without gradient; x is [sources, width], of float32 or float64.
-
-    `dgl.ops.copy_u_sum` is the public form; on small graphs its wrapping costs as much as the sum.
-    """
-    raw = _raw_spmm()
-    if raw is None:
-        return _import_dgl().ops.copy_u_sum(graph, x)
-    return raw(graph._graph, "copy_lhs", "sum", x, None)[0]
-
-
-@cache
-def _raw_spmm() -> Callable[..., Any] | None:
-    try:
-        return importlib.import_module("dgl._sparse_ops")._gspmm
-    except (ImportError, AttributeError):
-        return None
 
 
 def __getattr__(name: str) -> Any:

@@ -11,9 +11,9 @@ from zoo.engine.kernel import FusingKernel
 from zoo.engine.operators import NeighbourSum
 from zoo.engine.products import add_times, times, weight_gradient
 from zoo.engine.sparse_input import product, takes_loops
-from zoo.engine.transforms import is_one_vmap, is_transformed
 from zoo.errors import BuildError
 from zoo.graph_like import Norm
+from zoo.system.private import is_one_vmap, is_transformed
 
 
 class Affine(NamedTuple):

@@ -11,8 +11,8 @@ from torch.nn import functional
 from zoo.engine.affine import finished, through_product
 from zoo.engine.epilogue import Epilogue
 from zoo.engine.sparse_input import product, takes_loops
-from zoo.engine.transforms import is_transformed
 from zoo.errors import BuildError
+from zoo.system.private import is_transformed
 
 
 class Scores(ABC):

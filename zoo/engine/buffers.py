@@ -1,57 +1,15 @@
 """Memory for features that is used again in every step, instead of being given back and asked for anew."""
 
-import sys
 from collections import deque
-from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 from weakref import WeakSet
 
 import torch
 from torch import Tensor
 
+from zoo.system.private import TELLS_SHARERS, is_unshared
+
 Use = Literal["features", "gradients"]
-
-
-def _holders(x: Tensor) -> tuple[int, int]:
-    """How many share the memory of x: tensors, views and autograd graphs; and names of its storage in Python."""
-    storage = x.untyped_storage()
-    return torch._C._storage_Use_Count(storage._cdata), sys.getrefcount(storage)
-
-
-def _tried() -> tuple[int, int] | None:
-    """What `_holders` says of a tensor that nobody shares; None if it misses any way to share, or does not come back.
-
-    It asks a private part of PyTorch, and memory that is lent while it is in use would be a wrong gradient. On any
-    surprise every tensor gets fresh memory.
-    """
-    try:
-        x = torch.empty(4)
-        free = _holders(x)
-        for share in _WAYS:
-            held = share(x.data)
-            taken = _holders(x)
-            del held
-            if taken == free or _holders(x) != free:
-                return None
-        return free
-    except Exception:  # it is gone, or takes other arguments
-        return None
-
-
-def _saved(x: Tensor) -> Tensor:
-    x.requires_grad_()
-    return (x * x).sum()
-
-
-_WAYS: tuple[Callable[[Tensor], Any], ...] = (
-    lambda x: x,
-    lambda x: x[:2],
-    lambda x: x.view(2, 2).t().detach(),
-    _saved,
-    lambda x: x.numpy(),
-    lambda x: x.untyped_storage(),
-)
-_free = _tried()
 
 
 class Buffers:
@@ -74,14 +32,14 @@ class Buffers:
 
         use: gradients pass from block to block, and two buffers that stay in the processor's caches serve all of them.
         """
-        if _free is None:
+        if not TELLS_SHARERS:
             return torch.empty(shape, dtype=dtype)
         ring = self._rings.setdefault((shape, dtype, use), deque())
         # Steps take their buffers in the same order, so the one that was lent longest ago is nearly always free.
         for _ in range(len(ring)):
             buffer = ring[0]
             ring.rotate(-1)
-            if _holders(buffer) == _free:
+            if is_unshared(buffer):
                 return buffer.data  # over the same memory, and no view, which autograd would treat as one
         buffer = torch.empty(shape, dtype=dtype)
         ring.append(buffer)

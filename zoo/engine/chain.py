@@ -12,8 +12,8 @@ from zoo.engine.epilogue import Epilogue
 from zoo.engine.kernel import FusingKernel
 from zoo.engine.products import add_times, times, weight_gradient
 from zoo.engine.sparse_input import takes_loops
-from zoo.engine.transforms import is_transformed
 from zoo.graph_like import Norm
+from zoo.system.private import is_transformed
 
 
 class Link(NamedTuple):

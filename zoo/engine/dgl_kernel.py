@@ -4,8 +4,9 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.dgl_backend import dgl, sum_over_sources
+from zoo import dgl_backend
 from zoo.engine.kernel import Kernel, Structure
+from zoo.system.private import dgl_sum
 
 
 class DGLKernel(Kernel):
@@ -19,6 +20,7 @@ class DGLKernel(Kernel):
 
     def __init__(self, structure: Structure, graph: Any) -> None:
         super().__init__(structure)
+        self._sum = dgl_sum(dgl_backend.dgl)
         self._graph = graph.formats(["coo", "csr", "csc"])
         self._graph.create_formats_()
         self._reverse = _reversed(self._graph)
@@ -26,7 +28,7 @@ class DGLKernel(Kernel):
     def neighbour_sum(self, x: Tensor, reverse: bool, before: Tensor | None, after: Tensor | None) -> Tensor:
         """Sum by DGL."""
         scaled = x.contiguous() if before is None else x * before
-        y = sum_over_sources(self._reverse if reverse else self._graph, scaled)
+        y = self._sum(self._reverse if reverse else self._graph, scaled)
         return y if after is None else y.mul_(after)
 
     def weighted_sum(self, x: Tensor, weights: Tensor, reverse: bool) -> Tensor:
@@ -37,11 +39,13 @@ class DGLKernel(Kernel):
         """Dot products by DGL, or for one head by PyTorch."""
         if left.shape[1] == 1 or not self.structure.edges:
             return self.structure.incoming.edge_dot(right, left)
-        return dgl.ops.u_dot_v(self._graph, left.contiguous(), right.contiguous()).squeeze(-1)
+        return dgl_backend.dgl.ops.u_dot_v(self._graph, left.contiguous(), right.contiguous()).squeeze(-1)
 
 
 def _reversed(graph: Any) -> Any:
     if not graph.is_block:
-        return dgl.reverse(graph, copy_ndata=False, copy_edata=False)  # shares the arrays
+        return dgl_backend.dgl.reverse(graph, copy_ndata=False, copy_edata=False)  # shares the arrays
     src, dst = graph.edges(order="eid")
-    return dgl.create_block((dst, src), num_src_nodes=graph.num_dst_nodes(), num_dst_nodes=graph.num_src_nodes())
+    return dgl_backend.dgl.create_block(
+        (dst, src), num_src_nodes=graph.num_dst_nodes(), num_dst_nodes=graph.num_src_nodes()
+    )

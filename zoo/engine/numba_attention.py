@@ -7,11 +7,11 @@ and those that are not there have no rows. first, last, part: see `zoo.engine.nu
 
 import numpy as np
 
-from zoo.engine.numba_compile import Array, compiled, compiled_as_written, inlined
+from zoo.engine.numba_compile import compiled, compiled_as_written, inlined
 
 
 @compiled
-def _below(logits: Array, begin: int, end: int, largest: Array) -> None:
+def _below(logits, begin, end, largest) -> None:
     """Subtract from the logits of a row the largest of each head, which is left in `largest`."""
     for h in range(len(largest)):
         largest[h] = -np.inf
@@ -25,7 +25,7 @@ def _below(logits: Array, begin: int, end: int, largest: Array) -> None:
 
 
 @inlined
-def _weigh(offsets: Array, columns: Array, entries: Array, weights: Array, x: Array, i: int, totals: Array) -> None:
+def _weigh(offsets, columns, entries, weights, x, i, totals) -> None:
     """Set totals to Σ weights · x[j] of row i, head by head; x: [columns, heads, d], totals: [heads, d].
 
     entries: where the weights of each entry stand; without any they stand in its own place.
@@ -52,7 +52,7 @@ def _weigh(offsets: Array, columns: Array, entries: Array, weights: Array, x: Ar
 
 
 @compiled
-def _drop(begin: int, end: int, keep: Array, scale: float, weights: Array) -> None:
+def _drop(begin, end, keep, scale, weights) -> None:
     """Multiply the weights of these entries by scale where keep, else by 0."""
     nought = weights.dtype.type(0)
     if keep.shape[0]:
@@ -62,16 +62,7 @@ def _drop(begin: int, end: int, keep: Array, scale: float, weights: Array) -> No
 
 
 @compiled
-def static_logits(
-    offsets: Array,
-    columns: Array,
-    scores: Array,
-    numbers: Array,
-    logits: Array,
-    first: int,
-    last: int,
-    part: int,
-) -> None:
+def static_logits(offsets, columns, scores, numbers, logits, first, last, part) -> None:
     """Set logits to leaky(scores[j, 0] + scores[i, 1]) less the row's largest; scores: [sources, 2, heads].
 
     numbers: the leaky ReLU's slope.
@@ -87,18 +78,7 @@ def static_logits(
 
 
 @compiled
-def dynamic_logits(
-    offsets: Array,
-    columns: Array,
-    values: Array,
-    targets: Array,
-    attention: Array,
-    numbers: Array,
-    logits: Array,
-    first: int,
-    last: int,
-    part: int,
-) -> None:
+def dynamic_logits(offsets, columns, values, targets, attention, numbers, logits, first, last, part) -> None:
     """Set logits to Σ_k attention[·, k] leaky(values[j, ·, k] + targets[i, ·, k]) less the row's largest.
 
     targets: [rows, heads, d]. attention: [heads, d]. numbers: the leaky ReLU's slope.
@@ -118,20 +98,7 @@ def dynamic_logits(
 
 @compiled_as_written
 def attention_forward(
-    offsets: Array,
-    columns: Array,
-    values: Array,
-    powers: Array,
-    keep: Array,
-    in_place: Array,
-    bias: Array,
-    skip: Array,
-    numbers: Array,
-    y: Array,
-    mask: Array,
-    first: int,
-    last: int,
-    part: int,
+    offsets, columns, values, powers, keep, in_place, bias, skip, numbers, y, mask, first, last, part
 ) -> None:
     """Set y to share·act(z) + skip_share·skip, and mask to z > 0.
 
@@ -175,19 +142,7 @@ def attention_forward(
 
 
 @inlined
-def _softmax_backward(
-    offsets: Array,
-    columns: Array,
-    values: Array,
-    dz: Array,
-    keep: Array,
-    scale: float,
-    weights: Array,
-    dlogits: Array,
-    sums: Array,
-    near: Array,
-    i: int,
-) -> None:
+def _softmax_backward(offsets, columns, values, dz, keep, scale, weights, dlogits, sums, near, i) -> None:
     """In row i set dlogits to the gradient at the logits, from dz at the sum, and weights to those after dropout.
 
     weights: exp(logits). sums: [4, heads] and near: [heads], written to.
@@ -233,19 +188,7 @@ def _softmax_backward(
 
 @compiled
 def static_backward_rows(
-    offsets: Array,
-    columns: Array,
-    scores: Array,
-    values: Array,
-    dz: Array,
-    keep: Array,
-    numbers: Array,
-    weights: Array,
-    dlogits: Array,
-    dtargets: Array,
-    first: int,
-    last: int,
-    part: int,
+    offsets, columns, scores, values, dz, keep, numbers, weights, dlogits, dtargets, first, last, part
 ) -> None:
     """Set dlogits to the gradient at scores[j, 0] + scores[i, 1], dtargets to its sum in each row: [rows, heads].
 
@@ -266,22 +209,22 @@ def static_backward_rows(
 
 @compiled
 def static_backward_columns(
-    offsets: Array,
-    columns: Array,
-    entries: Array,
-    weights: Array,
-    dlogits: Array,
-    dz: Array,
-    values: Array,
-    source: Array,
-    target: Array,
-    dtargets: Array,
-    dvalues: Array,
-    dsource: Array,
-    dtarget: Array,
-    first: int,
-    last: int,
-    part: int,
+    offsets,
+    columns,
+    entries,
+    weights,
+    dlogits,
+    dz,
+    values,
+    source,
+    target,
+    dtargets,
+    dvalues,
+    dsource,
+    dtarget,
+    first,
+    last,
+    part,
 ) -> None:
     """Set dvalues to the gradient at the values, dsource[part] and dtarget[part] to those at the attention vectors.
 
@@ -316,21 +259,21 @@ def static_backward_columns(
 
 @compiled
 def dynamic_backward_rows(
-    offsets: Array,
-    columns: Array,
-    values: Array,
-    targets: Array,
-    attention: Array,
-    dz: Array,
-    keep: Array,
-    numbers: Array,
-    weights: Array,
-    dlogits: Array,
-    dtargets: Array,
-    dattention: Array,
-    first: int,
-    last: int,
-    part: int,
+    offsets,
+    columns,
+    values,
+    targets,
+    attention,
+    dz,
+    keep,
+    numbers,
+    weights,
+    dlogits,
+    dtargets,
+    dattention,
+    first,
+    last,
+    part,
 ) -> None:
     """Set dlogits to the gradient at the logits, dtargets to that at the targets, dattention[part] at the attention.
 
@@ -364,20 +307,7 @@ def dynamic_backward_rows(
 
 @compiled
 def dynamic_backward_columns(
-    offsets: Array,
-    columns: Array,
-    entries: Array,
-    weights: Array,
-    dlogits: Array,
-    dz: Array,
-    values: Array,
-    targets: Array,
-    attention: Array,
-    numbers: Array,
-    dvalues: Array,
-    first: int,
-    last: int,
-    part: int,
+    offsets, columns, entries, weights, dlogits, dz, values, targets, attention, numbers, dvalues, first, last, part
 ) -> None:
     """Set dvalues to the gradient at the values; the arguments are as for `static_backward_columns`."""
     slope = numbers[0]

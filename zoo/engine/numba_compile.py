@@ -1,10 +1,12 @@
-"""How loops over rows are compiled, and how they are shared among threads."""
+"""Compilation of loops over rows, kept between processes, and threads that share the rows."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 import numba
@@ -15,17 +17,60 @@ from numba.core import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-from zoo.engine.numba_cache import SharedCache
+from zoo.system.lock import Held, locked
+from zoo.system.private import numba_cache, use_numba_cache
 
-Array = Any  # of numpy; numba reads the types off the arguments
+Loop = Callable[..., None]
 
 # What may be assumed of floats: sums in any order, fused multiply and add. NaN and infinity stay what they are.
 _FLOATS = {"contract", "reassoc", "nsz"}
 # Rows times columns below which a second thread costs more than it gains.
 _SHARED = 1 << 18
+# How loops are compiled, and what they prefetch with: numba itself looks at a loop's own file alone.
+_ENGINE = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+_PATIENCE = 10.0  # seconds; what another process does with the lock takes milliseconds
 
 
-def compiled(loop: Callable[..., None]) -> Callable[..., None]:
+class SharedCache(numba_cache()):
+    """A cache of one loop's machine code, which one process at a time reads or writes.
+
+    numba replaces files whole, but not the index together with the code: two processes that compile one loop for
+    different types at one time may leave an index that names the code of the other, and that is then run on arrays of
+    the wrong type. What cannot be read is compiled anew; what cannot be written is left out.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the machine code for these types, or None."""
+        try:
+            with self._locked():
+                found = super().load_overload(sig, target_context)
+        except Exception:  # a damaged file; what unpickling it raises may be anything
+            return None
+        return found if found is None or tuple(found.signature.args) == tuple(getattr(sig, "args", sig)) else None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep machine code, if there is a place for it."""
+        with suppress(OSError, Held), self._locked():
+            try:
+                super().save_overload(sig, data)
+            except OSError:
+                raise
+            except Exception:  # a damaged index
+                self.flush()
+                super().save_overload(sig, data)
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return *super()._index_key(sig, codegen), _ENGINE
+
+    def _locked(self) -> ExitStack:
+        """Lock the folder; one where no lock can be made, such as a folder that can only be read, is used without."""
+        stack = ExitStack()
+        with suppress(OSError):
+            stack.enter_context(locked(Path(self.cache_path) / ".zoo.lock", patience=_PATIENCE))
+        return stack
+
+
+def compiled(loop: Loop) -> Loop:
     """Compile a loop at its first call for the types of its arguments, which are arrays and numbers; without the GIL.
 
     The machine code is kept in `__pycache__` beside the source, or in numba's folder for the user, and is made anew
@@ -34,25 +79,25 @@ def compiled(loop: Callable[..., None]) -> Callable[..., None]:
     return _compiled(loop, _FLOATS)
 
 
-def compiled_as_written(loop: Callable[..., None]) -> Callable[..., None]:
+def compiled_as_written(loop: Loop) -> Loop:
     """`compiled`, with every product and every sum rounded by itself, in the order that is written."""
     return _compiled(loop, set())
 
 
-def _compiled(loop: Callable[..., None], floats: set[str]) -> Callable[..., None]:
+def _compiled(loop: Loop, floats: set[str]) -> Loop:
     made: Any = numba.njit(loop, nogil=True, fastmath=floats, error_model="numpy")
     with suppress(RuntimeError):  # nowhere to write
-        made._cache = SharedCache(loop)
+        use_numba_cache(made, SharedCache(loop))
     return made
 
 
-def inlined(loop: Callable[..., None]) -> Callable[..., None]:
+def inlined(loop: Loop) -> Loop:
     """A part of loops of its own file, written out in each: a call for each row costs up to a third of its time."""
     return numba.njit(loop, inline="always")
 
 
 def _prefetch(context: Any, array: Any, place: Any) -> Any:
-    """The types that `prefetch` takes, and what it is compiled to."""
+    """The types that `prefetch` takes, and the code that it is compiled to."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array, place = arguments
@@ -71,10 +116,10 @@ def _prefetch(context: Any, array: Any, place: Any) -> Any:
 # prefetch(array, place), in a loop: have the cache line of array[place] fetched into the cache. The array has one
 # dimension, and the place is in its bounds. Rows that edges name one after the other lie anywhere, which no hardware
 # foresees.
-prefetch: Callable[[Array, int], None] = cast("Any", intrinsic(_prefetch))
+prefetch: Callable[[Any, int], None] = cast("Any", intrinsic(_prefetch))
 
 
-def over_rows(loop: Callable[..., None], offsets: np.ndarray, columns: int, *arguments: Any) -> None:
+def over_rows(loop: Loop, offsets: np.ndarray, columns: int, *arguments: Any) -> None:
     """Run loop(*arguments, first, last, part) over all rows, by as many threads as PyTorch has.
 
     offsets: [rows + 1], where each row's entries begin; rows are shared out so that the threads have about as many
@@ -95,7 +140,7 @@ def over_rows(loop: Callable[..., None], offsets: np.ndarray, columns: int, *arg
 
 
 def parts(rows: int, columns: int) -> int:
-    """How many shares `over_rows` makes."""
+    """The number of shares that `over_rows` makes."""
     return torch.get_num_threads() if rows * columns >= _SHARED else 1
 
 

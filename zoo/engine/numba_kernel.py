@@ -13,8 +13,7 @@ from zoo.engine.buffers import Buffers
 from zoo.engine.epilogue import Epilogue
 from zoo.engine.kernel import FusingKernel, Structure
 from zoo.engine.numba_compile import over_rows, parts
-from zoo.engine.numba_edges import edge_dot, weighted_sum
-from zoo.engine.numba_sums import block_backward, block_forward, scaled_sum
+from zoo.engine.numba_sums import block_backward, block_forward, edge_dot, scaled_sum, weighted_sum
 from zoo.engine.rows import Rows
 from zoo.engine.scratch import Scratch
 
@@ -124,7 +123,7 @@ class CompiledKernel(FusingKernel):
         return places.index_select(0, outgoing)
 
     def _over_entries(self, loop: Any, rows: Rows, columns: int, *tensors: Tensor) -> None:
-        """Run a loop of `zoo.engine.numba_edges`, whose last tensor is the result."""
+        """Run a loop over entries, whose last tensor is the result."""
         over_rows(loop, rows.arrays[0], columns, *rows.arrays, *(array(part, part.dtype) for part in tensors))
 
     def _graph(self, rows: Rows, before: Tensor | None, after: Tensor | None, dtype: torch.dtype) -> tuple[Any, ...]:

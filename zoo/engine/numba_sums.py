@@ -1,12 +1,13 @@
-"""Sums over in-neighbours, and what a block does right after one or before one backwards.
+"""Loops for sums over in-neighbours, for the rest of a block around them, and for products along edges.
 
-Arrays are contiguous, and those that are not there have no rows. Of a graph in compressed rows `offsets` is [rows + 1],
-`columns` [entries], `before` [columns], `after` [rows]. first, last, part: see `zoo.engine.numba_compile.over_rows`.
+Arrays are contiguous, and absent ones have no rows. Of a graph in compressed rows `offsets` is [rows + 1], `columns`
+and `edges`, the edge of each entry, [entries], `before` [columns], `after` [rows]. first, last, part: see
+`zoo.engine.numba_compile.over_rows`.
 """
 
 import numpy as np
 
-from zoo.engine.numba_compile import Array, compiled, prefetch
+from zoo.engine.numba_compile import compiled, prefetch
 
 # So many entries before it is summed up a row is fetched: from far away when it is not in the cache (docs/log.md).
 _AHEAD = 8
@@ -17,9 +18,7 @@ _TOGETHER = 32
 
 
 @compiled
-def scaled_sum(
-    offsets: Array, columns: Array, before: Array, after: Array, x: Array, y: Array, first: int, last: int, part: int
-) -> None:
+def scaled_sum(offsets, columns, before, after, x, y, first, last, part) -> None:
     """Set y to after ∘ A (before ∘ x); x, y: [·, width]."""
     width, line = x.shape[1], 64 // x.itemsize
     flat, final = x.reshape(-1), columns.shape[0] - 1
@@ -56,22 +55,7 @@ def scaled_sum(
 
 
 @compiled
-def block_forward(
-    offsets: Array,
-    columns: Array,
-    before: Array,
-    after: Array,
-    h: Array,
-    root: Array,
-    bias: Array,
-    skip: Array,
-    numbers: Array,
-    y: Array,
-    mask: Array,
-    first: int,
-    last: int,
-    part: int,
-) -> None:
+def block_forward(offsets, columns, before, after, h, root, bias, skip, numbers, y, mask, first, last, part) -> None:
     """Set y to share·act(z) + skip_share·skip, z = after ∘ A (before ∘ h) + root + bias, and mask to z > 0.
 
     act(z) is z where z > 0, else slope·z. h, root, skip, y: [·, width]. bias: [width]. mask: bool [rows, width].
@@ -100,9 +84,7 @@ def block_forward(
 
 
 @compiled
-def block_backward(
-    dy: Array, mask: Array, numbers: Array, dz: Array, dbias: Array, first: int, last: int, part: int
-) -> None:
+def block_backward(dy, mask, numbers, dz, dbias, first, last, part) -> None:
     """Set dz to share·act'(z) ∘ dy of `block_forward`, and dbias[part] to its sum over the rows.
 
     dy, dz: [rows, width]. Without a mask act'(z) is 1. numbers: slope, share.
@@ -119,3 +101,36 @@ def block_backward(
                 dz[i, k] = dy[i, k] * share
         for k in range(dy.shape[1]):
             dbias[part, k] += dz[i, k]
+
+
+@compiled
+def weighted_sum(offsets, columns, edges, weights, x, y, first, last, part) -> None:
+    """Set y to Σ weights · x[j] for each row; weights: [edges, heads], x: [columns, heads, d], y: [rows, heads, d]."""
+    heads, d = x.shape[1], x.shape[2]
+    totals = np.empty((heads, d), x.dtype)
+    for i in range(first, last):
+        for h in range(heads):
+            for k in range(d):
+                totals[h, k] = 0
+        for t in range(offsets[i], offsets[i + 1]):
+            j, edge = columns[t], edges[t]
+            for h in range(heads):
+                weight = weights[edge, h]
+                for k in range(d):
+                    totals[h, k] += weight * x[j, h, k]
+        for h in range(heads):
+            for k in range(d):
+                y[i, h, k] = totals[h, k]
+
+
+@compiled
+def edge_dot(offsets, columns, edges, row_side, column_side, z, first, last, part) -> None:
+    """Set z to row_side[i]·column_side[j] for each entry; z: [edges, heads], the sides: [·, heads, d]."""
+    for i in range(first, last):
+        for t in range(offsets[i], offsets[i + 1]):
+            j, edge = columns[t], edges[t]
+            for h in range(row_side.shape[1]):
+                total = z.dtype.type(0)
+                for k in range(row_side.shape[2]):
+                    total += row_side[i, h, k] * column_side[j, h, k]
+                z[edge, h] = total

@@ -14,7 +14,7 @@ from zoo.engine.buffers import Buffers
 from zoo.engine.kernel import Structure
 from zoo.engine.operators import NeighbourSum
 from zoo.engine.rows import csr_matrix
-from zoo.engine.transforms import is_transformed
+from zoo.system.private import is_transformed
 
 # The share of entries other than zero above which the dense product is as fast, and the number of entries below which
 # neither takes long (docs/log.md).

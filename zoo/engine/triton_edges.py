@@ -1,4 +1,4 @@
-"""Products with a weight for each edge and head; as `zoo.engine.numba_edges`.
+"""Products with a weight for each edge and head; as `zoo.engine.numba_sums`.
 
 Tensors are contiguous and on one device. `edges` are the edge ids of a graph's entries in compressed rows.
 """

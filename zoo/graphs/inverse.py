@@ -9,9 +9,9 @@ from torch.autograd import Function
 
 from zoo.engine.affine import Affine, affine_block
 from zoo.engine.epilogue import Epilogue
-from zoo.engine.transforms import is_transformed
 from zoo.errors import BuildError, TrainingError
 from zoo.graphs.kept import Kept
+from zoo.system.private import is_transformed
 
 WAY_OUT = "training.memory=checkpoint keeps every √L-th input"
 

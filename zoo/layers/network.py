@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, is_grad_enabled, nn, no_grad, stack
 
 from zoo.contracts import as_input, broken, returned, scalar
-from zoo.engine.transforms import is_transformed
 from zoo.graphs.block_graphs import BlockGraphs
 from zoo.graphs.given import check_given
 from zoo.graphs.graph import Graph
@@ -22,6 +21,7 @@ from zoo.layers.modes import set_training
 from zoo.layers.pooling import Pooling
 from zoo.layers.residual import NoSkip, Residual
 from zoo.regularizers.base import Regularizer
+from zoo.system.private import is_transformed
 
 T = TypeVar("T")
 

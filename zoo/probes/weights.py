@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from zoo.probes.base import UpdateProbe, WeightProbe
+from zoo.system.private import foreach_norm, foreach_sub
 
 
 class WeightNorms(WeightProbe):
@@ -63,16 +64,14 @@ class UpdateRatio(UpdateProbe):
     def measure(self, before: Sequence[Sequence[Tensor]], after: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
         """The ratios, [blocks]."""
         flat = [[weight for block in side for weight in block] for side in (after, before)]
-        steps = iter(torch._foreach_sub(*flat))
+        steps = iter(foreach_sub(*flat))
         changes = [[next(steps) for _ in block] for block in before]
         return {"updates.ratio": _joint_norms(changes) / _joint_norms(before)}
 
 
 def _joint_norms(weights: Sequence[Sequence[Tensor]]) -> Tensor:
     """The norm of each block's matrices taken together, [blocks]; one fused call for all."""
-    norms = iter(
-        torch._foreach_norm([weight.float() if weight.dtype.itemsize < 4 else weight for weight in _flat(weights)])
-    )
+    norms = iter(foreach_norm([weight.float() if weight.dtype.itemsize < 4 else weight for weight in _flat(weights)]))
     if all(len(block) == 1 for block in weights):
         return torch.stack(list(norms))
     each = [[next(norms) for _ in block] for block in weights]

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from zoo.system.private import end_workers
+
 T = TypeVar("T")
 
 
@@ -40,7 +42,7 @@ def made(make: Callable[[Any], T], items: Sequence[Any], workers: int) -> Iterat
         try:
             yield from batches
         finally:
-            batches._shutdown_workers()  # which else waits for the collector of garbage when a worker has failed
+            end_workers(batches)  # else it waits for the collector of garbage when a worker has failed
 
 
 def _itself(made: Any) -> Any:

@@ -6,6 +6,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from zoo.system.private import foreach_copy_
 from zoo.tasks.base import Task
 from zoo.training.state import State
 
@@ -33,7 +34,7 @@ class Best:
         if self.weights is None or not _fit(self.weights, state):
             self.weights = copy.deepcopy(state)
         else:
-            torch._foreach_copy_(list(self.weights.values()), list(state.values()))
+            foreach_copy_(list(self.weights.values()), list(state.values()))
 
     def restore(self, network: nn.Module) -> bool:
         """Put the best weights back, and return whether there are any."""

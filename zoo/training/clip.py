@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from zoo.system.private import foreach_norm
+
 
 @torch.no_grad()
 def clipped_norm(parameters: Iterable[nn.Parameter], largest: float) -> Tensor:
@@ -17,4 +19,4 @@ def clipped_norm(parameters: Iterable[nn.Parameter], largest: float) -> Tensor:
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if not gradients:
         return torch.zeros(())
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    return torch.linalg.vector_norm(torch.stack(foreach_norm(gradients)))

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.system.private import skips_nonfinite_steps
+
 
 class FiniteSteps:
     """The steps of an optimiser, left out where a number is not finite.
@@ -17,8 +19,7 @@ class FiniteSteps:
 
     def __init__(self, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
         self.optimizer: Any = optimizer
-        # What `torch.amp.GradScaler` asks an optimiser, too.
-        self.looks_after = device.type != "cpu" and getattr(optimizer, "_step_supports_amp_scaling", False)
+        self.looks_after = device.type != "cpu" and skips_nonfinite_steps(optimizer)
 
     def take(self, number: Tensor) -> Tensor:
         """Take a step if the number, a scalar on the device, is finite, and return whether it is, there."""

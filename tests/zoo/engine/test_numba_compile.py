@@ -1,6 +1,11 @@
-"""Compiling loops, and sharing rows among threads."""
+"""Compiling loops, keeping them for the next process, and sharing rows among threads."""
 
+import errno
 import os
+import subprocess
+import sys
+import textwrap
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,6 +15,43 @@ import torch
 
 from zoo.engine import numba_compile as engine
 from zoo.engine.numba_compile import compiled, over_rows, parts, prefetch
+
+LOOP = """
+def double(x, out):
+    for place in range(len(x)):
+        out[place] = 2 * x[place]
+"""
+
+# Compiles the loop for one type; with "slow" it waits between reading the index and writing it, as a slow disk would.
+WRITER = """
+import sys
+import numba
+import numpy as np
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+from zoo.engine.numba_compile import SharedCache
+from loop import double
+
+save_index, cache = IndexDataCacheFile._save_index, FunctionCache if "plain" in sys.argv else SharedCache
+
+def slowly(self, overloads):
+    print("between", flush=True)
+    sys.stdin.readline()
+    save_index(self, overloads)
+
+class Telling(cache):
+    def save_overload(self, *arguments):
+        print("saving", flush=True)
+        super().save_overload(*arguments)
+
+if "slow" in sys.argv:
+    IndexDataCacheFile._save_index = slowly
+x = np.arange(4).astype(sys.argv[1])
+out = np.zeros_like(x)
+made = numba.njit(double)
+made._cache = Telling(double)
+made(x, out)
+print(sum(made.stats.cache_hits.values()), out.tolist(), flush=True)
+"""
 
 
 @pytest.fixture
@@ -107,12 +149,135 @@ def test_prefetching_changes_nothing():
         assert (x == 1).all()
 
 
-def test_only_this_package_imports_numba():
-    """What compiles is in one place, so that the rest of the zoo runs without it."""
+@pytest.fixture
+def loop_folder(tmp_path, monkeypatch) -> Path:
+    """A folder with a module `loop`, whose machine code is kept in `__pycache__` there."""
+    (tmp_path / "loop.py").write_text(LOOP)
+    (tmp_path / "__pycache__").mkdir()
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    return tmp_path
+
+
+def process(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """A process that compiles the loop."""
     root = Path(__file__).parents[3]
-    saying = {
-        file.relative_to(root).parts[1]
-        for file in root.glob("zoo/**/*.py")
-        if "import numba" in file.read_text(encoding="utf-8")
-    }
-    assert saying == {"compiled"}
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(WRITER), *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{folder}"},
+    )
+
+
+def outcome(started: subprocess.Popen[str]) -> str:
+    with started:  # which closes its streams, and waits
+        assert started.stdout is not None
+        return started.stdout.read().splitlines()[-1]
+
+
+def after_a_collision(folder: Path, *words: str) -> list[str]:
+    """What later processes find for two types, when the second was compiled while the first was being written."""
+    first = process(folder, "float32", "slow", *words)
+    assert first.stdout is not None
+    assert [first.stdout.readline() for _ in range(2)] == ["saving\n", "between\n"]
+    second = process(folder, "int64", *words)
+    assert second.stdout is not None and second.stdout.readline() == "saving\n"
+    time.sleep(0.5)  # where nothing holds it back the second writes now
+    assert first.stdin is not None
+    first.stdin.write("\n")
+    first.stdin.flush()
+    assert outcome(first) == "0 [0.0, 2.0, 4.0, 6.0]"
+    assert outcome(second) == "0 [0, 2, 4, 6]"
+    return [outcome(process(folder, kind, *words)) for kind in ("float32", "int64")]
+
+
+def test_two_processes_compile_one_loop_for_two_types(loop_folder):
+    """Each type gets the code that was made for it, and both are kept, though the second is made while one writes."""
+    assert after_a_collision(loop_folder) == ["1 [0.0, 2.0, 4.0, 6.0]", "1 [0, 2, 4, 6]"]
+
+
+@pytest.fixture
+def double(loop_folder, monkeypatch):
+    """Makes the loop as a fresh process would find it."""
+    monkeypatch.syspath_prepend(str(loop_folder))
+
+    def make():
+        namespace: dict = {}
+        source = (loop_folder / "loop.py").read_text()
+        exec(compile(source, str(loop_folder / "loop.py"), "exec"), namespace)
+        return compiled(namespace["double"])
+
+    return make
+
+
+def doubled(loop) -> tuple[list[float], int]:
+    """What the loop makes of three numbers, and how often its code was found in the cache."""
+    out = np.zeros(3)
+    loop(np.arange(3.0), out)
+    return out.tolist(), sum(loop.stats.cache_hits.values())
+
+
+def test_the_next_one_finds_it(double):
+    """What was compiled once is not compiled again."""
+    assert doubled(double()) == ([0.0, 2.0, 4.0], 0)
+    assert doubled(double()) == ([0.0, 2.0, 4.0], 1)
+
+
+def test_code_for_other_types_is_not_run(double, loop_folder):
+    """An index that names the code of other types, as a collision without locks leaves it, costs a compilation."""
+    whole = double()
+    whole(np.arange(3), out := np.zeros(3, dtype=np.int64))
+    (of_integers,) = (loop_folder / "__pycache__").glob("loop.double-*.1.nbc")
+    doubled(double())
+    (of_floats,) = (loop_folder / "__pycache__").glob("loop.double-*.2.nbc")
+    of_floats.write_bytes(of_integers.read_bytes())
+    assert out.tolist() == [0, 2, 4]
+    assert doubled(double()) == ([0.0, 2.0, 4.0], 0)
+    assert doubled(double()) == ([0.0, 2.0, 4.0], 1)
+
+
+def test_code_of_another_engine_is_not_run(double, loop_folder, monkeypatch):
+    """Another `numba_compile.py`, with other options for floats, say, compiles loops anew, whatever their own file."""
+    doubled(double())
+    assert doubled(double())[1] == 1
+    monkeypatch.setattr("zoo.engine.numba_compile._ENGINE", "another")
+    assert doubled(double())[1] == 0
+
+
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+@pytest.mark.parametrize("content", [b"", b"\x80\x05half", b"text"])
+def test_a_damaged_file_is_made_anew(double, loop_folder, kind, content):
+    """A file that a power failure left empty or half is compiled over, not an error in the middle of a training."""
+    doubled(double())
+    (file,) = (loop_folder / "__pycache__").glob(
+        f"loop.double-*.{kind}" if kind == "nbi" else f"loop.double-*.1.{kind}"
+    )
+    file.write_bytes(content)
+    assert doubled(double()) == ([0.0, 2.0, 4.0], 0)
+    assert doubled(double()) == ([0.0, 2.0, 4.0], 1)
+
+
+def test_a_full_disk_is_done_without(double, loop_folder, monkeypatch):
+    """Where the code cannot be kept it runs all the same."""
+
+    def full(self, *arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile._save_data", full)
+    assert doubled(double()) == ([0.0, 2.0, 4.0], 0)
+    monkeypatch.undo()
+    assert doubled(double())[0] == [0.0, 2.0, 4.0]
+
+
+def test_a_folder_without_locks_is_used(double, monkeypatch):
+    """A folder that can only be read is read without a lock."""
+    doubled(double())
+
+    def refuse(*arguments, **options):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("zoo.engine.numba_compile.locked", refuse)
+    assert doubled(double()) == ([0.0, 2.0, 4.0], 1)

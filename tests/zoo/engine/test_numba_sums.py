@@ -1,11 +1,11 @@
-"""Sums over rows against dense float64 products."""
+"""Sums over rows against dense float64 products, and products along edges entry by entry."""
 
 import numpy as np
 import pytest
 import torch
 
 from zoo.engine.numba_compile import over_rows, parts
-from zoo.engine.numba_sums import block_backward, block_forward, scaled_sum
+from zoo.engine.numba_sums import block_backward, block_forward, edge_dot, scaled_sum, weighted_sum
 
 
 def rows(count=300, columns=200, entries=1500, seed=0):
@@ -78,3 +78,38 @@ def test_nothing_hides_a_nan():
     block_forward(offsets, columns, ones, ones, h, none, np.empty(0), none, np.array([0.0, 1, 0]), y, mask, 0, 300, 0)
     filled = np.diff(offsets) > 0
     assert np.isnan(y[filled]).all() and not mask.any()
+
+
+def numbered_rows(count=40, columns=50, entries=150):
+    """Compressed rows, some empty, with repeated entries, of edges in another order."""
+    rng = np.random.default_rng(0)
+    row, column = np.sort(rng.integers(0, count - 5, entries)), rng.integers(0, columns, entries)
+    offsets = np.concatenate([[0], np.bincount(row, minlength=count).cumsum()]).astype(np.int32)
+    return offsets, column.astype(np.int32), rng.permutation(entries).astype(np.int32), row
+
+
+@pytest.mark.parametrize(("heads", "d"), [(1, 7), (3, 4), (2, 1)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weighted_sum(heads, d, dtype):
+    """Each row's sum, with the weights of its edges; empty rows give 0."""
+    offsets, columns, edges, row = numbered_rows()
+    rng = np.random.default_rng(1)
+    weights, x = rng.standard_normal((150, heads)), rng.standard_normal((50, heads, d))
+    y = np.full((40, heads, d), np.nan, dtype)
+    weighted_sum(offsets, columns, edges, weights.astype(dtype), x.astype(dtype), y, 0, 40, 0)
+    expected = np.zeros((40, heads, d))
+    np.add.at(expected, row, weights[edges][..., None] * x[columns])
+    np.testing.assert_allclose(y, expected, rtol=1e-4 if dtype == np.float32 else 1e-12, atol=1e-5)
+
+
+@pytest.mark.parametrize(("heads", "d"), [(1, 7), (3, 4), (2, 1)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_edge_dot(heads, d, dtype):
+    """Each edge's dot products stand at the edge's own place."""
+    offsets, columns, edges, row = numbered_rows()
+    rng = np.random.default_rng(2)
+    left, right = rng.standard_normal((40, heads, d)), rng.standard_normal((50, heads, d))
+    z = np.full((150, heads), np.nan, dtype)
+    edge_dot(offsets, columns, edges, left.astype(dtype), right.astype(dtype), z, 0, 40, 0)
+    expected = (left[row] * right[columns]).sum(-1)
+    np.testing.assert_allclose(z[edges], expected, rtol=1e-4 if dtype == np.float32 else 1e-12, atol=1e-5)
