@@ -223,15 +223,15 @@ def _dataset(name: str) -> None:
 
 
 def _fields(path: Path) -> None:
-    import zoo.runs.report
+    import zoo.runs.run_table
     from zoo.runs.run import Run
 
     run = Run(path)
     for field in ("val", "test", "seed", "status", "metric", "normalizers", "environment", "metrics", "probes"):
         getattr(run, field)
     repr(run)
-    zoo.runs.report.row_of(run)
-    zoo.runs.report.table_of([run])
+    zoo.runs.run_table.row_of(run)
+    zoo.runs.run_table.table_of([run])
 
 
 def _loaded(path: Path) -> None:

@@ -32,9 +32,8 @@ import zoo
 from zoo.errors import USER_ERRORS, RunBusy
 from zoo.plots import draw, save
 from zoo.recipe.load import load
-from zoo.runs.find import find
 from zoo.runs.folder import is_finished
-from zoo.runs.run import Run
+from zoo.runs.run import Run, find
 from zoo.runs.run_lock import is_claimed
 from zoo.studies.collect import cells_of_runs
 from zoo.studies.job import Job, work

@@ -43,7 +43,7 @@ def evaluate(
     from zoo.cli.left_out import LeftOut, say_left_out
     from zoo.errors import USER_ERRORS, RunError
     from zoo.evaluation import evaluate as scored
-    from zoo.runs.find import find
+    from zoo.runs.run import find
 
     if form != "npz" and form != "csv":
         raise typer.BadParameter(f"--format {form!r} — expected npz or csv")

@@ -70,8 +70,8 @@ def plot(runs: Folders, to: To = None, formats: Formats = "png,svg", as_json: As
 
 def _below(given: Path) -> "list[Path]":
     """The folder itself if a finished run is in it, or nothing that is finished is below it; else those below it."""
-    from zoo.runs.find import find
     from zoo.runs.folder import is_finished
+    from zoo.runs.run import find
 
     try:
         return [given] if is_finished(given) else list(find([given], "plot"))

@@ -37,8 +37,8 @@ def plain(plan: "StudyPlan", reasons: Mapping[Path, str] | None = None) -> dict[
     """
     from collections import Counter
 
-    from zoo.runs.report import row_of
     from zoo.runs.run import Run
+    from zoo.runs.run_table import row_of
 
     rows: list[dict[str, Any]] = []
     for run in plan.runs():

@@ -61,7 +61,7 @@ def train(
     from zoo import api
     from zoo.cli.progress import Progress
     from zoo.recipe.load import load
-    from zoo.runs.report import row_of, table_of
+    from zoo.runs.run_table import row_of, table_of
     from zoo.system.team import Team
     from zoo.together import train_together
 

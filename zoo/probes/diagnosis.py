@@ -78,7 +78,7 @@ class Diagnosis:
         """As kept in result.json."""
         return {
             "verdict": self.verdict,
-            "said": str(self),
+            "sentence": str(self),
             "because": self.because,
             "try": self.advice,
             "changes": [list(change) for change in self.changes],

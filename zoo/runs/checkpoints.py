@@ -1,4 +1,4 @@
-"""What a run can be resumed from: the state saved last, and the one before it."""
+"""Checkpoints that a run resumes from: the state saved last, and the one before it."""
 
 import zipfile
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ from zoo.untrusted import check_stored
 
 STATE, PREVIOUS, BROKEN = "state.pt", "state.previous.pt", "state.broken.pt"
 FORMAT = 3  # of what a trainer's state holds: 3 has the digests of the data and the split that it is trained on
-_SAID = 200  # characters of another library's message
+_MESSAGE = 200  # characters of another library's message
 
 
 class Unreadable(UserWarning):
-    """The state saved last cannot be read; the run goes on from the one before."""
+    """The state saved last cannot be read; the run resumes from the one before."""
 
 
 def save(folder: Path, state: Mapping[str, Any]) -> None:
-    """Write a state. At every moment the folder holds one that is whole, once it held any."""
+    """Write a state; once the folder holds one, it holds a whole one at every moment."""
     newest = folder / STATE
     with drafted(newest) as draft:
         with draft.open("xb") as stream:
@@ -34,7 +34,7 @@ def save(folder: Path, state: Mapping[str, Any]) -> None:
 
 
 def read(folder: Path) -> tuple[dict[str, Any], str, str] | None:
-    """The newest state that can be read, its file's name, and what is wrong with a newer one; None if none was saved.
+    """Return the newest state that can be read, its file's name, and what is wrong with a newer one; None if none is.
 
     Raises: RunError if there are states, and none can be read.
     """
@@ -47,8 +47,8 @@ def read(folder: Path) -> tuple[dict[str, Any], str, str] | None:
         except Exception as error:
             if shortage_of(error) is not None:
                 raise
-            said = str(error).strip().splitlines() or [type(error).__name__]
-            wrong.append(f"{name} cannot be read: {said[0][:_SAID]}")
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            wrong.append(f"{name} cannot be read: {lines[0][:_MESSAGE]}")
     if not wrong:
         return None
     raise RunError(

@@ -32,7 +32,7 @@ def other_code(environment: Environment) -> str | None:
 
 
 def _commit() -> str | None:
-    """What git's HEAD is, read from its files; None of a package that is installed, or where they say nothing."""
+    """Return the commit of git's HEAD, read from its files; None of an installed package, or where they do not say."""
     try:
         git = _ROOT / ".git"
         if git.is_file():  # of a worktree

@@ -1,4 +1,4 @@
-"""A run's folder: everything about it, as text, and its best weights.
+"""The folder of a run: everything about it, as text, and its best weights.
 
     runs/<recipe>/<identity>/seed-<s>/
         recipe.yaml        resolved, runs again by itself
@@ -6,18 +6,19 @@
         metrics.jsonl      one line per validation
         probes.jsonl       one line per measured step
         model.safetensors  the weights that validated best
-        state.pt           what to resume from, while the run is not finished; state.previous.pt is the one before
+        state.pt           to resume from, while the run is not finished; state.previous.pt is the one before
         result.json        written last and whole: without it the run is not finished
-        failure.json       why the run broke off, if an error ended it
+        failure.json       the reason, if an error ended the run
 
 Nothing is deleted or overwritten: what is in the way is moved aside, under a name that says what it was.
 """
 
+import itertools
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,31 +26,30 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from zoo.errors import RunError
+from zoo.errors import RunError, ZooError
 from zoo.recipe import yaml_text
 from zoo.recipe.recipe import Recipe
 from zoo.runs import checkpoints
-from zoo.runs.jsonl import Lines, finite, parse_json, write_json
+from zoo.runs.jsonl import Lines, parse_json, write_json
 from zoo.runs.record import RECIPE, RESULT, Environment, RunRecord, write_record
-from zoo.runs.writing import writing
 from zoo.system.files import drafted, expanded, replacing, sha256_of, sync
-from zoo.system.os_errors import explained
+from zoo.system.os_errors import explained, os_error_of
 
 FAILURE, METRICS, PROBES, WEIGHTS = "failure.json", "metrics.jsonl", "probes.jsonl", "model.safetensors"
 
 
 def place(root: Path, recipe: Recipe, identity: str, seed: int) -> Path:
-    """Where the run of a recipe with a seed lies."""
+    """Return the folder of the run of a recipe with a seed."""
     return expanded(root) / recipe.name / identity / f"seed-{seed}"
 
 
 def is_finished(path: Path) -> bool:
-    """Whether a folder holds a finished run."""
+    """Tell whether a folder holds a finished run."""
     return os.path.isfile(path / RESULT)  # noqa: PTH113 (Path.is_file raises where it may not look)
 
 
 def finished_at(path: Path) -> int | None:
-    """When the run in a folder was finished, in the file system's nanoseconds; None if it is not."""
+    """Return when the run in a folder was finished, in the file system's nanoseconds; None if it is not."""
     try:
         return (path / RESULT).stat().st_mtime_ns
     except OSError:
@@ -57,7 +57,7 @@ def finished_at(path: Path) -> int | None:
 
 
 def failure_of(path: Path) -> str | None:
-    """Why the run in a folder broke off; None if it is finished, or no error is known of."""
+    """Return why the run in a folder failed; None if it is finished, or no error is known of."""
     if is_finished(path) or not (path / FAILURE).is_file():
         return None
     try:
@@ -66,8 +66,14 @@ def failure_of(path: Path) -> str | None:
         return f"{FAILURE} cannot be read"
 
 
+def note_failure(path: Path, error: str, trace: str = "") -> None:
+    """Write the error that ended a run into its folder; the rest of the folder stays as it is."""
+    path.mkdir(parents=True, exist_ok=True)
+    write_json(path / FAILURE, {"error": error, "trace": trace})
+
+
 def refuse_interrupted(path: Path) -> None:
-    """Raise RunError where a run was broken off that could be resumed; whether to leave it is its user's to say."""
+    """Raise RunError where there is an interrupted run that could be resumed; whether to leave it is for its user."""
     try:
         found = checkpoints.read(path)
     except RunError:
@@ -77,12 +83,12 @@ def refuse_interrupted(path: Path) -> None:
     step = found[0].get("step")
     raise RunError(
         f"run folder {path} — an interrupted run is there, saved after step {step}{_epoch(path, step)} — expected "
-        "--resume (resume=True), which goes on with it, or --again (again=True), which moves it aside and trains anew"
+        "--resume (resume=True), which resumes it, or --again (again=True), which moves it aside and trains anew"
     )
 
 
 def _epoch(path: Path, step: Any) -> str:
-    """The epoch that was validated last before a step, in words; nothing if none was, or nobody can tell."""
+    """Return the epoch that was validated last before a step, in words; nothing if none was, or it is not known."""
     try:
         rows = [parse_json(line) for line in (path / METRICS).read_text(encoding="utf-8").splitlines()]
         epochs = [row["epoch"] for row in rows if row["step"] <= step]
@@ -91,19 +97,44 @@ def _epoch(path: Path, step: Any) -> str:
     return f", at epoch {epochs[-1]}" if epochs else ""
 
 
-def note_failure(path: Path, error: str, trace: str = "") -> None:
-    """Leave word in a run's folder of the error that ended it; the rest of the folder stays as it is."""
-    path.mkdir(parents=True, exist_ok=True)
-    write_json(path / FAILURE, {"error": error, "trace": trace})
+def move_aside(path: Path) -> None:
+    """Rename what is at a run's place to `….previous-N`, `….failed-N` or `….unfinished-N`; nothing if nothing is."""
+    if path.exists():
+        rename_aside(path, "previous" if is_finished(path) else "failed" if (path / FAILURE).exists() else "unfinished")
+        sync(path.parent)
+
+
+def rename_aside(path: Path, kind: str, ending: str = "") -> Path:
+    """Rename a file or folder to `<name>.<kind>-N<ending>` with the first N that is free, and return that path."""
+    stem = path.name.removesuffix(ending)
+    names = (path.with_name(f"{stem}.{kind}-{number}{ending}") for number in itertools.count(1))
+    return path.rename(next(name for name in names if not name.exists()))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a system's error of writing into a run folder, also as other libraries report it, into a RunError."""
+    try:
+        yield
+    except ZooError:
+        raise
+    except Exception as error:
+        cause = os_error_of(error)
+        if cause is None:
+            raise
+        raise RunError(
+            f"run folder {path} — cannot be written: {explained(cause, path)} — expected a folder that takes the run's "
+            "records; what it has is whole — then 'zoo train … --resume' resumes from the state saved last"
+        ) from error
 
 
 class RunFolder:
     """Writes one run's records as they come; watches a trainer and saves its state.
 
-    resume: go on in the folder of an unfinished run; `state` is then what it saved last, or None if it saved nothing,
-    in which case the run begins anew; `resumed` says from which file. If the state saved last cannot be read (a dying
-    disk), the run goes on from the one before, and `Unreadable` is warned. Lines that were written after the state are
-    cut off: they will be written again.
+    resume: continue in the folder of an unfinished run; `state` is then the state that it saved last, or None if it
+    saved none, in which case the run begins anew; `resumed` names the file. If the state saved last cannot be read (a
+    dying disk), the run resumes from the one before, and `Unreadable` is warned. Lines written after the state are cut
+    off: they will be written again.
     Raises: RunError if the folder cannot be made, no saved state can be read, or the lines before it are not there.
     """
 
@@ -161,12 +192,12 @@ class RunFolder:
     def measured(self, row: Mapping[str, Any]) -> None:
         """Append one validation to metrics.jsonl."""
         with writing(self.path):
-            self._metrics.append(finite(row))
+            self._metrics.append(row)
 
     def probed(self, row: Mapping[str, Any]) -> None:
         """Append one reading to probes.jsonl."""
         with writing(self.path):
-            self._probes.append(finite(row))
+            self._probes.append(row)
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Write what the run can be resumed from; at every moment there is a state that is whole, once there was one.
@@ -200,24 +231,12 @@ class RunFolder:
 
 
 def _distinct(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights on the CPU; what several names share, under the first alone, as safetensors has no aliases."""
+    """Return the weights on the CPU; what several names share, under the first alone, as safetensors has no aliases."""
     found: dict[Any, tuple[str, Tensor]] = {}
     for name, tensor in weights.items():
         place = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else name
         found.setdefault(place, (name, tensor))
     return {name: tensor.detach().cpu().contiguous() for name, tensor in found.values()}
-
-
-def move_aside(path: Path) -> None:
-    """Give what is at a run's place a name of its own that says what it was; nothing happens if nothing is there."""
-    if not path.exists():
-        return
-    kind = "previous" if is_finished(path) else "failed" if (path / FAILURE).exists() else "unfinished"
-    number = 1
-    while (aside := path.with_name(f"{path.name}.{kind}-{number}")).exists():
-        number += 1
-    path.rename(aside)
-    sync(path.parent)
 
 
 def _copy(file: Path, folder: Path) -> Path:

@@ -99,8 +99,8 @@ class Lines:
         return self._stream
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Add a line."""
-        line = (json.dumps(row) + "\n").encode()
+        """Add a line; what is not finite is null."""
+        line = (json.dumps(finite(row)) + "\n").encode()
         stream = self.open()
         stream.write(line)
         stream.flush()
@@ -115,7 +115,7 @@ class Lines:
             os.fsync(self._stream.fileno())
 
     def mark(self) -> Mark:
-        """How far the file has come."""
+        """Return how far the file has come."""
         return {"bytes": self._bytes, "sha256": self._digest.hexdigest()}
 
     def close(self) -> None:

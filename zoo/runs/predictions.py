@@ -1,4 +1,4 @@
-"""What a network says of a part, as a file: NumPy's npz, which other programs read without pickle, or CSV."""
+"""The predictions of a part of the data as a file: NumPy's npz, which needs no pickle, or CSV."""
 
 import io
 import zipfile
@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from zoo.errors import RunError
+from zoo.runs.folder import rename_aside
 from zoo.system.files import expanded, replacing
 from zoo.system.os_errors import explained
 from zoo.untrusted import check_npz
@@ -34,7 +35,7 @@ def write_predictions(file: Path, arrays: Arrays, about: Mapping[str, str | floa
             return None
         with replacing(file) as stream:
             stream.write(content)
-            aside = _move_aside(file)
+            aside = rename_aside(file, "previous", file.suffix) if file.exists() else None
     except OSError as error:
         raise RunError(
             f"predictions {file} — cannot be written: {explained(error, file)} — expected a file in a writable folder"
@@ -74,13 +75,3 @@ def _csv(arrays: Arrays) -> str:
             flat = array.reshape(len(array), -1)
             columns |= {f"{name}.{number}": flat[:, number] for number in range(flat.shape[1])}
     return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n")
-
-
-def _move_aside(file: Path) -> Path | None:
-    if not file.exists():
-        return None
-    number = 1
-    while (aside := file.with_name(f"{file.stem}.previous-{number}{file.suffix}")).exists():
-        number += 1
-    file.rename(aside)
-    return aside

@@ -133,7 +133,7 @@ class RunRecord:
 def write_record(folder: Path, record: RunRecord | Environment) -> None:
     """Write the environment, before the first step, or what else there is to record, at the end.
 
-    Sentences are written beside the numbers that they are made of (`said`), for people; they are not read back.
+    Sentences are written beside the numbers that they are made of, for people; they are not read back.
     """
     values = asdict(record)
     if isinstance(record, Environment):
@@ -143,7 +143,7 @@ def write_record(folder: Path, record: RunRecord | Environment) -> None:
     if record.diagnosis:
         values["diagnosis"] = record.diagnosis.plain()
     if record.non_finite:
-        values["non_finite"]["said"] = str(record.non_finite)
+        values["non_finite"]["sentence"] = str(record.non_finite)
     write_json(folder / RESULT, {"schema_version": SCHEMA_VERSION, **values})
 
 

@@ -32,7 +32,7 @@ def claim(path: Path) -> Iterator[None]:
 
 
 def is_claimed(path: Path, *, patience: float = 0.0) -> bool:
-    """Whether some process holds the run folder for `patience` seconds from now.
+    """Tell whether some process holds the run folder for `patience` seconds from now.
 
     Raises: RunError if that cannot be found out.
     """
@@ -43,7 +43,7 @@ def is_claimed(path: Path, *, patience: float = 0.0) -> bool:
 
 
 def holder(path: Path) -> str | None:
-    """Who holds the run folder at this moment, in words; None if nobody does, or that cannot be found out."""
+    """Return who holds the run folder at this moment, in words; None if nobody does, or it cannot be found out."""
     try:
         return str(owner_of(_lock(path)) or "a process that is not known") if is_locked(_lock(path)) else None
     except OSError:

@@ -12,8 +12,7 @@ from zoo.recipe import yaml_text
 from zoo.recipe.recipe import NO_RESULT, is_below
 from zoo.recipe.values import flat, in_words
 from zoo.runs import folder
-from zoo.runs.find import find
-from zoo.runs.run import Run
+from zoo.runs.run import Run, find
 from zoo.studies.cells import Cell, EvaluationSetting, Score
 from zoo.studies.formatting import is_number
 from zoo.studies.labels import ABSENT, Fields, labels

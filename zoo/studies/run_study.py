@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from zoo.runs import folder
-from zoo.runs.writing import writing
+from zoo.runs.folder import writing
 from zoo.studies.executor import Executor
 from zoo.studies.job import Job, JobResult
 from zoo.studies.study_plan import PlannedRun, StudyPlan

@@ -46,7 +46,7 @@ def test_advice_is_taken_as_it_is_typed(name, tmp_path):
     recipe, changes = f"smoke/{model}", [*GRAPH, *changes]
     run = zoo.train(recipe, changes, runs=tmp_path)
     found = run.result["diagnosis"]
-    assert found["verdict"] == verdict, found["said"]
+    assert found["verdict"] == verdict, found["sentence"]
     alternatives = [shlex.split(words) for words in found["try"].removeprefix("try ").split(" or ")]
     assert alternatives == found["changes"] != []
     for words in alternatives:

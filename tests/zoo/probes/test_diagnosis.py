@@ -205,7 +205,7 @@ def test_sentences_are_readable_and_say_when():
     wild = outlook(Reading({**bad, "expansion_rate.plain": np.array(20.4)}), RESIDUAL)
     assert "grows 7.2e+08× per block" in str(wild)
     kept = found.plain()
-    assert kept["changes"][0] == ["normalizer={name: frobenius, c: auto}"] and kept["said"] == str(found)
+    assert kept["changes"][0] == ["normalizer={name: frobenius, c: auto}"] and kept["sentence"] == str(found)
     assert outlook(reading(depth=1), Situation(depth=1)).because.endswith("(one block)")
     one = Reading({**reading(), "expansion_rate.plain": np.array(math.nan)})
     assert "no two blocks to compare" in outlook(one, RESIDUAL).because

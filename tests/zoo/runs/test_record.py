@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from zoo.errors import RunError
 from zoo.probes.diagnosis import Diagnosis, NonFinite
 from zoo.runs.record import Environment, SplitId, read_record, write_record
-from zoo.runs.report import row_of, table_of
 from zoo.runs.run import Run
+from zoo.runs.run_table import row_of, table_of
 from zoo.system.choice import Choice
 
 JSON = st.recursive(
@@ -77,7 +77,7 @@ def test_what_is_written_is_read_back(folder, record):
     """Every field; the files hold the sentences besides, which are made anew of what is read."""
     assert read_record(folder) == record
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    assert (result["non_finite"]["said"], result["diagnosis"]["said"]) == (
+    assert (result["non_finite"]["sentence"], result["diagnosis"]["sentence"]) == (
         str(record.non_finite),
         str(record.diagnosis),
     )

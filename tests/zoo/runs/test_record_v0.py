@@ -9,8 +9,8 @@ import pytest
 import zoo
 from zoo.runs.record import SplitId, read_record
 from zoo.runs.record_v0 import upgraded
-from zoo.runs.report import row_of, table_of
 from zoo.runs.run import Run
+from zoo.runs.run_table import row_of, table_of
 
 FOLDER = Path(__file__).with_name("version-0.1.0")  # what `zoo train smoke/shared` left at commit 37709e6
 RANDOM = "random, train 0.6, val 0.2, the rest test"
@@ -39,7 +39,7 @@ def test_an_old_folder_is_read(old):
 
 def test_an_old_run_is_shown_evaluated_loaded_and_probed(old):
     """Its weights give the figure that it recorded."""
-    assert row_of(old)["diagnosis"] == old.result["diagnosis"]
+    assert row_of(old)["diagnosis"]["sentence"] == old.result["diagnosis"]["said"]
     assert table_of([old]).row_count == 1
     assert zoo.evaluate(old).agrees
     assert not zoo.load(old).training

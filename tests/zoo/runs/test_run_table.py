@@ -10,7 +10,7 @@ from rich.console import Console
 
 from zoo.probes.diagnosis import NonFinite
 from zoo.runs.record import GradientSimilarity
-from zoo.runs.report import normalizer_of, row_of, spread, table_of
+from zoo.runs.run_table import normalizer_of, row_of, spread, table_of
 from zoo.untrusted import escape_controls
 
 

@@ -50,9 +50,10 @@ def table_of(runs: Sequence[Run]) -> Table:
         groups.setdefault((run.record.recipe, run.record.identity), []).append(run)
     metrics = sorted({run.metric for run in runs})
     lower = sorted({run.metric for run in runs if not run.record.higher_is_better})
-    said = f" ({' and '.join(lower)}: lower is better)" if lower else ""
+    better = f" ({' and '.join(lower)}: lower is better)" if lower else ""
     table = Table(
-        title=plain_text(f"test {' or '.join(metrics)} at best validation{said}", "table.title"), title_justify="left"
+        title=plain_text(f"test {' or '.join(metrics)} at best validation{better}", "table.title"),
+        title_justify="left",
     )
     changed = any(run.changes for run in runs)
     for head in ("recipe", "data", *(["changes"] if changed else []), "normalizer"):
