@@ -6,14 +6,15 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from zoo.engine.eligibility import can_fuse
 from zoo.engine.epilogue import Epilogue
 from zoo.engine.kernel import FusingKernel
 from zoo.engine.operators import NeighbourSum
 from zoo.engine.products import add_times, times, weight_gradient
-from zoo.engine.sparse_input import product, takes_loops
+from zoo.engine.sparse_input import product
 from zoo.errors import BuildError
 from zoo.graph_like import Norm
-from zoo.system.private import is_one_vmap, is_transformed
+from zoo.system.private import is_transformed
 
 
 class Affine(NamedTuple):
@@ -36,18 +37,19 @@ def affine_block(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None, epi
         raise BuildError(
             f"block — got features {list(x.shape)} for a graph of {graph.sources} nodes — expected one row for each"
         )
-    operator = _operator(graph, x, affine, skip)
-    if operator is not None:
-        before, after, loops = graph._scaling(affine.norm, x.dtype)
-        if loops is None:
-            joined = skip is x and epilogue.skip_share != 0
-            skip = None if joined or epilogue.skip_share == 0 else skip
-            plan = _Plan(graph._kernel, graph.nodes, before, after, epilogue, joined, torch.is_grad_enabled())
-            return operator.apply(x, affine.weight, affine.root_weight, affine.bias, skip, plan)
+    weight, norm, root_weight, bias = affine
+    widens = weight.shape[0] < weight.shape[1]
+    if not widens and can_fuse(graph, x, weight, root_weight, bias, skip, norm=norm, members=True):
+        before, after, _ = graph._scaling(norm, x.dtype)
+        joined = skip is x and epilogue.skip_share != 0
+        skip = None if joined or epilogue.skip_share == 0 else skip
+        plan = _Plan(graph._kernel, graph.nodes, before, after, epilogue, joined, torch.is_grad_enabled())
+        operator: Any = _OfMembers if is_transformed() else _AffineBlock
+        return operator.apply(x, weight, root_weight, bias, skip, plan)
     z = _propagated(graph, x, affine)
-    if affine.root_weight is not None:
-        z = z + product(graph.at_destinations(x), affine.root_weight)
-    return finished(z if affine.bias is None else z + affine.bias, skip, epilogue)
+    if root_weight is not None:
+        z = z + product(graph.at_destinations(x), root_weight)
+    return finished(z if bias is None else z + bias, skip, epilogue)
 
 
 def finished(z: Tensor, skip: Tensor | None, epilogue: Epilogue) -> Tensor:
@@ -74,19 +76,6 @@ def _propagated(graph: Any, x: Tensor, affine: Affine) -> Tensor:
     if widens:
         return graph.propagate(x, affine.norm) @ affine.weight
     return graph.propagate(product(x, affine.weight), affine.norm)
-
-
-def _operator(graph: Any, x: Tensor, affine: Affine, skip: Tensor | None) -> Any:
-    """What does all in one, or None."""
-    if not (
-        isinstance(graph._kernel, FusingKernel)
-        and affine.weight.shape[0] >= affine.weight.shape[1]
-        and takes_loops(x, affine.weight, affine.root_weight, affine.bias, skip)
-    ):
-        return None
-    if not is_transformed():
-        return _AffineBlock
-    return _OfMembers if is_one_vmap() else None
 
 
 class _Plan(NamedTuple):

@@ -9,10 +9,10 @@ from torch.autograd import Function
 from torch.nn import functional
 
 from zoo.engine.affine import finished, through_product
+from zoo.engine.eligibility import can_fuse
 from zoo.engine.epilogue import Epilogue
-from zoo.engine.sparse_input import product, takes_loops
+from zoo.engine.sparse_input import product
 from zoo.errors import BuildError
-from zoo.system.private import is_transformed
 
 
 class Scores(ABC):
@@ -137,7 +137,7 @@ def _merged(z: Tensor, attention: Attention) -> Tensor:
 def _loops(graph: Any, x: Tensor, attention: Attention, skip: Tensor | None) -> Any:
     """The kernel's loops for attention of this kind; None where it is to be taken step by step."""
     others = (attention.weight, attention.first, attention.second, attention.bias, skip)
-    if graph.population is None and takes_loops(x, *others) and not is_transformed():
+    if can_fuse(graph, x, *others, norm=None):
         return graph._kernel.attention_loops(type(attention.scores))
     return None
 

@@ -8,12 +8,28 @@ from torch import Tensor
 from torch.autograd import Function
 
 from zoo.engine.affine import Affine, affine_block, through_product
+from zoo.engine.attention import Attention, attention_block
+from zoo.engine.eligibility import can_fuse
 from zoo.engine.epilogue import Epilogue
 from zoo.engine.kernel import FusingKernel
 from zoo.engine.products import add_times, times, weight_gradient
-from zoo.engine.sparse_input import takes_loops
 from zoo.graph_like import Norm
-from zoo.system.private import is_transformed
+
+
+def fused_block(
+    graph: Any,
+    x: Tensor,
+    operands: Affine | Attention,
+    skip: Tensor | None = None,
+    epilogue: Epilogue = Epilogue(),  # noqa: B008 - a constant
+) -> Tensor:
+    """share·act(z) + skip_share·skip, z being the convolution of these operands, as one operator where that can be.
+
+    x: [sources, in], skip and the result: [nodes, out].
+    """
+    if isinstance(operands, Affine):
+        return affine_block(graph, x, operands, skip, epilogue)
+    return attention_block(graph, x, operands, skip, epilogue)
 
 
 class Link(NamedTuple):
@@ -30,15 +46,14 @@ def affine_chain(graph: Any, x: Tensor, links: Sequence[Link]) -> Tensor | None:
     None where that is not one operator: where a single block is none (see there), or where blocks share a tensor, whose
     gradients would be summed in another order.
     """
-    kernel = graph._kernel
-    if not isinstance(kernel, FusingKernel) or graph.sources != graph.nodes or is_transformed():
+    if graph.sources != graph.nodes or not can_fuse(graph, x, norm=links[0].affine.norm):
         return None
     tensors: list[Tensor | None] = []
     steps: list[_Step] = []
     width = x.shape[-1]
     for (weight, norm, root_weight, bias), epilogue, skips in links:
-        before, after, loops = graph._scaling(norm, x.dtype)
-        if loops is not None or weight.shape[0] != width or weight.shape[0] < weight.shape[1]:
+        before, after, _ = graph._scaling(norm, x.dtype)
+        if weight.shape[0] != width or weight.shape[0] < weight.shape[1]:
             return None
         width = weight.shape[1]
         if skips and weight.shape[0] != width:
@@ -46,9 +61,9 @@ def affine_chain(graph: Any, x: Tensor, links: Sequence[Link]) -> Tensor | None:
         tensors += weight, root_weight, bias
         steps.append(_Step(norm, before, after, epilogue, skips and epilogue.skip_share != 0))
     there = [tensor for tensor in tensors if tensor is not None]
-    if len(set(map(id, there))) < len(there) or not takes_loops(x, *there):
+    if len(set(map(id, there))) < len(there) or any(tensor.dtype != x.dtype for tensor in there):
         return None
-    plan = _Plan(graph, kernel, steps, torch.is_grad_enabled())
+    plan = _Plan(graph, graph._kernel, steps, torch.is_grad_enabled())
     return _Chain.apply(x, plan, *tensors)  # pyright: ignore[reportReturnType]
 
 

@@ -20,7 +20,6 @@ from zoo.system.private import is_transformed
 # neither takes long (docs/log.md).
 _DENSE = 1 / 16
 _SMALL = 1 << 18
-_FULL = torch.float32, torch.float64
 
 
 class _Entries:
@@ -93,20 +92,6 @@ def mark_sparse(x: Tensor) -> str | None:
 def skips_zeros(x: Tensor) -> bool:
     """Whether `product` passes x's zeros by."""
     return _found(x) is not None
-
-
-def takes_loops(x: Tensor, *others: Tensor | None) -> bool:
-    """Whether features x can go through loops that fuse, together with these: dense matrices of one full precision.
-
-    Autocast wants every step to be PyTorch's own.
-    """
-    dtype = x.dtype
-    if dtype not in _FULL or x.dim() != 2:
-        return False
-    for other in others:  # asked for each block of a step: a generator would take as long as all the rest
-        if other is not None and other.dtype != dtype:
-            return False
-    return not (skips_zeros(x) or torch.is_autocast_enabled(x.device.type))
 
 
 def product(x: Tensor, weight: Tensor) -> Tensor:

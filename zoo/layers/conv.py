@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from zoo.contracts import returned
+from zoo.engine.affine import Affine
+from zoo.engine.attention import Attention
+from zoo.engine.chain import fused_block
 from zoo.errors import BuildError
 from zoo.graph_like import Norm
 from zoo.graphs.given import check_given
@@ -60,6 +63,23 @@ class Conv(nn.Module, ABC):
     def extra_repr(self) -> str:
         """Return the widths, for `print`."""
         return f"{self.in_width}, {self.out_width}"
+
+
+class FusedConv(Conv):
+    """A convolution that runs as one operator with what a block does after it, as its `operands` tell.
+
+    A subclass with a `forward` of its own is run by that.
+    """
+
+    @abstractmethod
+    def operands(self) -> Affine | Attention:
+        """Return the parameters, with the weights of the propagation or the scores of the attention."""
+
+    def forward(self, graph: Graph, x: Tensor) -> Tensor:
+        """Return the convolution of the operands."""
+        return fused_block(graph, x, self.operands())
+
+    fusable_forward = forward
 
 
 def convolve(conv: nn.Module, graph: Graph, x: Tensor) -> Tensor:

@@ -7,12 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zoo.engine.attention import Attention, DynamicScores, Scores, StaticScores, attention_block, per_head
-from zoo.engine.epilogue import Epilogue
+from zoo.engine.attention import Attention, DynamicScores, Scores, StaticScores, per_head
 from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
-from zoo.layers.conv import head_width
-from zoo.layers.fused import FusedConv
+from zoo.layers.conv import FusedConv, head_width
 from zoo.layers.linear import glorot, zeros
 from zoo.normalizers.norms import divisor
 from zoo.recipe.fields import Few, Probability
@@ -41,21 +39,17 @@ class AttentionConv(FusedConv):
         self.bias = zeros(out_width) if bias else None
 
     @abstractmethod
-    def scheme(self) -> Attention:
-        """The matrices, how edges are scored, and what becomes of the heads; dropout while training only."""
+    def operands(self) -> Attention:
+        """Return the matrices, how edges are scored, and what becomes of the heads; dropout while training only."""
 
     @property
     def propagation(self) -> Norm:
         """By means: attention at equal weights is one."""
         return "right"
 
-    def fused(self, graph: Graph, x: Tensor, skip: Tensor | None, epilogue: Epilogue) -> Tensor:
-        """Average the values of in-neighbours by their attention."""
-        return attention_block(graph, x, self.scheme(), skip, epilogue)
-
     def values_and_scores(self, graph: Graph, x: Tensor) -> tuple[Tensor, Tensor]:
         """Per head the features to be averaged, [sources, heads, d], and the scores of the edges, [edges, heads]."""
-        made = self.scheme()
+        made = self.operands()
         values = per_head(x, made.weight)
         return values, made.scores.of(graph, x, made.weight, values, made.first, made.second)
 
@@ -108,8 +102,8 @@ class GATConv(AttentionConv):
         """Whether no attention is dropped."""
         return not self.attention_dropout
 
-    def scheme(self) -> Attention:
-        """With a_s and a_t for the two vectors."""
+    def operands(self) -> Attention:
+        """Return those with a_s and a_t for the two vectors."""
         kind = LipschitzScores if self.attention_norm == "lipschitz" else StaticScores
         scores = kind(self.negative_slope)
         return self._attention(scores, self.weight, self.source_attention, self.target_attention)
@@ -159,8 +153,8 @@ class GATv2Conv(AttentionConv):
         """Whether no attention is dropped."""
         return not self.attention_dropout
 
-    def scheme(self) -> Attention:
-        """With a for the vector and W_t for the second matrix."""
+    def operands(self) -> Attention:
+        """Return those with a for the vector and W_t for the second matrix."""
         return self._attention(
             DynamicScores(self.negative_slope), self.source_weight, self.attention, self.target_weight
         )

@@ -4,11 +4,11 @@ from typing import Literal
 
 from zoo.engine.affine import Affine
 from zoo.graph_like import Norm
-from zoo.layers.affine import AffineConv
+from zoo.layers.conv import FusedConv
 from zoo.layers.linear import glorot, zeros
 
 
-class GCNConv(AffineConv):
+class GCNConv(FusedConv):
     """Graph convolution Â X W + b (Kipf & Welling, ICLR 2017, eq. 2).
 
     norm: the weights in Â, "both" for 1/√(d_i d_j) or "right" for the mean over in-neighbours. Self-loops are the
@@ -31,6 +31,6 @@ class GCNConv(AffineConv):
         """`norm`."""
         return self.norm
 
-    def affine(self) -> Affine:
-        """Â x W + b."""
+    def operands(self) -> Affine:
+        """Return those of Â x W + b."""
         return Affine(self.weight, self.norm, bias=self.bias)

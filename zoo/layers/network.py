@@ -2,28 +2,29 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, is_grad_enabled, nn, no_grad, stack
 
 from zoo.contracts import as_input, broken, returned, scalar
+from zoo.engine.checkpointing import Checkpointed
+from zoo.engine.lowering import ExecutionPlan, Step, lower, run_step, signature
 from zoo.graphs.block_graphs import BlockGraphs
 from zoo.graphs.given import check_given
 from zoo.graphs.graph import Graph
 from zoo.initializers.base import Initializer
-from zoo.layers.chain import chained
 from zoo.layers.embedding import Embedding
 from zoo.layers.linear import Linear
 from zoo.layers.matrices import BlockMatrices
-from zoo.layers.memory import Checkpointed, Memory, reverse, segments
-from zoo.layers.modes import set_training
+
 from zoo.layers.pooling import Pooling
 from zoo.layers.residual import NoSkip, Residual
 from zoo.regularizers.base import Regularizer
-from zoo.system.private import is_transformed
+from zoo.system.private import is_transformed, set_training
 
 T = TypeVar("T")
+Memory = Literal["full", "checkpoint"]
 
 
 class WeightNormalization(Protocol):
@@ -54,7 +55,8 @@ class WeightNormalization(Protocol):
 class Blocks(nn.ModuleList):
     """The blocks. Called, they are handed to a function: what stands in for parameters then lasts for all it does.
 
-    What they keep for the backward pass they are told by `set_activation_memory`; at first that is all that it needs.
+    How they are run is an `ExecutionPlan`, made when they are first run, and anew whenever what it was made from has
+    changed: a hook or an override has appeared or gone, or a part has been exchanged.
     """
 
     same_in_training = True
@@ -62,24 +64,32 @@ class Blocks(nn.ModuleList):
     def __init__(self, blocks: Iterable[nn.Module] | None = None) -> None:
         super().__init__(blocks)
         self.memory: Memory = "full"
+        self._plans: dict[bool, tuple[list[object], dict[object, ExecutionPlan]]] = {}
 
     def forward(self, run: Callable[["Blocks"], T]) -> T:
         """Return run(self)."""
         return run(self)
 
-    def set_activation_memory(self, memory: Memory, bounds: Mapping[Tensor, float]) -> str:
-        """Keep all that the backward pass needs, √blocks inputs, or the last output; return what that is, in words.
-
-        bounds: the norms that weight matrices are held to. Raises: BuildError for blocks that cannot be inverted.
-        """
-        reverse(self, bounds if memory == "reversible" else None)
+    def set_activation_memory(self, memory: Memory) -> str:
+        """Keep all that the backward pass needs, or √blocks inputs; return what that is, in words."""
         self.memory = memory
-        if all(getattr(block, "reversible", False) for block in self):
+        if not self._keep_features(range(len(self))):
             return "each block's input is computed from its output, the last of which is kept"
         if memory == "full":
             return "every block keeps what its backward pass needs"
-        runs = segments(len(self), memory)
-        return f"{len(runs)} inputs are kept, and runs of {len(runs[0])} blocks are computed again from them"
+        return lower(list(self), checkpointed=True).lines()[-1]
+
+    def plan(self, *, first_alone: bool, apart: str | None, training: bool) -> ExecutionPlan:
+        """Return how the blocks are run; first_alone and apart as for `lower`, training: whether gradients are kept."""
+        blocks = list(self)
+        seen = signature(blocks)
+        if self.training not in self._plans or self._plans[self.training][0] != seen:
+            self._plans[self.training] = seen, {}
+        made, key = self._plans[self.training][1], (first_alone, apart, self.memory, training)
+        if key not in made:
+            checkpointed = training and self.memory == "checkpoint"
+            made[key] = lower(blocks, checkpointed=checkpointed, first_alone=first_alone, apart=apart)
+        return made[key]
 
     def run(
         self,
@@ -87,45 +97,55 @@ class Blocks(nn.ModuleList):
         x: Tensor,
         first: Tensor | None,
         collect: bool,
-        thinning: Sequence[Regularizer] = (),
+        dropping: Sequence[Regularizer] = (),
     ) -> list[Tensor]:
-        """The output of every block, or with `collect` off, of the last one only; `thinning`: anew for each block.
+        """Return the output of every block, or with `collect` off, of the last one only.
 
-        first: X_0, of which blocks take the rows that they need; without it, the first block's output.
+        first: X_0, of which blocks take the rows that they need; without it, the first block's output. dropping: drop
+        edges anew for each block.
         """
-        blocks = list(self)
-        again = self.memory == "checkpoint" and is_grad_enabled() and not is_transformed()
+        keeps = is_grad_enabled() and not is_transformed()
+        plan = self.plan(first_alone=first is None, apart=_apart(graph, collect, dropping), training=keeps)
         outputs: list[Tensor] = []
-        for places in segments(len(blocks), "checkpoint" if again else "full", first_alone=first is None):
-            part = blocks[places.start : places.stop]
-
-            def run(x: Tensor, first: Tensor | None, places: range = places) -> list[Tensor]:
-                found: list[Tensor] = []
-                index = places.start
-                while index < places.stop:
-                    many = 0
-                    if not (collect or thinning):
-                        x, many = chained(blocks[index : places.stop], graph, x)
-                    if not many:
-                        x = blocks[index](_thinned(graph.at_block(index, len(blocks)), thinning), x, first)
-                        many = 1
-                    found = [*found, x] if collect else [x]
-                    index += many
-                return found
-
-            keeps_nothing = all(getattr(block, "reversible", False) for block in part)
-            found = (Checkpointed(run, part) if again and not keeps_nothing else run)(x, first)
+        for steps in plan.segments:
+            run = partial(self._run_steps, steps, graph, collect, dropping)
+            places = range(steps[0].blocks.start, steps[-1].blocks.stop)
+            if plan.checkpointed and self._keep_features(places):
+                run = Checkpointed(run, [self[place] for place in places])
+            found = run(x, first)
             x = found[-1]
             first = x if first is None else first
             outputs = [*outputs, *found] if collect else found
         return outputs
+
+    def _run_steps(
+        self,
+        steps: Sequence[Step],
+        graph: Graph | BlockGraphs,
+        collect: bool,
+        dropping: Sequence[Regularizer],
+        x: Tensor,
+        first: Tensor | None,
+    ) -> list[Tensor]:
+        found: list[Tensor] = []
+        blocks = list(self)
+        for step in steps:
+            part = blocks[step.blocks.start : step.blocks.stop]
+            here = _with_dropped_edges(graph.at_block(step.blocks.start, len(blocks)), dropping)
+            x = run_step(step.mode, part, here, x, first)
+            found = [*found, x] if collect else [x]
+        return found
+
+    def _keep_features(self, places: range) -> bool:
+        """Return whether any of the blocks keeps features for its backward pass, as all but reversible ones do."""
+        return not all(getattr(self[place], "reversible", False) for place in places)
 
 
 class Network(nn.Module):
     """encoder → blocks → head, an optional normalisation of the blocks' weight matrices, and regularisers.
 
     encoder, head: modules on node features, nn.Identity where the first and last block do their work. readout: decides
-    what the head sees of the blocks. Without an encoder X_0 is the first block's output.
+    what the head sees of the blocks. encodes: X_0 is what the encoder makes; else it is the first block's output.
 
     What stands at its ends depends on data and task: `embedding` makes float features before the encoder; `pooling`,
     between readout and head, makes one row of each graph; `decoder` makes scores of pairs of rows, when a task asks it.
@@ -134,10 +154,17 @@ class Network(nn.Module):
     same_in_training = True
 
     def __init__(
-        self, encoder: nn.Module, blocks: Sequence[nn.Module], head: nn.Module, *, readout: Residual | None = None
+        self,
+        encoder: nn.Module,
+        blocks: Sequence[nn.Module],
+        head: nn.Module,
+        *,
+        readout: Residual | None = None,
+        encodes: bool = True,
     ) -> None:
         super().__init__()
         self.encoder = encoder
+        self.encodes = encodes
         self.blocks = Blocks(blocks)
         self.head = head
         self.readout: Residual = NoSkip() if readout is None else readout
@@ -166,17 +193,14 @@ class Network(nn.Module):
                 block.register_forward_hook(self._mix)
 
     def set_activation_memory(self, memory: Memory) -> str:
-        """Tell the blocks what to keep for the backward pass, `training.memory`; return what that comes to, in words.
+        """Let the blocks keep for the backward pass what `training.memory` says; return what that is, in words."""
+        return self.blocks.set_activation_memory(memory)
 
-        Called when regularisers, normalisation and its bounds are what they will be. Raises: BuildError where blocks
-        are to be inverted and cannot be.
-        """
-        bounds: dict[Tensor, float] = {}
-        if self._normalization is not None:
-            matrices = self.block_matrices()
-            for names, c in cast(WeightNormalization, self._normalization).bounds():
-                bounds.update(zip((matrices[name] for name in names), c.flatten(1)[:, 0].tolist(), strict=True))
-        return self.blocks.set_activation_memory(memory, bounds)
+    def plan(self) -> ExecutionPlan:
+        """Return how the blocks are run now, on one whole graph."""
+        dropping = [regularizer for regularizer in self._active() if regularizer.per_block]
+        apart = _apart(None, self.readout.collects, dropping)
+        return self.blocks.plan(first_alone=not self.encodes, apart=apart, training=self.training)
 
     def embed_with(self, embedding: Embedding) -> None:
         """Make float features of what the data set has before all else."""
@@ -227,13 +251,13 @@ class Network(nn.Module):
         """x: [sources, in]; the result is [nodes, out], logits where a head learns classes; [graphs, out] if pooled."""
         check_given("network", graph, x)
         x = self.embed(x)
-        active = self._regularizers() if self.training else []
+        active = self._active()
         for regularizer in active:
             x = as_input("regularizer", regularizer, regularizer.features(graph, x), x)
-        thinned = _thinned(graph, [regularizer for regularizer in active if not regularizer.per_block])
+        left = _with_dropped_edges(graph, [regularizer for regularizer in active if not regularizer.per_block])
         x = self._encoded(x)
         per_block = [regularizer for regularizer in active if regularizer.per_block]
-        inputs = thinned, x, x if self.encodes else None, self.readout.collects, per_block
+        inputs = left, x, x if self.encodes else None, self.readout.collects, per_block
         outputs = self.with_blocks(lambda blocks: blocks.run(*inputs))
         return self.read_out(graph, x, outputs)
 
@@ -244,11 +268,6 @@ class Network(nn.Module):
         linears = [part for part in self.encoder.modules() if isinstance(part, Linear)]
         shape = len(x), linears[-1].weight.shape[1] if linears else None
         return returned("activation", last, self.encoder(x), shape, x, "[nodes, width]", any_float=True)
-
-    @property
-    def encodes(self) -> bool:
-        """Whether X_0 is an encoder's output; else it is the first block's."""
-        return not isinstance(self.encoder, nn.Identity)
 
     def embed(self, x: Tensor) -> Tensor:
         """What the encoder is given of x, [nodes, …]."""
@@ -307,6 +326,10 @@ class Network(nn.Module):
             with no_grad():
                 cast(WeightNormalization, self._normalization).project(self.block_matrices())
 
+    def _active(self) -> list[Regularizer]:
+        """Return the regularisers that act now."""
+        return self._regularizers() if self.training else []
+
     def _regularizers(self) -> list[Regularizer]:
         return [module for module in self.regularizers if isinstance(module, Regularizer)]
 
@@ -320,21 +343,25 @@ class Network(nn.Module):
         return after
 
 
-def _thinned(graph: Graph | BlockGraphs, regularizers: Sequence[Regularizer]) -> Graph | BlockGraphs:
+def _apart(graph: Graph | BlockGraphs | None, collect: bool, dropping: Sequence[Regularizer]) -> str | None:
+    """Return why each block is run by itself; None where it need not be."""
+    if isinstance(graph, BlockGraphs):
+        return "each block has a graph of its own"
+    if collect:
+        return "the readout reads the output of every block"
+    return "edges are dropped for each block anew" if dropping else None
+
+
+def _with_dropped_edges(graph: Graph | BlockGraphs, regularizers: Sequence[Regularizer]) -> Graph | BlockGraphs:
     for regularizer in regularizers:
-        graph = graph.each(partial(_thinned_by, regularizer))
+        graph = graph.each(partial(_drop_edges, regularizer))
     return graph
 
 
-def _thinned_by(regularizer: Regularizer, graph: Graph) -> Graph:
-    """What is left of a graph. Raises: ComponentError unless that is a graph of the same nodes."""
-    thin = regularizer.drop_edges(graph)
-    if not isinstance(thin, Graph) or (thin.sources, thin.nodes) != (graph.sources, graph.nodes):
-        broken(
-            "regularizer",
-            regularizer,
-            f"thinned {graph} to {thin}",
-            "a Graph of the same nodes",
-            "graph.edge_subgraph(keep)",
-        )
-    return thin
+def _drop_edges(regularizer: Regularizer, graph: Graph) -> Graph:
+    """Return what is left of a graph. Raises: ComponentError unless that is a graph of the same nodes."""
+    left = regularizer.drop_edges(graph)
+    if not isinstance(left, Graph) or (left.sources, left.nodes) != (graph.sources, graph.nodes):
+        nearest = "graph.edge_subgraph(keep)"
+        broken("regularizer", regularizer, f"dropped edges of {graph} to {left}", "a Graph of the same nodes", nearest)
+    return left

@@ -55,6 +55,8 @@ class LinearSkip(Residual):
         share, skip_share, skip = self.shares(x, first)
         return finished(update, skip, Epilogue(share=share, skip_share=skip_share))
 
+    fusable_forward = forward
+
 
 class NoSkip(LinearSkip):
     """No residual connection: X_{l+1} = f(X_l)."""
@@ -65,6 +67,8 @@ class NoSkip(LinearSkip):
         """All of f(x)."""
         return 1.0, 0.0, None
 
+    chainable_shares = shares
+
 
 class AddSkip(LinearSkip):
     """Residual connection X_{l+1} = X_l + f(X_l) (He et al., CVPR 2016, eq. 1)."""
@@ -74,6 +78,8 @@ class AddSkip(LinearSkip):
     def shares(self, x: Tensor, first: Tensor | None) -> tuple[float, float, Tensor | None]:
         """All of f(x) and of x."""
         return 1.0, 1.0, x
+
+    chainable_shares = shares
 
 
 class InitialSkip(LinearSkip):

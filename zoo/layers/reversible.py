@@ -1,6 +1,6 @@
 """Group-reversible blocks: activations are not kept, but computed again from the blocks' outputs."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import chain, islice
@@ -9,16 +9,58 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils.weak import TensorWeakRef
 
 from zoo.errors import BuildError
 from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
-from zoo.graphs.kept import Kept
 from zoo.layers.activation import activated
 from zoo.layers.conv import convolve
 from zoo.layers.feature_norms import apply_norms
 
 _WAY_OUT = "model.reversible=false keeps the activations"
+
+
+class SavedOutput:
+    """An operator's output: held until the next operator has used it, and recovered by that one in the backward pass.
+
+    Of a chain of reversible operators, only the first input and the last output are held.
+    """
+
+    def __init__(self, x: Tensor) -> None:
+        self.recovered: Tensor | None = None
+        self._own: Tensor | None = x.detach()  # not the output itself, which holds the node that holds this
+        self._version = x._version
+        self._elsewhere = TensorWeakRef(x)
+
+    @staticmethod
+    def of(x: Tensor) -> "SavedOutput | None":
+        """Return what the node that made x holds of it; None where x is no reversible operator's output."""
+        found = getattr(x.grad_fn, "saved", None)
+        return found if isinstance(found, SavedOutput) else None
+
+    def release(self) -> None:
+        """Hold the output no longer: it will be recovered."""
+        self._own = None
+
+    def take(self) -> Tensor:
+        """Return the output, from whoever has it. Raises: BuildError if nobody has, or if it was overwritten."""
+        recovered, self.recovered = self.recovered, None
+        if recovered is not None:
+            return recovered
+        found = self._own if self._own is not None else self._elsewhere()
+        if found is None:
+            raise BuildError(
+                "reversible blocks — a block's output is gone, and the loss does not reach the block after it — "
+                "expected a loss of the last block's output, or that this output is held until the backward pass — "
+                f"{_WAY_OUT}"
+            )
+        if found._version != self._version:
+            raise BuildError(
+                "reversible blocks — a block's input or output was overwritten before the backward pass, which starts "
+                f"from it — expected operations that are not in place — {_WAY_OUT}"
+            )
+        return found.detach()
 
 
 class GroupedConv(nn.ModuleList):
@@ -65,10 +107,10 @@ class ReversibleBlock(nn.Module):
 
         X'_0 = Σ_{i≥2} X_i        X'_i = X_i + f_i(X'_{i−1}),  i = 1 … C        f_i: norms → activation → dropout → conv
 
-    and X is had back from X': X_i = X'_i − f_i(X'_{i−1}) for i = C … 2, then X_1 = X'_1 − f_1(Σ_{i≥2} X_i).
+    and X is recovered from X': X_i = X'_i − f_i(X'_{i−1}) for i = C … 2, then X_1 = X'_1 − f_1(Σ_{i≥2} X_i).
 
     A block keeps neither its input nor what f_i computes: its backward pass computes them again from its output, which
-    the block after it hands back. Of a chain of blocks only the first input and the last output are kept, so memory for
+    the block after it recovers. Of a chain of blocks only the first input and the last output are kept, so memory for
     features does not grow with depth. Kept per block are its parameters, copies of its buffers and, where f_i draws
     random numbers, C random states (5 KB each on a CPU, 16 bytes on a GPU).
 
@@ -121,8 +163,8 @@ class ReversibleBlock(nn.Module):
         updates = self._updates()
         if not (self.reversible and torch.is_grad_enabled()):
             return _forwards(x, [partial(update, graph) for update in updates])
-        # The node that made x may let go of x now; it is handed back before that node runs backwards.
-        before = Kept.of(x)
+        # The node that made x may let go of x now; x is recovered before that node runs backwards.
+        before = SavedOutput.of(x)
         replays: list[_Replay] = []
         parameters: list[Tensor] = []
         for update in updates:
@@ -131,10 +173,6 @@ class ReversibleBlock(nn.Module):
             replays.append(_Replay(update, modules, list(named)))
             parameters += named.values()
         return cast(Tensor, _Reversible.apply(graph, replays, before, x, *parameters))
-
-    def reverse(self, bounds: Mapping[Tensor, float] | None) -> str | None:
-        """Why the block keeps its input although it should not, as `model.reversible` says; None where it does not."""
-        return None if self.reversible or bounds is None else "model.reversible is false"
 
     @torch.no_grad()
     def inverse(self, graph: Graph, y: Tensor) -> Tensor:
@@ -264,13 +302,13 @@ class _Reversible(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, graph: Graph, replays: Sequence[_Replay], before: Kept | None, x: Tensor, *parameters: Tensor
+        ctx: Any, graph: Graph, replays: Sequence[_Replay], before: SavedOutput | None, x: Tensor, *parameters: Tensor
     ) -> Tensor:
         ctx.save_for_backward(*parameters)
         output = _forwards(x, [partial(replay.first, graph) for replay in replays])
-        ctx.graph, ctx.replays, ctx.before, ctx.kept = graph, replays, before, Kept(output, _WAY_OUT)
+        ctx.graph, ctx.replays, ctx.before, ctx.saved = graph, replays, before, SavedOutput(output)
         # X_0 is kept: it may have rows of zeros, which would come back as ±1e-17, and relu has a kink at zero.
-        ctx.first = Kept(x, _WAY_OUT) if before is None else None
+        ctx.first = SavedOutput(x) if before is None else None
         if before is not None:
             before.release()
         return output
@@ -304,7 +342,7 @@ class _Reversible(torch.autograd.Function):
             return result.detach()
 
         known = ctx.first.take() if ctx.first else None
-        x = _backwards(ctx.kept.take(), [partial(run, index) for index in range(count)], known)
+        x = _backwards(ctx.saved.take(), [partial(run, index) for index in range(count)], known)
         if ctx.before is not None:
-            ctx.before.lent = x
+            ctx.before.recovered = x
         return None, None, None, torch.cat(of_groups, dim=1), *chain.from_iterable(of_parameters)

@@ -4,11 +4,11 @@ from typing import Literal
 
 from zoo.engine.affine import Affine
 from zoo.graph_like import Norm
-from zoo.layers.affine import AffineConv
+from zoo.layers.conv import FusedConv
 from zoo.layers.linear import glorot, zeros
 
 
-class SAGEConv(AffineConv):
+class SAGEConv(FusedConv):
     """GraphSAGE: x_i W_root + aggregate_j(x_j) W_neighbor + b (Hamilton et al., NeurIPS 2017, algorithm 1).
 
     aggregator: "mean" or "sum" over in-neighbours. Two matrices in place of one on the concatenation; no ℓ₂
@@ -32,6 +32,6 @@ class SAGEConv(AffineConv):
         """By means or sums, as the aggregator says."""
         return self.norm
 
-    def affine(self) -> Affine:
-        """Â x W_neighbor + x W_root + b."""
+    def operands(self) -> Affine:
+        """Return those of Â x W_neighbor + x W_root + b."""
         return Affine(self.neighbor_weight, self.norm, self.root_weight, self.bias)

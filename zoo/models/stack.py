@@ -68,7 +68,7 @@ def Stack(  # noqa: N802
                 f"model.ends — head, but the features are {in_width} wide and the blocks {width} — expected equal "
                 f"widths, as of an embedding — ends=linear, or model.width={in_width}"
             )
-        encoder = nn.Sequential()  # an empty chain, unlike an identity, says that the blocks' input is X_0
+        encoder: nn.Module = nn.Identity()
         if ends == "linear":
             encoder = linear_end(in_width, width, dropout=dropout, activation=make_activation(activation))
         readout: ResidualModule = residual()
@@ -87,4 +87,4 @@ def Stack(  # noqa: N802
     pairs = list(pairwise(widths))
     blocks = [block(conv, *pair, skip=place > 0) for place, pair in enumerate(pairs[:-1])]
     blocks.append(block(last, *pairs[-1], skip=False, final=True))
-    return Network(nn.Identity(), blocks, nn.Identity())
+    return Network(nn.Identity(), blocks, nn.Identity(), encodes=False)

@@ -130,6 +130,16 @@ def has_hooks(module: nn.Module) -> bool:
     return has_forward_hooks(module) or bool(module._backward_hooks or module._backward_pre_hooks)
 
 
+def hook_of(module: nn.Module) -> str | None:
+    """What is called beside a module's forward, or in its place, in words; None where `has_hooks` is False."""
+    if not has_hooks(module):
+        return None
+    for kind in ("forward", "forward_pre", "backward", "backward_pre"):
+        if getattr(module, f"_{kind}_hooks", None):
+            return f"a {kind.replace('_', ' ')} hook"
+    return "a forward of its own"
+
+
 def has_forward_hooks(module: nn.Module) -> bool:
     """`has_hooks`, backward hooks aside."""
     return not _TELLS_HOOKS or bool(module._forward_hooks or module._forward_pre_hooks or "forward" in module.__dict__)

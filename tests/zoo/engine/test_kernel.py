@@ -19,7 +19,6 @@ from zoo.engine.chain import Link, affine_chain
 from zoo.engine.epilogue import Epilogue
 from zoo.engine.sparse_input import mark_sparse, product
 from zoo.graphs.graph import Graph
-from zoo.graphs.inverse import reversible_block
 
 Run = Callable[..., Tensor]
 SCALES = [1.0, 1e2, 1e4, 1e6, 1e8]
@@ -221,16 +220,7 @@ def chain(case: Case) -> tuple[Run, list[Leaf]]:
     return run, [case.features(case.sources, width), *pairs]
 
 
-def reversible(case: Case) -> tuple[Run, list[Leaf]]:
-    def run(graph: Graph, x: Tensor, *weights: Tensor) -> Tensor:
-        for weight in weights:
-            x = reversible_block(graph, x, Affine(0.3 * weight / weight.norm(), "both"), 0.2)
-        return x
-
-    return run, [case.features(case.sources, case.width), *(case.weight(case.width, case.width) for _ in range(2))]
-
-
-WHOLE = chain, reversible
+WHOLE = (chain,)
 WHAT = propagate, edges, weighted, softmax, softmax_sum, attention, block, members, attending_members, *WHOLE
 MANY = {attention: 120, block: 60}
 

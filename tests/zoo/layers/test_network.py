@@ -94,7 +94,7 @@ def test_x0_is_the_encoders_output_or_the_first_blocks(graph: Graph):
     encoded = Network(Times(4), blocks(InitialSkip(alpha=0.5)), nn.Identity())  # X_0 = 5
     first = 0.5 * (2 * 5 + 1) + 0.5 * 5
     assert torch.equal(encoded(graph, x), torch.full_like(x, 0.5 * (2 * first + 1) + 0.5 * 5))
-    bare = Network(nn.Identity(), blocks(NoSkip()), nn.Identity())  # first block gives 3
+    bare = Network(nn.Identity(), blocks(NoSkip()), nn.Identity(), encodes=False)  # first block gives 3
     assert torch.equal(bare(graph, x), torch.full_like(x, 0.5 * (2 * 3 + 1) + 0.5 * 3))
 
 

@@ -20,7 +20,7 @@ from zoo.layers.gcn import GCNConv
 from zoo.layers.gin import GINConv
 from zoo.layers.mlp import MLPConv
 from zoo.layers.network import Network
-from zoo.layers.reversible import ReversibleBlock
+from zoo.layers.reversible import ReversibleBlock, SavedOutput
 from zoo.layers.sage import SAGEConv
 from zoo.normalizers.standard import BatchNorm, LayerNorm
 
@@ -398,3 +398,39 @@ def test_what_cannot_be_inverted_is_refused(features: Any):
     sampled = Graph(dgl.create_block((src, dst), num_src_nodes=4, num_dst_nodes=2))
     with pytest.raises(BuildError, match="sampled"):
         make_block()(sampled, torch.randn(4, WIDTH))
+
+
+def test_an_output_is_held_until_it_is_released():
+    """Then its memory goes, unless somebody else holds it; without either, taking it is an error with the way out."""
+    x = torch.ones(3)
+    saved, storage = SavedOutput(x), StorageWeakRef(x.untyped_storage())
+    assert torch.equal(saved.take(), torch.ones(3))
+    saved.release()
+    assert torch.equal(saved.take(), torch.ones(3))  # x is still there
+    del x
+    assert storage.expired()
+    with pytest.raises(BuildError, match=r"output is gone.*model.reversible=false"):
+        saved.take()
+
+
+def test_what_was_recovered_is_taken_once():
+    """The next operator recovers it; after that its own holder counts again."""
+    saved = SavedOutput(torch.ones(3))
+    saved.recovered = torch.zeros(3)
+    assert torch.equal(saved.take(), torch.zeros(3))
+    assert torch.equal(saved.take(), torch.ones(3))
+
+
+def test_an_overwritten_output_is_refused():
+    """Rather than to start from other numbers."""
+    x = torch.ones(3)
+    saved = SavedOutput(x)
+    x.add_(1)
+    with pytest.raises(BuildError, match="overwritten"):
+        saved.take()
+
+
+def test_only_reversible_operators_save_their_output():
+    """Other nodes' results, and leaves, do not."""
+    assert SavedOutput.of(torch.ones(1)) is None
+    assert SavedOutput.of(torch.ones(1, requires_grad=True) * 2) is None

@@ -1,28 +1,13 @@
-"""What a network keeps of its blocks for the backward pass."""
+"""Runs of blocks that keep their inputs alone, and are computed again in the backward pass."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from zoo.errors import BuildError
-
-Memory = Literal["full", "checkpoint", "reversible"]
 Run = Callable[[Tensor, Tensor | None], list[Tensor]]
-
-
-def segments(blocks: int, memory: Memory, *, first_alone: bool = False) -> list[range]:
-    """The blocks, counted from 0, in the runs that are computed again together: √blocks of them, or all.
-
-    first_alone: the first block is a run by itself.
-    """
-    ahead = min(int(first_alone), blocks)
-    length = max(1, round(math.sqrt(blocks - ahead)) if memory == "checkpoint" else blocks)
-    rest = [range(start, min(start + length, blocks)) for start in range(ahead, blocks, length)]
-    return [range(ahead), *rest] if ahead else rest
 
 
 class Checkpointed:
@@ -78,20 +63,3 @@ class _Seen:
 
 def _entries(places: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str, Tensor]]:
     return ((place, name, tensor) for place in places for name, tensor in place.items() if tensor is not None)
-
-
-def reverse(blocks: Iterable[nn.Module], bounds: Mapping[Tensor, float] | None) -> None:
-    """Let every block go without its input, or with bounds None keep it, where it knows of both.
-
-    bounds: the norms that weight matrices are held to, where they are. Raises: BuildError with the reason of the first
-    block that cannot.
-    """
-    for index, block in enumerate(blocks):
-        change: Callable[[Mapping[Tensor, float] | None], str | None] | None = getattr(block, "reverse", None)
-        reason = f"a {type(block).__name__} has no inverse" if change is None and bounds is not None else None
-        if reason := change(bounds) if change else reason:
-            raise BuildError(
-                f"training.memory — reversible, but block {index} has no way back from its output: {reason} — expected "
-                "x + f(x) with a GCN or SAGE convolution, ReLU, leaky ReLU or no activation, neither dropout nor "
-                "feature norm, and weights held to c below 1 — training.memory=checkpoint, or model=rev-gnn"
-            )

@@ -1,4 +1,4 @@
-"""Checkpointed and reversible blocks against the same blocks that keep everything; what they keep and refuse."""
+"""Checkpointed blocks against the same blocks that keep everything, and what they keep."""
 
 from typing import Any
 
@@ -9,11 +9,9 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 import zoo
 from zoo.builder import Built, training_loss
-from zoo.errors import BuildError
 from zoo.graphs import Graph
 from zoo.layers.block import Block
 from zoo.layers.gcn import GCNConv
-from zoo.layers.memory import segments
 from zoo.layers.network import Network
 from zoo.layers.residual import AddSkip
 from zoo.probes.presets import quick
@@ -91,37 +89,19 @@ def test_a_switch_to_eval_before_the_backward_pass_changes_nothing():
     assert not any(module.training for module in built.network.modules())
 
 
-@pytest.mark.parametrize("memory", ["checkpoint", "reversible"])
-def test_probes_read_every_block_once(memory: Any):
-    """Representations and gradients of all blocks, those of full: equal checkpointed, to 1e-5 reversed."""
+def test_probes_read_every_block_once():
+    """Representations and gradients of all blocks, those of full."""
     readings = []
-    for kept in ("full", memory):
+    for memory in ("full", "checkpoint"):
         built = build("smoke/res-gcn", DEEP)
-        built.network.set_activation_memory(kept)
+        built.network.set_activation_memory(memory)
         with Tap(built.network, quick()) as tap:
             training_loss(built.network, built.task).backward()
         readings.append(tap.read())
     one, other = readings
     assert set(one) == set(other)
     for name in one:
-        torch.testing.assert_close(
-            torch.tensor(other[name]), torch.tensor(one[name]), rtol=1e-5 if memory == "reversible" else 0, atol=0,
-            equal_nan=True,
-        )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("blocks", "first_alone", "lengths"),
-    [(1, False, [1]), (9, False, [3, 3, 3]), (10, True, [1, 3, 3, 3]), (11, False, [3, 3, 3, 2]), (1, True, [1])],
-)
-def test_segments_are_about_the_root_of_the_depth(blocks: int, first_alone: bool, lengths: list[int]):
-    """They follow on one another, and leave no block out."""
-    found = segments(blocks, "checkpoint", first_alone=first_alone)
-    assert [len(places) for places in found] == lengths
-    assert [place for places in found for place in places] == list(range(blocks))
-    assert [len(places) for places in segments(blocks, "full", first_alone=first_alone)] == (
-        [1, blocks - 1] if first_alone and blocks > 1 else [blocks]
-    )
+        torch.testing.assert_close(torch.tensor(other[name]), torch.tensor(one[name]), rtol=0, atol=0, equal_nan=True)
 
 
 def blocks_of(kernel: Any, depth: int = 9) -> tuple[Network, Graph, Tensor]:
@@ -129,7 +109,7 @@ def blocks_of(kernel: Any, depth: int = 9) -> tuple[Network, Graph, Tensor]:
     graph = Graph.from_edges(torch.cat([ends[0], ends[1]]), torch.cat([ends[1], ends[0]]), 4, kernel=kernel)
     torch.manual_seed(3)
     network = Network(
-        nn.Sequential(), [Block(GCNConv(6, 6), residual=AddSkip(), activation=nn.ReLU()) for _ in range(depth)],
+        nn.Identity(), [Block(GCNConv(6, 6), residual=AddSkip(), activation=nn.ReLU()) for _ in range(depth)],
         nn.Identity(),
     )  # fmt: skip
     return network, graph, torch.randn(4, 6)
@@ -181,41 +161,3 @@ def test_a_pass_without_gradients_is_run_once():
         (first,) = torch.autograd.grad(network(graph, x).square().sum(), x, create_graph=True)
         found += torch.autograd.grad(first.square().sum(), [x, network.blocks[0].conv.weight])  # pyright: ignore
     torch.testing.assert_close(found[2:], found[:2], rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.parametrize(("conv", "depth"), [("gcn", 5), ("sage", 5), ("gcn", 64)])
-def test_reversible_gradients_are_those_of_full(conv: str, depth: int):
-    """float32 and ‖W‖_F = 0.4: the whole gradient to 1e-4, and running it again changes nothing in the network."""
-    built = build(f"smoke/res-{conv}", {"model.depth": depth, "normalizer": {"name": "frobenius", "c": 0.4}})
-    full, found = (step(built, memory)[0] for memory in ("full", "reversible"))
-    one, other = (torch.cat([g.flatten() for g in each if g is not None]) for each in (full, found))
-    assert (one - other).norm() <= 1e-4 * one.norm()
-    assert all(block.reversible for block in built.network.blocks)
-    built.network.set_activation_memory("full")
-    assert not any(block.reversible for block in built.network.blocks)
-
-
-@pytest.mark.parametrize(
-    ("recipe", "overrides", "reason"),
-    [
-        ("smoke/res-gat", {}, "its convolution is a GATConv"),
-        ("smoke/gcn", {}, "its residual is a NoSkip"),
-        ("smoke/gcnii", {}, "has no inverse"),
-        ("smoke/res-gcn", {"model.dropout": 0.5}, "it has dropout"),
-        ("smoke/res-gcn", {"normalizer": "batch"}, "it has feature norms"),
-        ("smoke/res-gcn", {"normalizer": "none"}, "held to no bound"),
-        ("smoke/res-gcn", {"normalizer": {"name": "frobenius", "c": 2.0}}, "held to 2 together"),
-        ("smoke/res-gcn", {"model.activation": "elu"}, "its activation is ELU"),
-        ("smoke/res-gcn", {"regularizer": "skip-node"}, "mixes its output"),
-        ("smoke/rev-gnn", {"model.reversible": False}, "model.reversible is false"),
-        (
-            "smoke/neighbor",
-            {"model": {"name": "res-gcn", "depth": 2}, "normalizer": {"name": "frobenius", "c": 0.5}},
-            "a sampled graph",
-        ),
-    ],
-)
-def test_what_cannot_be_inverted_is_refused_when_it_is_built(recipe: str, overrides: dict[str, Any], reason: str):
-    """With the reason, and with checkpointing as the way out."""
-    with pytest.raises(BuildError, match=f"{reason}.*training.memory=checkpoint"):
-        build(recipe, {**overrides, "training.memory": "reversible"})
