@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from zoo.engine.kernel import FusingKernel
+from zoo.engine.sparse_input import skips_zeros
 from zoo.graph_like import Norm
 from zoo.system.private import is_one_vmap, is_transformed
-from zoo.engine.sparse_input import skips_zeros
 
 _FULL = torch.float32, torch.float64
 

@@ -17,7 +17,6 @@ from zoo.initializers.base import Initializer
 from zoo.layers.embedding import Embedding
 from zoo.layers.linear import Linear
 from zoo.layers.matrices import BlockMatrices
-
 from zoo.layers.pooling import Pooling
 from zoo.layers.residual import NoSkip, Residual
 from zoo.regularizers.base import Regularizer

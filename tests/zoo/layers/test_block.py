@@ -6,10 +6,8 @@ from torch import nn
 
 from zoo.graphs.graph import Graph
 from zoo.layers.block import Block
-from zoo.layers.gat import GATConv, GATv2Conv
 from zoo.layers.gcn import GCNConv
-from zoo.layers.residual import AddSkip, InitialSkip, NoSkip
-from zoo.layers.sage import SAGEConv
+from zoo.layers.residual import AddSkip
 from zoo.normalizers.standard import LayerNorm
 
 
