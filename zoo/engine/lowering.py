@@ -2,7 +2,7 @@
 
 `decide` is the one predicate: what a block is made of and who listens to it. `lower` makes an `ExecutionPlan` of the
 decisions on all blocks of a network, which holds as long as their `signature` does. What depends on features and graph,
-`zoo.engine.eligibility.can_fuse`, is looked at when a plan is run; where it forbids, results are the same, step by step.
+`zoo.engine.eligibility.can_fuse`, is looked at when a plan is run: where it forbids, the same is run step by step.
 """
 
 import math
