@@ -35,7 +35,7 @@ def main() -> None:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What can be asked for."""
-    from compared.cases import MODES, PEERS, STEPPED, ZOO
+    from compared.cases import CHECKPOINT, PEERS, STEPPED, ZOO
     from compared.points import MODELS, PRESETS
 
     add = parser.add_argument
@@ -48,7 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--who",
         nargs="+",
-        choices=(ZOO, STEPPED, *PEERS, *MODES),
+        choices=(ZOO, STEPPED, *PEERS, CHECKPOINT),
         help="contestants; the first is held against the others",
     )
     add("--set", nargs="+", default=[], metavar="KEY=VALUE", help="changes of the zoo's recipe, as in `zoo train`")
@@ -93,7 +93,7 @@ def measure(given: argparse.Namespace) -> None:
 
 def planned(given: argparse.Namespace, single: bool) -> list[tuple[dict[str, Any], str]]:
     """The processes to be started, each with its title."""
-    from compared.cases import MODES, ON_GPU, PEERS, ZOO, changes
+    from compared.cases import CHECKPOINT, ON_GPU, PEERS, ZOO, changes
     from compared.points import MODELS, PRESETS, grid
     from compared.race import Limits
 
@@ -113,7 +113,7 @@ def planned(given: argparse.Namespace, single: bool) -> list[tuple[dict[str, Any
             jobs.append((job, str(point)))
         if "memory" in given.what:
             of = {"what": "memory", "point": point.plain, **shared}
-            jobs += [({**of, "name": name}, f"{point} {name}") for name in given.who or [ZOO, *MODES, *PEERS]]
+            jobs += [({**of, "name": name}, f"{point} {name}") for name in given.who or [ZOO, CHECKPOINT, *PEERS]]
     return jobs
 
 

@@ -10,10 +10,15 @@ from compared.points import BASE, Point
 
 ZOO = "zoo"
 PEERS = ("dgl.nn", "pyg-cached", "pyg-sparse")
-MODES = ("zoo:checkpoint", "zoo:reversible")
+CHECKPOINT = "zoo:checkpoint"
 STEPPED = "zoo:stepped"  # on a GPU, told of each kernel by the host
 ON_GPU = (ZOO, STEPPED, "pyg-cached", "pyg-sparse")  # DGL's package has no kernels for it
 
+# What the recipe of a mode of the zoo's has beside that of the point.
+_MODES: dict[str, dict[str, Any]] = {
+    STEPPED: {"execution.cuda_graphs": "never"},
+    CHECKPOINT: {"training.memory": "checkpoint"},
+}
 # Floats that a training keeps for each block, by node and channel, and by edge and channel; rather too many, as they
 # decide only what is not tried.
 _PER_NODE = {"gcn": (2.5, 7.5), "sage": (2.5, 8.0), "gat": (7.0, 8.0)}  # the zoo, its peers
@@ -29,7 +34,7 @@ def changes(words: Sequence[str]) -> dict[str, Any]:
 
 def missing(name: str) -> str | None:
     """Why a contestant cannot take part at all, or None."""
-    if name in MODES and not has_memory_modes():
+    if name == CHECKPOINT and not has_memory_modes():
         return "this version has no training.memory"
     return None
 
@@ -43,12 +48,7 @@ def has_memory_modes() -> bool:
 
 def estimate(name: str, point: Point, nodes: int, edges: int) -> float:
     """About how many bytes the activations of a training take."""
-    if name == "zoo:reversible":
-        blocks = 4.0
-    elif name == "zoo:checkpoint":
-        blocks = 2 * point.depth**0.5
-    else:
-        blocks = float(point.depth)
+    blocks = 2 * point.depth**0.5 if name == CHECKPOINT else float(point.depth)
     ours, theirs = _PER_NODE[point.conv]
     kept = (theirs if name in PEERS else ours) * nodes + _PER_EDGE.get(point.conv, {}).get(name, 0.0) * edges
     return 4 * point.width * (blocks * kept + _PASSING_EDGES.get(name, 0.0) * edges)
@@ -74,7 +74,7 @@ def contestants(
     from compared.zoo_training import ZooTraining
 
     def trained(name: str) -> ZooTraining:
-        overrides = {**point.overrides, **_mode(name, point), **extra}
+        overrides = {**point.overrides, **_MODES.get(name, {}), **extra}
         return ZooTraining(name, BASE, overrides, largest=point.norm, threads=threads)
 
     left_out = {name: why for name in names if (why := missing(name))}
@@ -98,18 +98,6 @@ def contestants(
     if problem is not None:
         found += [peers()[name](problem) for name in names if name in PEERS and name not in left_out]
     return found, left_out
-
-
-def _mode(name: str, point: Point) -> dict[str, Any]:
-    """What the recipe of a memory mode has beside that of the point."""
-    if name == STEPPED:
-        return {"execution.cuda_graphs": "never"}
-    mode = name.partition(":")[2]
-    if not mode:
-        return {}
-    # A block can be inverted only while its weights are bounded; the point's own scale is a bound that they begin at.
-    bound = {"normalizer": {"name": "frobenius", "c": min(point.norm, 0.5)}} if mode == "reversible" else {}
-    return {"training.memory": mode, **bound}
 
 
 def peers() -> dict[str, Callable[[Any], Any]]:

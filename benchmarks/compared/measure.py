@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compared import allocator
-from compared.cases import MODES, contestants
+from compared.cases import CHECKPOINT, contestants
 from compared.points import Point
 from compared.race import Limits, Say, race, result
 
@@ -46,7 +46,7 @@ def memory(point: Point, name: str, extra: Mapping[str, Any], threads: int, say:
         contestant.epoch()
     peak = allocator.resident(peak=True)
     of = size(found, point)
-    if name not in MODES and peak - before < 0.9 * 4 * of["nodes"] * point.width * point.depth:
+    if name != CHECKPOINT and peak - before < 0.9 * 4 * of["nodes"] * point.width * point.depth:
         return {"failed": f"grew by {(peak - before) >> 20} MiB, less than the blocks' inputs: some were there before"}
     return {**of, "growth": peak - before, "peak": peak, "fresh": fresh, "left_out": left_out}
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from compared.cases import MODES, PEERS, STEPPED, ZOO
+from compared.cases import CHECKPOINT, PEERS, STEPPED, ZOO
 from compared.environment import words
 from compared.points import SWEEPS, Point
 from compared.ratios import exponent
 from compared.records import Record, Records
 
 _NOT = "–"
-_ORDER = [ZOO, STEPPED, *MODES, *PEERS]
+_ORDER = [ZOO, STEPPED, CHECKPOINT, *PEERS]
 
 
 def document(records: Records, command: str) -> str:

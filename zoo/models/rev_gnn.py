@@ -43,7 +43,7 @@ def RevGNN(  # noqa: N802
     draws its own and draws it again, from a random state that is kept. And no norm stands before the head.
 
     On a CPU under Linux glibc's allocator gives little of the memory back, as small objects that last come to lie
-    between the matrices; `training.memory: reversible` makes it do so.
+    between the matrices; `training.memory: checkpoint` makes it do so.
 
     feature_norms, conv, activation: factories, called with a width, with two widths, with nothing.
     Raises: BuildError if the groups do not divide the width.

@@ -16,6 +16,7 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     WithJsonSchema,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -114,16 +115,17 @@ class Training(Section):
         default="float32", description="of steps; bf16: mixed precision by autocast. Scores are in full precision"
     )
     clip: Positive | None = Field(default=None, description="bound on the norm of all gradients together")
-    memory: Literal["full", "checkpoint", "reversible"] = Field(
+    memory: Literal["full", "checkpoint"] = Field(
         default="full",
-        description="what is kept of the blocks for the backward pass: all, √depth inputs, or the last output alone",
+        description="what is kept of the blocks for the backward pass: all, or √depth inputs",
     )
 
-    @model_validator(mode="after")
-    def _comes_back(self) -> "Training":
-        if self.memory == "reversible" and self.precision == "bf16":
-            raise ValueError("precision: float32 beside memory: reversible, or memory: checkpoint")
-        return self
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _not_reversible(cls, memory: Any) -> Any:
+        if memory == "reversible":  # until version 0.1.0
+            raise ValueError("memory: checkpoint, which is exact, or model: rev-gnn, which keeps no features at all")
+        return memory
 
 
 _DEVICE = r"^(auto|cpu|cuda(:\d+)?)$"
@@ -268,9 +270,8 @@ class Recipe(Section):
         values = self.plain()
         for key in ("description", "plugins", "execution", "seeds", "probes"):
             values.pop(key, None)
-        values["training"].pop("save")
-        if values["training"]["memory"] == "checkpoint":
-            values["training"]["memory"] = "full"  # the same to the last bit
+        for key in ("save", "memory"):
+            values["training"].pop(key)
         for path, default in _LATER.items():
             *above, last = path.split(".")
             place = reduce(lambda found, key: found.get(key) or {}, above, values)
@@ -325,7 +326,6 @@ _LATER: dict[str, Any] = {
     "task.chunk": 65536,
     "model.share_weights": False,
     "model.conv.attention_norm": "none",
-    "training.memory": "full",
 }
 
 

@@ -26,10 +26,6 @@ CASES = {
     "smoke/graphs": ("smoke/graphs", GRAPHS),
     "smoke/graph-regression": ("smoke/graph-regression", GRAPHS),
     "checkpoint": ("smoke/res-gcn", {**SHORT, "training.memory": "checkpoint", "model.dropout": 0.5}),
-    "reversible": (
-        "smoke/res-gcn",
-        {**SHORT, "training.memory": "reversible", "normalizer": {"name": "frobenius", "c": 0.5}},
-    ),
     "adaptive": ("smoke/res-gcn", {**SHORT, **ADAPTIVE}),
     "adaptive-by-block": (
         "smoke/res-gcn",
