@@ -137,14 +137,14 @@ PROBES = {
     "similarity": "zoo.probes.similarity:Similarity",
     "dirichlet": "zoo.probes.smoothing:Dirichlet",
     "mad": "zoo.probes.smoothing:MAD",
-    "rank": "zoo.probes.rank:Rank",
+    "rank": "zoo.probes.smoothing:Rank",
     # of the network
-    "expansion-rate": "zoo.probes.expansion:ExpansionRate",
-    "normalizer-bound": "zoo.probes.constraint:NormalizerBound",
+    "expansion-rate": "zoo.probes.similarity:ExpansionRate",
+    "normalizer-bound": "zoo.probes.weights:NormalizerBound",
     "weight-norms": "zoo.probes.weights:WeightNorms",
     "weight-spectrum": "zoo.probes.weights:WeightSpectrum",
     "update-ratio": "zoo.probes.weights:UpdateRatio",
-    "output-error": "zoo.probes.error:OutputError",
+    "output-error": "zoo.probes.similarity:OutputError",
     "jacobian-gain": "zoo.probes.jacobian:JacobianGain",
 }
 

@@ -18,9 +18,9 @@ from zoo.errors import RunError, TrainingError
 from zoo.identity import OtherData, identity_of, is_current, is_of, recorded_data
 from zoo.layers.network import Network
 from zoo.plugin_errors import told_as_the_plugins
+from zoo.probes.advice import Situation
 from zoo.probes.diagnosis import Diagnosis, outlook
 from zoo.probes.reading import Reading
-from zoo.probes.situation import Situation
 from zoo.probes.snapshot import snapshot
 from zoo.recipe.load import Overrides, Plugins
 from zoo.recipe.load import load as _load_recipe

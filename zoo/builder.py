@@ -26,11 +26,11 @@ from zoo.normalizers.attach import WeightNormalization
 from zoo.normalizers.none import NoNormalizer
 from zoo.probes.base import Probe
 from zoo.probes.calibration import calibrate
-from zoo.probes.facts import evidence_probes
-from zoo.probes.plan import Plan, Scheduled
+from zoo.probes.presets import evidence_probes
 from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller
+from zoo.probes.tap import ProbeSchedule, ScheduledProbes
 from zoo.recipe.recipe import Component, Probing, Recipe
 from zoo.regularizers.base import Regularizer
 from zoo.regularizers.none import NoRegularizer
@@ -68,7 +68,7 @@ class Built:
     device: torch.device
     initial: Reading
     choices: tuple[Choice, ...]
-    plan: Plan
+    plan: ProbeSchedule
     controller: Controller | None
     team: Team
     c: float | None = None
@@ -158,7 +158,7 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
     initial = snapshot(network, evidence_probes(), partial(training_loss, network, task))
 
     total = recipe.training.duration.steps(task.steps_per_epoch)
-    plan = Plan(network, [_scheduled(item, task.steps_per_epoch, total) for item in recipe.probes], total)
+    plan = ProbeSchedule(network, [_scheduled(item, task.steps_per_epoch, total) for item in recipe.probes], total)
     schedule: Schedule = factory(recipe.schedule, "schedules")(total, task.steps_per_epoch)
     make_optimizer = factory(recipe.optimizer, "optimizers")
     optimizer: torch.optim.Optimizer = make_optimizer(network)
@@ -263,11 +263,11 @@ def probes_of(component: Component) -> list[Probe]:
     return [made] if isinstance(made, Probe) else list(made)
 
 
-def _scheduled(item: Probing, steps_per_epoch: int, total: int) -> Scheduled:
+def _scheduled(item: Probing, steps_per_epoch: int, total: int) -> ScheduledProbes:
     start, stop = (end and end.steps(steps_per_epoch, total) for end in (item.start, item.stop))
     every = item.every.steps(steps_per_epoch, total)
     precision = torch.float64 if item.precision == "float64" else torch.float32
-    return Scheduled(tuple(probes_of(item.component)), every, start or 1, stop, precision)
+    return ScheduledProbes(tuple(probes_of(item.component)), every, start or 1, stop, precision)
 
 
 def _controller(recipe: Recipe) -> Controller | None:

@@ -11,8 +11,8 @@ import torch
 from registry import TABLES
 from zoo.builder import Built
 from zoo.datasets.base import LinkSplit, Split
+from zoo.probes.advice import Situation
 from zoo.probes.diagnosis import LEARNED, Diagnosis, diagnose
-from zoo.probes.situation import Situation
 from zoo.recipe.options import number_option
 from zoo.recipe.recipe import Component
 from zoo.recipe.values import in_words

@@ -119,7 +119,7 @@ def _plain(name: str, found: "Probed") -> dict[str, Any]:
 def _table(rows: Sequence[tuple[str, "Probed"]]) -> Any:
     from rich.table import Table
 
-    from zoo.probes.numbers import growth, readable
+    from zoo.probes.reading import growth, readable
     from zoo.untrusted import plain_text
 
     table = Table(title="gradients at initialisation", title_justify="left")

@@ -98,7 +98,7 @@ class _Bar:
         self._gradient = ""
 
     def probed(self, row: "Row") -> None:
-        from zoo.probes.numbers import growth, readable
+        from zoo.probes.reading import growth, readable
 
         rate, mu = row.get("expansion_rate.plain"), row.get("gradients.mu.plain")
         if rate is not None and mu:

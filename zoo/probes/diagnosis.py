@@ -1,15 +1,14 @@
 """A verdict on a run, or on a network that is to be trained: its evidence, and the next thing to try."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from zoo.probes import advice
 from zoo.probes.advice import Change, Situation, sentence
-from zoo.probes.course import Course
 from zoo.probes.facts import ALIKE, EXPLODES, Facts
-from zoo.probes.numbers import growth, readable
-from zoo.probes.reading import Reading
+from zoo.probes.reading import Reading, growth, readable
 
 Name = Literal[
     "healthy",
@@ -28,6 +27,32 @@ ROSE = 3.0  # largest training loss over that before the first step
 ROSE_UNLEARNED = 1.5  # the same where nothing was learned
 KEPT = 0.5  # share of what was learned at the best validation that is left at the last one
 BEFORE, AFTER = "before the first step", "after the last step"
+
+
+@dataclass
+class Course:
+    """What was largest, what was last, and what was there at the best validation.
+
+    peak_loss, peak_epoch: the largest recorded training loss. best_loss: that at the best validation. last_val: the
+    metric of the last validation.
+    """
+
+    peak_loss: float = -math.inf
+    peak_epoch: int = 0
+    best_loss: float = math.nan
+    last_val: float = math.nan
+
+    def take(self, epoch: int, loss: float, val: float, *, best: bool) -> None:
+        """Note a validation. best: whether none was better."""
+        if loss > self.peak_loss:
+            self.peak_loss, self.peak_epoch = loss, epoch
+        if best:
+            self.best_loss = loss
+        self.last_val = val
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

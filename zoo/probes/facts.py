@@ -6,10 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.probes.base import Of, Probe
-from zoo.probes.finite import Finite
-from zoo.probes.presets import standard
-from zoo.probes.rank import Rank
+from zoo.probes.base import Of
 from zoo.probes.reading import Reading
 
 # Where each verdict begins; docs/reading-gradients.md has the measurements behind them.
@@ -21,11 +18,6 @@ COLLAPSED = 0.05  # ratio of X_L, plain or limit
 ALIKE = 1e-6  # the same, where nothing but rounding tells nodes apart
 HUGE = 1e12  # ‖X_1‖_F: no other block has had a part in it
 ONE_DIRECTION = 1.2  # effective rank of X_L
-
-
-def evidence_probes() -> list[Probe]:
-    """What facts are made of, read at the start and at the end of a run."""
-    return [*standard(), Rank(), Finite(of="gradients"), Finite(of="representations")]
 
 
 @dataclass(frozen=True)

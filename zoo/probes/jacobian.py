@@ -4,11 +4,10 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator, svds
 from torch import Tensor, nn
 
 from zoo.probes.base import BlockProbe
-from zoo.probes.untouched import untouched
+from zoo.probes.snapshot import preserving_state
 from zoo.recipe.fields import Few
 
 
@@ -32,7 +31,7 @@ class JacobianGain(BlockProbe):
         autocast = torch.autocast(inputs[place].device.type, enabled=False)
         # What checkpointing does with saved tensors is for the pass that is under way, not for this one.
         own = torch.autograd.graph.saved_tensors_hooks(_unchanged, _unchanged)
-        with untouched(block), torch.enable_grad(), autocast, own:
+        with preserving_state(block), torch.enable_grad(), autocast, own:
             inputs = tuple(_computed(value, block) for value in inputs)
             x = inputs[place].clone().requires_grad_()
             y = block.forward(*inputs[:place], x, *inputs[place + 1 :])
@@ -64,6 +63,8 @@ def _rms(x: Tensor, y: Tensor, draws: int) -> Tensor:
 
 def _largest(x: Tensor, y: Tensor) -> Tensor:
     """‖J‖_2; J u is the gradient of ⟨Jᵀw, u⟩ in w, Jᵀw being linear in it."""
+    from scipy.sparse.linalg import LinearOperator, svds
+
     w = torch.zeros_like(y, requires_grad=True)
     (transposed,) = torch.autograd.grad(y, x, w, create_graph=True)
 

@@ -1,14 +1,10 @@
 """Three sets of probes, each holding the cheaper one; their cost is in docs/reading-gradients.md."""
 
 from zoo.probes.base import SIDES, Probe
-from zoo.probes.constraint import NormalizerBound
-from zoo.probes.error import OutputError
-from zoo.probes.expansion import ExpansionRate
 from zoo.probes.jacobian import JacobianGain
-from zoo.probes.rank import Rank
-from zoo.probes.similarity import Similarity
-from zoo.probes.smoothing import MAD, Dirichlet
-from zoo.probes.weights import UpdateRatio, WeightNorms, WeightSpectrum
+from zoo.probes.similarity import ExpansionRate, Finite, OutputError, Similarity
+from zoo.probes.smoothing import MAD, Dirichlet, Rank
+from zoo.probes.weights import NormalizerBound, UpdateRatio, WeightNorms, WeightSpectrum
 
 
 def quick() -> list[Probe]:
@@ -43,3 +39,8 @@ def deep() -> list[Probe]:
         WeightSpectrum(),
         JacobianGain(),
     ]
+
+
+def evidence_probes() -> list[Probe]:
+    """Probes that a verdict needs, read at the start and at the end of a run."""
+    return [*standard(), Rank(), Finite(of="gradients"), Finite(of="representations")]

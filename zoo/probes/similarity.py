@@ -1,13 +1,12 @@
 """How much the rows of a node matrix differ: the quantity that smoothing destroys and expansion blows up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from zoo.graph_like import SubspaceName
-from zoo.probes.base import MatrixProbe, Of
-from zoo.probes.matrix import NodeMatrix
+from zoo.probes.base import ErrorProbe, MatrixProbe, NodeMatrix, Of, ProfileProbe
 
 
 class Similarity(MatrixProbe):
@@ -38,3 +37,62 @@ class Similarity(MatrixProbe):
         mu, within = (torch.stack(list(column)) for column in zip(*reduced, strict=True))
         norm = torch.hypot(mu, within)
         return {f"mu.{self.subspace}": mu, "norm": norm, f"ratio.{self.subspace}": mu / norm}
+
+
+class ExpansionRate(ProfileProbe):
+    """Slope of log μ(G_l) per block towards the input, by least squares over the blocks.
+
+    Above 0 the gradient expands on its way back, e^rate times a block; below 0 it smooths out or vanishes. Blocks whose
+    μ is 0 or not finite are left out; NaN where fewer than two remain.
+
+    subspace: which μ(G) of `similarity`; it has to be measured, too. Name: `expansion_rate.<subspace>`.
+    """
+
+    def __init__(self, *, subspace: SubspaceName = "plain") -> None:
+        self.subspace: SubspaceName = subspace
+
+    def measure(self, measured: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The slope, a scalar."""
+        mu = measured.get(f"gradients.mu.{self.subspace}")
+        return {} if mu is None else {f"expansion_rate.{self.subspace}": slope(mu)}
+
+
+def slope(mu: Tensor) -> Tensor:
+    """−d log μ_l/dl by least squares over the positive, finite entries of mu [blocks]; computed on its device."""
+    used = (mu > 0) & torch.isfinite(mu)
+    weight = used.double()
+    level = torch.where(used, mu, torch.ones_like(mu)).double().log()
+    place = torch.arange(len(mu), dtype=torch.float64, device=mu.device)
+    count = weight.sum()
+    place = (place - (weight * place).sum() / count) * weight
+    return -(place * level).sum() / place.square().sum()
+
+
+class Finite(MatrixProbe):
+    """1 where every value of a block's gradient, or output, is finite, else 0; NaN, as ever, where nothing came.
+
+    Norms do not tell these apart: a matrix with infinities has the norm NaN, too. Name: `<of>.finite`.
+    """
+
+    columns = ("finite",)
+
+    def reduce(self, matrix: NodeMatrix) -> Sequence[Tensor]:
+        """All in one number."""
+        return [torch.isfinite(matrix.x).all().to(matrix.x.dtype)]
+
+
+class OutputError(ErrorProbe):
+    """The error E = ∂L/∂Z at the network's output Z, [nodes, classes], and how much of it is the same for all nodes.
+
+    Once the last layer is trained the mean error is gone, and where back-propagation leaves nothing but the mean, so is
+    every gradient before it: the whole network stands still although the loss is high (Keriven, arXiv 2505.16736).
+
+    Names: `errors.norm`, ‖E‖_F; `errors.mean`, ‖(1/n) Σ_i E_i‖_2; `errors.mean_share`, the share ‖1γ_E‖_F/‖E‖_F of the
+    mean in the whole, in [0, 1].
+    """
+
+    def measure(self, error: Tensor) -> dict[str, Tensor]:
+        """The three numbers."""
+        whole = torch.linalg.vector_norm(error)
+        mean = torch.linalg.vector_norm(error.mean(dim=0))
+        return {"errors.norm": whole, "errors.mean": mean, "errors.mean_share": mean * len(error) ** 0.5 / whole}

@@ -1,6 +1,7 @@
 """Probes of a network as it stands: one forward and one backward pass, nothing changed by it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +9,6 @@ from torch import Tensor, nn
 from zoo.probes.base import Probe, UpdateProbe
 from zoo.probes.reading import Reading
 from zoo.probes.tap import Tap
-from zoo.probes.untouched import untouched
 
 
 def snapshot(
@@ -21,8 +21,28 @@ def snapshot(
     asked otherwise: squares of a gradient below 1e-23 are 0 in float32.
     """
     lasting = [probe for probe in probes if not isinstance(probe, UpdateProbe)]
-    with untouched(network), Tap(network, lasting, precision=precision) as tap:
+    with preserving_state(network), Tap(network, lasting, precision=precision) as tap:
         value = loss()
         value.backward()
         reading = tap.read()
     return Reading({**reading, "loss": value.detach().double().cpu().numpy()})
+
+
+@contextmanager
+def preserving_state(network: nn.Module) -> Iterator[None]:
+    """Whatever happens inside leaves no mark: gradients, buffers and random state are put back."""
+    leaves = [parameter for parameter in network.parameters() if parameter.is_leaf]  # not those that stand in for one
+    gradients = [(parameter, parameter.grad) for parameter in leaves]
+    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    devices = sorted({parameter.device.index or 0 for parameter, _ in gradients if parameter.is_cuda})
+    with torch.random.fork_rng(devices=devices):
+        for parameter, _ in gradients:
+            parameter.grad = None
+        try:
+            yield
+        finally:
+            for parameter, gradient in gradients:
+                parameter.grad = gradient
+            for buffer, before in buffers:
+                # `data`: autograd is not told, or a backward pass still to come would refuse the buffers as modified.
+                buffer.data.copy_(before)

@@ -12,10 +12,9 @@ from zoo.contracts import broken
 from zoo.errors import BuildError
 from zoo.layers.network import Network
 from zoo.probes.base import Probe
-from zoo.probes.constraint import block_means
-from zoo.probes.expansion import ExpansionRate
 from zoo.probes.reading import MU, Reading
-from zoo.probes.similarity import Similarity
+from zoo.probes.similarity import ExpansionRate, Similarity
+from zoo.probes.weights import block_means
 from zoo.recipe.fields import Duration, Fraction, Length, Positive
 
 EVERY = Length(5, "steps")

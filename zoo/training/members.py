@@ -12,7 +12,7 @@ from torch.func import functional_call
 from zoo.errors import TrainingError
 from zoo.graphs.graph import Graph
 from zoo.layers.network import Network
-from zoo.probes.untouched import untouched
+from zoo.probes.snapshot import preserving_state
 from zoo.system.os_errors import shortage_of
 
 
@@ -52,7 +52,7 @@ class Members(nn.Module):
         """Try a training pass, which leaves no mark. Raises: TrainingError if it cannot be made for all at once."""
         self.network.train()
         try:
-            with untouched(self.network), warnings.catch_warnings():
+            with preserving_state(self.network), warnings.catch_warnings():
                 warnings.filterwarnings("error", message="There is a performance drop")  # one member after the other
                 self(graph, x).sum().backward()
         except (RuntimeError, NotImplementedError, UserWarning) as error:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.probes.diagnosis import NonFinite
-from zoo.probes.untouched import untouched
+from zoo.probes.snapshot import preserving_state
 from zoo.tasks.base import Batch, Task
 from zoo.training.loss import training_loss
 
@@ -40,7 +40,7 @@ def locate(
 
     hooks = [block.register_forward_hook(watch(index)) for index, block in enumerate(blocks, start=1)]
     try:
-        with untouched(network):
+        with preserving_state(network):
             with precision or nullcontext():
                 loss = training_loss(network, task, batch)
             for index, finite in enumerate(outputs, start=1):

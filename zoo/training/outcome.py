@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from zoo.probes.course import Course
-from zoo.probes.diagnosis import NonFinite
+from zoo.probes.diagnosis import Course, NonFinite
 from zoo.probes.reading import Reading
 
 Status = Literal["finished", "stopped early", "non-finite"]

@@ -14,13 +14,12 @@ from zoo.engine.sparse_input import unchanging
 from zoo.errors import TrainingError
 from zoo.layers.network import Network
 from zoo.probes.base import Probe
-from zoo.probes.constraint import NormalizerBound
-from zoo.probes.course import Course
-from zoo.probes.diagnosis import NonFinite
-from zoo.probes.plan import Plan, Scheduled
+from zoo.probes.diagnosis import Course, NonFinite
 from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller, steer
+from zoo.probes.tap import ProbeSchedule, ScheduledProbes
+from zoo.probes.weights import NormalizerBound
 from zoo.recipe.recipe import Training
 from zoo.system.team import Team
 from zoo.tasks.base import Batch, Part, Task
@@ -71,7 +70,7 @@ class Trainer:
         watchers: tuple[Watcher, ...] = (),
         saver: Saver | None = None,
         *,
-        plan: Plan | None = None,
+        plan: ProbeSchedule | None = None,
         controller: Controller | None = None,
         evidence: Sequence[Probe] = (),
         team: Team | None = None,
@@ -94,8 +93,8 @@ class Trainer:
         if controller is not None:
             self.steer_every = controller.every.steps(per_epoch, self.total)
             if self.team.leads:
-                scheduled.append(Scheduled((*controller.probes(), NormalizerBound()), self.steer_every))
-        self.plan = Plan(network, scheduled, self.total)
+                scheduled.append(ScheduledProbes((*controller.probes(), NormalizerBound()), self.steer_every))
+        self.plan = ProbeSchedule(network, scheduled, self.total)
         self.step = 0
         self.seconds = 0.0
         self.best, self.course = Best(task), Course()

@@ -19,9 +19,8 @@ from zoo.layers.gcn import GCNConv
 from zoo.layers.mlp import MLPConv
 from zoo.layers.residual import AddSkip, InitialSkip, JumpingKnowledge, NoSkip
 from zoo.models.stack import Stack
-from zoo.probes.constraint import NormalizerBound
 from zoo.probes.tap import Tap
-from zoo.probes.weights import UpdateRatio, WeightNorms, WeightSpectrum
+from zoo.probes.weights import NormalizerBound, UpdateRatio, WeightNorms, WeightSpectrum
 
 NODES = 6
 stack = partial(Stack, conv=GCNConv, residual=NoSkip, activation=nn.ReLU, width=4)

@@ -12,7 +12,7 @@ import torch
 import zoo
 from zoo.builder import Built
 from zoo.probes.diagnosis import Diagnosis
-from zoo.probes.facts import evidence_probes
+from zoo.probes.presets import evidence_probes
 from zoo.probes.snapshot import snapshot
 from zoo.recording import diagnosis_of
 

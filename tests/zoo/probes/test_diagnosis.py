@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.probes.course import Course
-from zoo.probes.diagnosis import KEPT, ROSE, ROSE_UNLEARNED, NonFinite, diagnose, outlook
+from zoo.probes.advice import Situation
+from zoo.probes.diagnosis import KEPT, ROSE, ROSE_UNLEARNED, Course, NonFinite, diagnose, outlook
 from zoo.probes.facts import EXPANDS, EXPLODES, SMOOTHED, VANISHES
 from zoo.probes.reading import Reading
-from zoo.probes.situation import Situation
 from zoo.recipe.load import load
 
 spec = importlib.util.spec_from_file_location("cases", Path(__file__).with_name("cases.py"))
@@ -251,3 +250,13 @@ def test_the_outlook_is_right_on_our_own_normalizers(model, name):
     else:
         assert verdict in ("healthy", "undecided")
         assert verdict == "healthy" or name in ("layer", "pair", "graph"), str(deep.outlook)
+
+
+def test_peak_best_and_last():
+    """The largest loss with its epoch, the loss at the best validation, the last metric; as plain values too."""
+    course = Course()
+    assert math.isinf(course.peak_loss) and math.isnan(course.last_val)
+    for epoch, (loss, val, best) in enumerate([(2.0, 0.1, True), (9.0, 0.5, True), (3.0, 0.2, False)], start=1):
+        course.take(epoch, loss, val, best=best)
+    assert course == Course(peak_loss=9.0, peak_epoch=2, best_loss=9.0, last_val=0.2)
+    assert Course(**course.state_dict()) == course

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.probes.reading import Reading
+from zoo.probes.reading import Reading, growth, readable
 
 
 def profile(*mu: float) -> Reading:
@@ -58,3 +58,41 @@ def test_plain_numbers_have_seven_digits():
     plain = reading.plain()
     assert (plain["x"], plain["y"]) == (0.3333333, [1.428571e-301, math.inf])
     assert math.isnan(plain["z"][0][0])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (1.2345, "1.23"),
+        (0.0123, "0.0123"),
+        (733.6, "734"),
+        (733610441.698, "7.3e+08"),
+        (0.00012, "1.2e-04"),
+        (-2.5, "-2.5"),
+        (math.nan, "–"),
+        (math.inf, "∞"),
+        (-math.inf, "−∞"),
+    ],
+)
+def test_numbers_are_readable(value, text):
+    """Few digits near 1, powers of ten far from it, a word for what is no number."""
+    assert readable(value) == text
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (0.0, "1"),
+        (math.log(1.2), "1.2"),
+        (math.log(733610441.698), "7.3e+08"),
+        (1e4, "1e+4343"),
+        (-1e4, "1e-4343"),
+        (math.nan, "–"),
+        (math.inf, "∞"),
+        (-math.inf, "0"),
+    ],
+)
+def test_growth_beyond_the_range_of_numbers_is_a_power_of_ten(rate, text):
+    """e^rate overflows from 710 on, and is written all the same."""
+    assert growth(rate) == text

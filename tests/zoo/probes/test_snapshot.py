@@ -1,15 +1,18 @@
 """Probes of real networks as built against autograd, and that measuring leaves no mark."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 import zoo
 from zoo.builder import Built
 from zoo.probes.presets import deep, standard
 from zoo.probes.similarity import Similarity
-from zoo.probes.snapshot import snapshot
+from zoo.probes.snapshot import preserving_state, snapshot
 from zoo.probes.weights import UpdateRatio
 
 # Between them: skips of every kind, attention, feature normalisers, two sites at once, a foreign convolution.
@@ -102,3 +105,74 @@ def test_measuring_does_not_change_the_run():
             built.optimizer.step()
             losses[-1].append(value.item())
     assert losses[0] == losses[1]
+
+
+def marked(recipe: str, **overrides: object) -> Built:
+    """A network in training with gradients that a step left behind, and statistics that have moved."""
+    built = zoo.build(recipe, overrides, device="cpu")
+    built.network.train()
+    built.task.loss(built.network, next(built.task.batches(0))).backward()
+    next(built.network.parameters()).grad = None  # one without, as frozen parameters have
+    return built
+
+
+def state_of(network: nn.Module) -> dict[str, torch.Tensor | None]:
+    """Copies of everything that must not change, by name."""
+    gradients = {f"grad {name}": p.grad if p.grad is None else p.grad.clone() for name, p in network.named_parameters()}
+    return {**copy.deepcopy(dict(network.state_dict())), **gradients, "random": torch.get_rng_state()}
+
+
+def same(one: dict[str, torch.Tensor | None], other: dict[str, torch.Tensor | None]) -> list[str]:
+    """Names of what differs in any bit."""
+    return [
+        name
+        for name, value in one.items()
+        if (value is None) != (other[name] is None)
+        or (value is not None and other[name] is not None and not torch.equal(value, other[name]))  # pyright: ignore[reportArgumentType]
+    ]
+
+
+# Batch norm's statistics, power iteration's vectors, dropout's random numbers.
+STATEFUL = [
+    ("smoke/gin", {"model.dropout": 0.5}),
+    ("smoke/res-gcn", {"normalizer": {"name": "spectral", "method": "power"}, "model.dropout": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("recipe", "overrides"), STATEFUL, ids=["batch-norm", "power-iteration"])
+@pytest.mark.parametrize("fails", [False, True], ids=["returns", "raises"])
+def test_untouched_puts_everything_back(recipe, overrides, fails):
+    """Gradients, buffers and random state are bitwise as before, also when the inside raises."""
+    built = marked(recipe, **overrides)
+    network = built.network
+    before, identities = state_of(network), [id(p.grad) for p in network.parameters()]
+    moved: list[str] = []
+
+    def inside() -> None:
+        with preserving_state(network):
+            assert all(p.grad is None for p in network.parameters())
+            built.task.loss(network, next(built.task.batches(0))).backward()
+            moved.extend(same(before, state_of(network)))
+            if fails:
+                raise KeyError("inside")
+
+    if fails:
+        with pytest.raises(KeyError, match="inside"):
+            inside()
+    else:
+        inside()
+    assert not same(before, state_of(network))
+    assert [id(p.grad) for p in network.parameters()] == identities
+    kinds = {"random", "running_mean" if "gin" in recipe else "u", "grad"}
+    assert all(any(kind in name for name in moved) for kind in kinds), "the inside did change them"
+
+
+def test_a_backward_pass_under_way_goes_on():
+    """Putting batch norm's statistics back between a forward and its backward pass does not stop the latter."""
+    built = marked("smoke/gin")
+    loss = built.task.loss(built.network, next(built.task.batches(0)))
+    before = state_of(built.network)
+    with preserving_state(built.network):
+        built.task.loss(built.network, next(built.task.batches(0)))
+    assert not same(before, state_of(built.network))
+    loss.backward()
