@@ -26,9 +26,9 @@ MODELS = {
     "gcnii": "zoo.models.gcnii:GCNII",
     "g2": "zoo.models.g2:G2",
     "egnn": "zoo.models.egnn:EGNN",
-    "appnp": "zoo.models.appnp:APPNP",
-    "sgc": "zoo.models.sgc:SGC",
-    "dagnn": "zoo.models.dagnn:DAGNN",
+    "appnp": "zoo.models.decoupled:APPNP",
+    "sgc": "zoo.models.decoupled:SGC",
+    "dagnn": "zoo.models.decoupled:DAGNN",
     "rev-gnn": "zoo.models.rev_gnn:RevGNN",
 }
 
@@ -39,9 +39,9 @@ CONVS = {
     "gatv2": "zoo.layers.gat:GATv2Conv",
     "sage": "zoo.layers.sage:SAGEConv",
     "gin": "zoo.layers.gin:GINConv",
-    "gine": "zoo.layers.gine:GINEConv",
-    "gcn-edge": "zoo.layers.gcn_edge:GCNEdgeConv",
-    "mlp": "zoo.layers.mlp:MLPConv",
+    "gine": "zoo.layers.gin:GINEConv",
+    "gcn-edge": "zoo.layers.gcn:GCNEdgeConv",
+    "mlp": "zoo.layers.linear:MLPConv",
     "dgl.nn.*": "zoo.layers.foreign:dgl_conv",
 }
 
@@ -64,7 +64,7 @@ ACTIVATIONS = {
 
 NORMALIZERS = {
     # weights
-    "none": "zoo.normalizers.none:NoNormalizer",
+    "none": "zoo.normalizers.base:NoNormalizer",
     "frobenius": "zoo.normalizers.frobenius:Frobenius",
     "frobenius-soft": "zoo.normalizers.frobenius:FrobeniusSoft",
     "spectral": "zoo.normalizers.spectral:Spectral",
@@ -75,17 +75,17 @@ NORMALIZERS = {
     "batch": "zoo.normalizers.standard:BatchNorm",
     "group": "zoo.normalizers.standard:GroupNorm",
     "instance": "zoo.normalizers.standard:InstanceNorm",
-    "pair": "zoo.normalizers.pair:PairNorm",
-    "mean": "zoo.normalizers.pair:MeanNorm",
-    "node": "zoo.normalizers.node:NodeNorm",
-    "graph": "zoo.normalizers.graph:GraphNorm",
+    "pair": "zoo.normalizers.per_graph:PairNorm",
+    "mean": "zoo.normalizers.per_graph:MeanNorm",
+    "node": "zoo.normalizers.per_node:NodeNorm",
+    "graph": "zoo.normalizers.per_graph:GraphNorm",
     "dgn": "zoo.normalizers.dgn:DifferentiableGroupNorm",
-    "message": "zoo.normalizers.message:MessageNorm",
+    "message": "zoo.normalizers.per_node:MessageNorm",
     "contra": "zoo.normalizers.contra:ContraNorm",
 }
 
 REGULARIZERS = {
-    "none": "zoo.regularizers.none:NoRegularizer",
+    "none": "zoo.regularizers.base:NoRegularizer",
     "drop-edge": "zoo.regularizers.drop_edge:DropEdge",
     "drop-node": "zoo.regularizers.drop_node:DropNode",
     "skip-node": "zoo.regularizers.skip_node:SkipNode",
@@ -93,7 +93,7 @@ REGULARIZERS = {
 }
 
 INITIALIZERS = {
-    "default": "zoo.initializers.default:Default",
+    "default": "zoo.initializers.base:Default",
     "critical-variance": "zoo.initializers.critical_variance:CriticalVariance",
     "g-init": "zoo.initializers.g_init:GInit",
 }

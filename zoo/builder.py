@@ -17,13 +17,12 @@ from zoo.datasets.store import Store
 from zoo.errors import BuildError, TrainingError
 from zoo.factory import factory
 from zoo.graphs.graph import Graph
-from zoo.initializers.base import Initializer
-from zoo.initializers.default import Default
-from zoo.layers.edge_notes import Note, edge_notes
+from zoo.initializers.base import Default, Initializer
+from zoo.layers.conv import Note, edge_notes
 from zoo.layers.embedding import Embedding
 from zoo.layers.network import Network
 from zoo.normalizers.attach import WeightNormalization
-from zoo.normalizers.none import NoNormalizer
+from zoo.normalizers.base import NoNormalizer
 from zoo.probes.base import Probe
 from zoo.probes.calibration import calibrate
 from zoo.probes.presets import evidence_probes
@@ -32,8 +31,7 @@ from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller
 from zoo.probes.tap import ProbeSchedule, ScheduledProbes
 from zoo.recipe.recipe import Component, Probing, Recipe
-from zoo.regularizers.base import Regularizer
-from zoo.regularizers.none import NoRegularizer
+from zoo.regularizers.base import NoRegularizer, Regularizer
 from zoo.sampling.batching import TaskSetting
 from zoo.system.allocator import give_back
 from zoo.system.choice import Choice

@@ -4,14 +4,14 @@ import torch
 
 from registry import normalizers
 from registry.owners import described, owner_of
-from zoo.normalizers.pair import PairNorm
+from zoo.normalizers.per_graph import PairNorm
 
 
 def test_an_entry_owns_its_class_and_what_is_in_it():
     """A class, its methods and what is defined within are the entry's; a name that begins alike is not."""
-    found = owner_of("zoo.normalizers.pair", "PairNorm.forward")
+    found = owner_of("zoo.normalizers.per_graph", "PairNorm.forward")
     assert found is not None and (found.table, found.name) == ("normalizers", "pair")
-    assert owner_of("zoo.normalizers.pair", "PairNormal") is None
+    assert owner_of("zoo.normalizers.per_graph", "PairNormal") is None
     assert owner_of("elsewhere", "PairNorm") is None
 
 

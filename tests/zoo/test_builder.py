@@ -20,7 +20,7 @@ from zoo.layers.conv import Conv
 from zoo.layers.gat import GATConv, GATv2Conv
 from zoo.normalizers.attach import WeightNormalization
 from zoo.normalizers.frobenius import Frobenius
-from zoo.normalizers.pair import PairNorm
+from zoo.normalizers.per_graph import PairNorm
 from zoo.normalizers.standard import LayerNorm
 from zoo.recipe.recipe import Component
 from zoo.system.team import Team

@@ -25,3 +25,10 @@ class Initializer(ABC):
     def chosen(self) -> tuple[str, str] | None:
         """What was chosen from the graph, and why, to be recorded with a run; None, the default, if nothing was."""
         return None
+
+
+class Default(Initializer):
+    """Leaves the weights as their layers drew them: by Glorot's uniform distribution in the zoo's own."""
+
+    def fill(self, weight: Tensor, graph: GraphLike, *, fan_in: int, propagation: Norm | None) -> None:
+        """Do nothing, and draw nothing."""

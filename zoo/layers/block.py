@@ -1,17 +1,16 @@
 """A block of a network: a convolution and what stands around it."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from zoo.contracts import as_input
 from zoo.engine.lowering import lowered
+from zoo.engine.sparse_input import dropout
+from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
-from zoo.layers.activation import activated
 from zoo.layers.conv import convolve
-from zoo.layers.dropout import Dropout
-from zoo.layers.feature_norms import apply_norms
 from zoo.layers.residual import Residual
 
 NormPosition = Literal["pre", "inner", "post"]
@@ -65,3 +64,58 @@ class Block(nn.Module):
         if position == self.norm_position:
             return apply_norms(self.norms, graph, x, before)
         return x
+
+
+def make_activation(factory: Any) -> nn.Module:
+    """Call the factory.
+
+    Raises: BuildError for a bare name, which only the recipe builder can look up, and for what is no module.
+    """
+    if isinstance(factory, str):
+        raise BuildError(
+            f"activation — got the name {factory!r} — expected a factory of modules, e.g. torch.nn.ReLU; "
+            "names are looked up when a recipe is built"
+        )
+    made = factory()
+    if not isinstance(made, nn.Module):  # a network has to find it among its modules
+        raise BuildError(
+            f"activation — the factory made a {type(made).__name__} — expected a module — a subclass of torch.nn.Module"
+        )
+    return made
+
+
+def activated(activation: nn.Module, x: Tensor) -> Tensor:
+    """activation(x). Raises: ComponentError unless it is of the shape, precision and device of x."""
+    return as_input("activation", activation, activation(x), x)
+
+
+class Dropout(nn.Dropout):
+    """`nn.Dropout`; of a data set's features that are zero nearly everywhere it draws for the others alone.
+
+    What it gives has the same distribution, and takes as many random numbers as there are features other than zero.
+    """
+
+    recordable = True
+
+    @property
+    def same_in_training(self) -> bool:
+        """Whether nothing is dropped."""
+        return self.p == 0
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Drop each entry with probability p while training, and scale the others by 1/(1 - p)."""
+        if self.p == 0:  # what PyTorch returns, too, after a while
+            return input
+        return dropout(input, self.p) if self.training and not self.inplace else super().forward(input)
+
+
+def apply_norms(norms: Iterable[nn.Module], graph: Graph, x: Tensor, before: Tensor) -> Tensor:
+    """Apply the norms to x, [nodes, width], one after the other.
+
+    before: the block's input at the same nodes, for norms whose class says `reads_input`.
+    Raises: ComponentError for a result of another shape or precision than a norm's input.
+    """
+    for norm in norms:
+        y = norm(graph, x, before) if getattr(norm, "reads_input", False) else norm(graph, x)
+        x = as_input("normalizer", norm, y, x)
+    return x

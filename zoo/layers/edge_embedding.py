@@ -11,8 +11,8 @@ from registry import edge_embeddings
 from zoo.contracts import returned
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
+from zoo.layers.embedding import look_up
 from zoo.layers.linear import glorot, zeros
-from zoo.layers.lookup import look_up
 from zoo.ogb_backend import bond_encoder
 from zoo.recipe.fields import Count
 

@@ -7,9 +7,8 @@ from torch import Tensor, nn
 
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
-from zoo.layers.activation import activated
+from zoo.layers.block import activated, apply_norms
 from zoo.layers.conv import convolve
-from zoo.layers.feature_norms import apply_norms
 
 
 class GatedBlock(nn.Module):

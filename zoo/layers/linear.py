@@ -1,9 +1,14 @@
 """A linear map with its weight stored as [in, out], as the equations have it."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from zoo.engine.sparse_input import product, skips_zeros
+from zoo.graph_like import Norm
+from zoo.graphs.graph import Graph
+from zoo.layers.conv import Conv
 
 
 class Linear(nn.Module):
@@ -38,3 +43,45 @@ def glorot(*shape: int) -> nn.Parameter:
 def zeros(*shape: int) -> nn.Parameter:
     """A parameter of zeros."""
     return nn.Parameter(torch.zeros(shape))
+
+
+class MLPConv(Conv):
+    """Linear map x W + b of each node on its own: what depth does when there is no graph to smooth over."""
+
+    same_in_training = True
+
+    def __init__(self, in_width: int, out_width: int, *, bias: bool = True) -> None:
+        super().__init__(in_width, out_width)
+        self.linear = Linear(in_width, out_width, bias=bias)
+
+    @property
+    def propagation(self) -> Norm | None:
+        """None: each node keeps to itself."""
+        return None
+
+    def forward(self, graph: Graph, x: Tensor) -> Tensor:
+        """Return x W + b."""
+        return self.linear(graph.at_destinations(x))
+
+
+class Propagation(Conv):
+    """One step of propagation Â X, without weights or bias; x and the result are [nodes, width].
+
+    norm: the weights in Â, "both" for 1/√(d_i d_j) or "right" for the mean over in-neighbours.
+    """
+
+    self_loops = "add"
+    same_in_training = True
+
+    def __init__(self, width: int, *, norm: Literal["both", "right"] = "both") -> None:
+        super().__init__(width, width)
+        self.norm: Literal["both", "right"] = norm
+
+    @property
+    def propagation(self) -> Norm:
+        """`norm`."""
+        return self.norm
+
+    def forward(self, graph: Graph, x: Tensor) -> Tensor:
+        """Return Â x."""
+        return graph.propagate(x, self.norm)

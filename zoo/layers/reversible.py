@@ -14,9 +14,8 @@ from torch.utils.weak import TensorWeakRef
 from zoo.errors import BuildError
 from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
-from zoo.layers.activation import activated
+from zoo.layers.block import activated, apply_norms
 from zoo.layers.conv import convolve
-from zoo.layers.feature_norms import apply_norms
 
 _WAY_OUT = "model.reversible=false keeps the activations"
 

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from zoo.errors import BuildError
-from zoo.layers.egnn import EGNNConv, SReLU
-from zoo.layers.initial_block import InitialBlock
+from zoo.layers.initial import EGNNConv, InitialBlock, SReLU
 from zoo.layers.network import Network
 from zoo.models.ends import linear_end
 from zoo.recipe.fields import Count, Depth, NonNegative, Positive, Probability, Share

@@ -1,11 +1,13 @@
 """What stands before and after the blocks of a network: linear maps with dropout."""
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from zoo.layers.dropout import Dropout
-from zoo.layers.linear import Linear
+from zoo.layers.block import Block, Dropout
+from zoo.layers.linear import Linear, Propagation
+from zoo.layers.residual import Residual
 
 
 def linear_end(
@@ -28,3 +30,18 @@ def perceptron(in_width: int, width: int, out_width: int, *, dropout: float, act
     """
     hidden = linear_end(in_width, width, dropout=dropout, activation=activation)
     return nn.Sequential(OrderedDict(hidden=hidden, output=linear_end(width, out_width, dropout=dropout)))
+
+
+def steps(
+    depth: int, width: int, feature_norms: Sequence[Callable[[int], nn.Module]], residual: Callable[[], Residual]
+) -> list[Block]:
+    """`depth` blocks of one propagation each, without weights, with a residual and then the norms; width to width."""
+    return [
+        Block(
+            Propagation(width),
+            residual=residual(),
+            norms=[norm(width) for norm in feature_norms],
+            norm_position="post",
+        )
+        for _ in range(depth)
+    ]

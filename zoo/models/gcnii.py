@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from zoo.layers.activation import make_activation
-from zoo.layers.gcnii import GCNIIConv
-from zoo.layers.initial_block import InitialBlock
+from zoo.layers.block import make_activation
+from zoo.layers.initial import GCNIIConv, InitialBlock
 from zoo.layers.network import Network
 from zoo.models.ends import linear_end
 from zoo.recipe.fields import Activation, Count, Depth, Positive, Probability, Share

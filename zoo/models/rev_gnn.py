@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import nn
 
 from zoo.errors import BuildError
-from zoo.layers.activation import make_activation
+from zoo.layers.block import make_activation
 from zoo.layers.network import Network
 from zoo.layers.reversible import ReversibleBlock, ReversibleHead
 from zoo.models.ends import linear_end

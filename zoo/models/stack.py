@@ -7,8 +7,7 @@ from typing import Literal
 from torch import nn
 
 from zoo.errors import BuildError
-from zoo.layers.activation import make_activation
-from zoo.layers.block import Block, NormPosition
+from zoo.layers.block import Block, NormPosition, make_activation
 from zoo.layers.network import Network
 from zoo.layers.residual import NoSkip
 from zoo.layers.residual import Residual as ResidualModule

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from zoo.contracts import as_input
 from zoo.errors import BuildError
-from zoo.normalizers.base import BoundedNormalizer, WeightNormalizer
-from zoo.normalizers.none import NoNormalizer
+from zoo.normalizers.base import BoundedNormalizer, NoNormalizer, WeightNormalizer
 from zoo.normalizers.rescaled import Rescaling
 from zoo.normalizers.rescaled_parts import rescaled_in_parts
 

@@ -89,3 +89,19 @@ class FeatureNormalizer(nn.Module, ABC):
     @abstractmethod
     def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
+
+
+class NoNormalizer(WeightNormalizer):
+    """The weights as they are: W. Nothing is bounded.
+
+    It costs nothing: `WeightNormalization` leaves it out.
+    """
+
+    same_in_training = True
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def normalize(self, weight: Tensor) -> Tensor:
+        """Return `weight` itself, not a copy."""
+        return weight

@@ -6,12 +6,12 @@ may be small.
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from zoo.errors import BuildError
 from zoo.graph_like import GraphLike
 from zoo.normalizers.base import FeatureNormalizer
 from zoo.normalizers.per_graph import batched, node_mean
-from zoo.normalizers.single_row import RowBatchNorm
 from zoo.recipe.fields import Count, Fraction, Positive
 
 
@@ -107,3 +107,18 @@ class InstanceNorm(FeatureNormalizer):
         centred = wide - node_mean(graph, wide)
         y = centred * (node_mean(graph, centred.square()) + self.norm.eps).rsqrt()
         return (y if self.norm.weight is None else y * self.norm.weight + self.norm.bias).to(x.dtype)
+
+
+class RowBatchNorm(nn.BatchNorm1d):
+    """PyTorch's, but for one row in training, which has no variance and is refused there.
+
+    It is normalised by the running statistics, as in evaluation, and leaves them as they are.
+    """
+
+    recordable = True
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the normalised rows; both are [rows, channels]."""
+        if self.training and len(input) == 1:
+            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(input)

@@ -37,3 +37,9 @@ class Regularizer(nn.Module, ABC):
     def penalty(self, network: Any) -> Tensor | None:
         """What is added to the loss, a scalar, for a network with `block_matrices`; None, the default, is nothing."""
         return None
+
+
+class NoRegularizer(Regularizer):
+    """Changes nothing: training runs the network as evaluation does, but for dropout."""
+
+    same_in_training = True

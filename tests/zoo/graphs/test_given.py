@@ -17,7 +17,7 @@ from zoo.layers.block import Block
 from zoo.layers.gat import GATConv, GATv2Conv
 from zoo.layers.gcn import GCNConv
 from zoo.layers.gin import GINConv
-from zoo.layers.mlp import MLPConv
+from zoo.layers.linear import MLPConv
 from zoo.layers.residual import AddSkip
 from zoo.layers.sage import SAGEConv
 

@@ -1,11 +1,14 @@
 """A block is its parts one after the other, whichever way it is run (see also tests/zoo/engine/test_lowering.py)."""
 
+from typing import Any
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from zoo.engine.sparse_input import mark_sparse, skips_zeros
 from zoo.graphs.graph import Graph
-from zoo.layers.block import Block
+from zoo.layers.block import Block, Dropout, apply_norms
 from zoo.layers.gcn import GCNConv
 from zoo.layers.residual import AddSkip
 from zoo.normalizers.standard import LayerNorm
@@ -78,3 +81,47 @@ def test_dropout_keeps_the_skip_whole(graph):
     torch.manual_seed(3)
     dropped = nn.functional.dropout(x, 0.5)
     torch.testing.assert_close(y, x + torch.relu(block.conv(graph, dropped)))
+
+
+def test_of_dense_features_it_is_pytorchs():
+    """Same random numbers, same result; nothing happens in evaluation."""
+    x = torch.randn(6, 5)
+    found, wanted = [], []
+    for module, out in ((Dropout(0.5), found), (nn.Dropout(0.5), wanted)):
+        torch.manual_seed(0)
+        out += [module(x), module.eval()(x)]
+    assert all(torch.equal(*pair) for pair in zip(found, wanted, strict=True))
+    assert found[1] is x
+
+
+def test_of_sparse_features_it_draws_for_the_entries():
+    """The result is known as sparse, and the random numbers are as many as the entries."""
+    x = torch.zeros(600, 500)
+    x.view(-1)[::100] = 1
+    mark_sparse(x)
+    torch.manual_seed(0)
+    y = Dropout(0.5)(x)
+    torch.manual_seed(0)
+    assert skips_zeros(y)
+    assert torch.equal(y.view(-1)[::100], nn.functional.dropout(torch.ones(3000), 0.5))
+    assert Dropout(0.5).eval()(x) is x and Dropout(0.0)(x) is x
+
+
+def test_norms_act_in_order_and_get_what_they_read(graph: Any):
+    """First to last; one that reads the block's input is handed it, the others are not."""
+
+    class Plus(nn.Module):
+        def forward(self, graph: Any, x: Tensor) -> Tensor:
+            """Add one."""
+            return x + 1
+
+    class TimesInput(nn.Module):
+        reads_input = True
+
+        def forward(self, graph: Any, x: Tensor, before: Tensor) -> Tensor:
+            """Multiply by the input."""
+            return x * before
+
+    x, before = torch.ones(2, 1), torch.full((2, 1), 5.0)
+    assert torch.equal(apply_norms([Plus(), TimesInput(), Plus()], graph, x, before), torch.full((2, 1), 11.0))
+    assert apply_norms([], graph, x, before) is x

@@ -1,6 +1,7 @@
 """Residual connections in closed form."""
 
 import importlib
+import math
 import warnings
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from zoo.errors import BuildError
-from zoo.layers.residual import AddSkip, InitialSkip, JumpingKnowledge, NoSkip, Residual
+from zoo.layers.residual import AdaptiveReadout, AddSkip, InitialSkip, JumpingKnowledge, NoSkip, Residual
 
 X, UPDATE, FIRST = torch.tensor([[1.0, 2.0]]), torch.tensor([[10.0, -20.0]]), torch.tensor([[100.0, 200.0]])
 
@@ -82,3 +83,20 @@ def test_the_others_read_the_last_block():
     """Without jumping the head sees the last block."""
     assert not AddSkip().collects and AddSkip().readout_width(2, 5) == 2
     assert torch.equal(AddSkip().readout([X, UPDATE]), UPDATE)
+
+
+def test_each_node_weighs_its_steps_by_itself():
+    """Σ_l sigmoid(x_l·s + b) x_l with numbers by hand: one node, one channel, two steps."""
+    readout = AdaptiveReadout(1)
+    readout.gate.weight.data.fill_(2.0)
+    torch.nn.init.constant_(readout.gate.bias, -1.0)  # type: ignore[arg-type]
+    got = readout.readout([torch.tensor([[1.0], [0.0]]), torch.tensor([[3.0], [-1.0]])])
+    sigmoid = [1 / (1 + math.exp(-z)) for z in (1.0, 5.0, -3.0)]
+    torch.testing.assert_close(got, torch.tensor([[sigmoid[0] * 1 + sigmoid[1] * 3], [-sigmoid[2]]]))
+    assert readout.collects and readout.reads_first and readout.readout_width(1, 9) == 1
+
+
+def test_blocks_have_no_skip():
+    """As the residual of a block it hands the update on."""
+    update = torch.randn(2, 1)
+    assert torch.equal(AdaptiveReadout(1)(torch.randn(2, 1), update, None), update)

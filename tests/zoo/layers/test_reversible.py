@@ -18,7 +18,7 @@ from zoo.layers.foreign import dgl_conv
 from zoo.layers.gat import GATConv
 from zoo.layers.gcn import GCNConv
 from zoo.layers.gin import GINConv
-from zoo.layers.mlp import MLPConv
+from zoo.layers.linear import MLPConv
 from zoo.layers.network import Network
 from zoo.layers.reversible import ReversibleBlock, SavedOutput
 from zoo.layers.sage import SAGEConv

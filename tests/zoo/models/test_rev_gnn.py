@@ -169,7 +169,7 @@ MEMORY = """
 import json, re, torch
 from torch import nn
 from zoo.graphs import Graph
-from zoo.layers.mlp import MLPConv
+from zoo.layers.linear import MLPConv
 from zoo.models.rev_gnn import RevGNN
 from zoo.normalizers.standard import LayerNorm
 

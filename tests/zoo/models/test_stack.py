@@ -16,7 +16,7 @@ from zoo.errors import BuildError
 from zoo.graphs import Graph
 from zoo.layers.gat import GATConv
 from zoo.layers.gcn import GCNConv
-from zoo.layers.mlp import MLPConv
+from zoo.layers.linear import MLPConv
 from zoo.layers.residual import AddSkip, InitialSkip, JumpingKnowledge, NoSkip
 from zoo.models.stack import Stack
 from zoo.probes.tap import Tap

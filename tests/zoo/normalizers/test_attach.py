@@ -12,8 +12,8 @@ from torch import nn
 from zoo.errors import BuildError
 from zoo.normalizers import WeightNormalizer
 from zoo.normalizers.attach import WeightNormalization
+from zoo.normalizers.base import NoNormalizer
 from zoo.normalizers.frobenius import Frobenius, FrobeniusSoft
-from zoo.normalizers.none import NoNormalizer
 from zoo.normalizers.orthogonal import Orthogonal
 from zoo.normalizers.spectral import Spectral
 from zoo.normalizers.weight_norm import WeightNorm

@@ -1,5 +1,6 @@
 """Normalisers that look at all nodes of a graph look at each graph of a batch alone."""
 
+import math
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from torch_geometric.nn import norm as pyg
 
 from registry import normalizers
 from zoo.graphs import Graph
-from zoo.normalizers.per_graph import node_mean
+from zoo.normalizers.per_graph import GraphNorm, MeanNorm, PairNorm, node_mean
 
 SIZES = torch.tensor([4, 1, 0, 6])
 STARTS = torch.tensor([0, 4, 5, 5])
@@ -129,3 +130,105 @@ def test_bf16_is_averaged_in_float32(name):
     x = torch.randn(6000, 8, generator=torch.Generator().manual_seed(0)).bfloat16()
     module = normalizers.get(name)(8)
     torch.testing.assert_close(module(graph, x).float(), module(graph, x.float()), rtol=0.02, atol=0.02)
+
+
+@pytest.fixture
+def far() -> torch.Tensor:
+    """Features of 20 nodes whose 8 channels differ in their mean."""
+    return 3 * torch.randn(20, 8, dtype=torch.float64) + torch.arange(8)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_equals_pyg(far, training) -> None:
+    """The result and the gradients of α, γ and β equal PyG's, in training and in eval."""
+    ours = GraphNorm(8, eps=1e-3).double().train(training)
+    oracle = pyg.GraphNorm(8, eps=1e-3).double().train(training)
+    pairs = [(ours.gamma, oracle.weight), (ours.beta, oracle.bias), (ours.alpha, oracle.mean_scale)]
+    for mine, other in pairs:
+        torch.nn.init.normal_(mine)
+        other.data.copy_(mine.data)
+    mine, other = ours(None, far), oracle(far)
+    torch.testing.assert_close(mine, other, rtol=0, atol=1e-10)
+    incoming = torch.randn_like(far)
+    got = torch.autograd.grad(mine, [pair[0] for pair in pairs], incoming)
+    wanted = torch.autograd.grad(other, [pair[1] for pair in pairs], incoming)
+    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-10)
+
+
+def test_starts_as_instance_normalisation(far) -> None:
+    """Before training it takes the whole mean away and leaves unit variance."""
+    out = GraphNorm(8, eps=1e-12).double()(None, far)
+    torch.testing.assert_close(out.mean(dim=0), torch.zeros(8, dtype=torch.float64), rtol=0, atol=1e-12)
+    torch.testing.assert_close(out.var(dim=0, correction=0), torch.ones(8, dtype=torch.float64), rtol=0, atol=1e-10)
+
+
+def test_gradient_of_graph_norm(far) -> None:
+    """The gradient agrees with finite differences."""
+    module = GraphNorm(8).double()
+    torch.nn.init.normal_(module.alpha)
+    assert torch.autograd.gradcheck(lambda features: module(None, features), (far[:5].requires_grad_(),))
+
+
+@pytest.fixture
+def centred() -> torch.Tensor:
+    """Features of 20 nodes whose 8 channels differ in their mean."""
+    return 3 * torch.randn(20, 8, dtype=torch.float64) + torch.arange(8)
+
+
+def mu(centred: torch.Tensor) -> torch.Tensor:
+    """‖X − 1·γ‖_F, by projecting out the constant vector."""
+    ones = torch.full((centred.shape[0], 1), centred.shape[0] ** -0.5, dtype=centred.dtype)
+    return torch.linalg.matrix_norm(centred - ones @ (ones.mT @ centred))
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 100.0])
+def test_mu_is_constant(centred, scale) -> None:
+    """μ of PN's output is s·√n, whatever the input."""
+    out = PairNorm(8, scale=scale)(None, centred)
+    assert mu(out).item() == pytest.approx(scale * math.sqrt(20), rel=1e-7)
+    assert mu(PairNorm(8, scale=scale)(None, 1000 * centred)).item() == pytest.approx(scale * math.sqrt(20), rel=1e-7)
+
+
+def test_pn_equals_pyg(centred) -> None:
+    """PN equals PyG's PairNorm with the same eps, to 1e-10."""
+    oracle = pyg.PairNorm(scale=2.0, eps=1e-6)
+    torch.testing.assert_close(PairNorm(8, scale=2.0)(None, centred), oracle(centred), rtol=0, atol=1e-10)
+
+
+def test_pn_si_equals_pyg(centred) -> None:
+    """PN-SI equals PyG's individual scaling up to where the two put their eps."""
+    oracle = pyg.PairNorm(scale=2.0, scale_individually=True, eps=0.0)
+    torch.testing.assert_close(
+        PairNorm(8, variant="PN-SI", scale=2.0)(None, centred), oracle(centred), rtol=1e-6, atol=1e-6
+    )
+
+
+def test_pn_scs_row_by_row(centred) -> None:
+    """PN-SCS puts each row on the sphere of radius s, then subtracts the mean of the input."""
+    out = PairNorm(8, variant="PN-SCS", scale=2.0)(None, centred)
+    lengths = torch.linalg.vector_norm(out + centred.mean(dim=0), dim=1)
+    torch.testing.assert_close(lengths, torch.full_like(lengths, 2.0))
+    cosine = torch.nn.functional.cosine_similarity(out + centred.mean(dim=0), centred)
+    torch.testing.assert_close(cosine, torch.ones_like(cosine))
+
+
+def test_mean_equals_pyg(centred) -> None:
+    """MeanNorm equals PyG's MeanSubtractionNorm."""
+    torch.testing.assert_close(MeanNorm(8)(None, centred), pyg.MeanSubtractionNorm()(centred), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("variant", ["PN", "PN-SI", "PN-SCS"])
+def test_equal_rows(variant) -> None:
+    """Wholly smoothed features give finite values and gradients."""
+    centred = torch.ones(5, 8).requires_grad_()
+    out = PairNorm(8, variant=variant)(None, centred)
+    out.sum().backward()
+    assert torch.isfinite(out).all()
+    assert centred.grad is not None and torch.isfinite(centred.grad).all()
+
+
+@pytest.mark.parametrize("variant", ["PN", "PN-SI", "PN-SCS"])
+def test_gradient_of_pair_norm(variant, centred) -> None:
+    """The gradient agrees with finite differences."""
+    module = PairNorm(8, variant=variant, scale=2.0)
+    assert torch.autograd.gradcheck(lambda features: module(None, features), (centred[:5].requires_grad_(),))

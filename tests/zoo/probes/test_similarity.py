@@ -14,7 +14,7 @@ from torch import nn
 from zoo.graphs.graph import Graph
 from zoo.layers.gcn import GCNConv
 from zoo.layers.gin import GINConv
-from zoo.layers.mlp import MLPConv
+from zoo.layers.linear import MLPConv
 from zoo.probes.base import NodeMatrix
 from zoo.probes.similarity import ExpansionRate, Finite, OutputError, Similarity, slope
 from zoo.probes.tap import Tap

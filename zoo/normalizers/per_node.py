@@ -1,4 +1,6 @@
-"""MessageNorm: what a node hears, at the loudness of what it has."""
+"""NodeNorm: each node scaled by the standard deviation of its own features."""
+
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +10,51 @@ from zoo.graph_like import GraphLike
 from zoo.normalizers.base import FeatureNormalizer
 from zoo.normalizers.norms import divisor
 from zoo.recipe.fields import Positive
+
+
+class NodeNorm(FeatureNormalizer):
+    """Bring the variance of the features of a node under control, each node i on its own.
+
+    With μ_i the mean and σ_i = sqrt(var(x_i) + eps) the standard deviation of node i over its channels:
+    n: (x_i − μ_i)/σ_i. v: x_i/σ_i. m: x_i − μ_i. srv: x_i/√σ_i. pr: x_i/σ_i^(1/p).
+
+    The variance is the biased one, as in the authors' code; n is then layer normalisation without its γ and β. No
+    Lipschitz constant is bounded: σ_i may be small.
+
+    Options: variant: one of these; p: the root that pr takes, 2 if not given (which makes it srv); eps: added to the
+    variance.
+    Raises: BuildError for a p that the variant does not read.
+    Source: Zhou et al., CIKM 2021 (arXiv 2006.07107); pr and eps from the authors' code.
+    """
+
+    same_in_training = True
+    per_node = True
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        variant: Literal["n", "v", "m", "srv", "pr"] = "n",
+        p: Positive | None = None,
+        eps: Positive = 1e-5,
+    ) -> None:
+        super().__init__(width)
+        if p is not None and variant != "pr":
+            raise BuildError(
+                f"normalizer.node.p — variant {variant} takes no root — expected p with variant pr alone — variant: pr"
+            )
+        self.variant = variant
+        self.power = {"srv": 0.5, "pr": 1 / (p or 2.0)}.get(variant, 1.0)
+        self.eps = eps
+
+    def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
+        """Return the normalised features; `x` and the result are [nodes, width]."""
+        mean = x.mean(dim=1, keepdim=True)
+        if self.variant == "m":
+            return x - mean
+        variance = (x - mean).square().mean(dim=1, keepdim=True)
+        scaled = x - mean if self.variant == "n" else x
+        return scaled / (variance + self.eps).pow(self.power / 2)
 
 
 class MessageNorm(FeatureNormalizer):

@@ -1,6 +1,6 @@
 """The regulariser that is none."""
 
-from zoo.regularizers.none import NoRegularizer
+from zoo.regularizers.base import NoRegularizer
 
 
 def test_it_changes_nothing(graph, x):

@@ -1,4 +1,4 @@
-"""The convolution, activation and penalty of EGNN in closed form."""
+"""The block whose convolution reads X_0."""
 
 import math
 from typing import Any
@@ -6,13 +6,71 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from zoo.dgl_backend import dgl
-from zoo.layers.egnn import EGNNConv, SReLU
-from zoo.layers.initial_block import InitialBlock
+from zoo.layers.initial import EGNNConv, GCNIIConv, InitialBlock, SReLU
 
 WIDTH = 4
+
+
+def test_a_block_runs_its_parts_in_order(undirected: Any, features: Any):
+    """Dropout → convolution with X_0 as it is → norms → activation."""
+    x, first = features(WIDTH), features(WIDTH + 1)[:, :WIDTH]
+
+    class Twice(nn.Module):
+        def forward(self, graph: Any, x: Tensor) -> Tensor:
+            """Double it."""
+            return 2 * x
+
+    conv = GCNIIConv(WIDTH, 3, alpha=0.3, theta=0.7).double()
+    block = InitialBlock(conv, norms=[Twice(), Twice()], activation=nn.Tanh(), dropout=0.5)
+    torch.manual_seed(3)
+    got = block(undirected, x, first)
+    torch.manual_seed(3)
+    expected = torch.tanh(4 * conv(undirected, nn.functional.dropout(x, 0.5), first))
+    torch.testing.assert_close(got, expected)
+
+
+ALPHA, THETA, BLOCK = 0.3, 0.7, 3
+
+
+@pytest.fixture
+def tensors(features: Any) -> tuple[Tensor, Tensor]:
+    """The input and X_0."""
+    x = features(WIDTH)
+    return x, features(WIDTH + 1).detach()[:, :WIDTH].clone().requires_grad_()
+
+
+@pytest.mark.parametrize("variant", [False, True])
+def test_it_is_pygs(undirected: Any, edge_index: Any, tensors: Any, compare_as_is: Any, pyg: Any, variant: bool):
+    """GCN2Conv with the same weights gives the same result and gradients, of input and X_0 too; GCNII* as well."""
+    x, first = tensors
+    ours = GCNIIConv(WIDTH, BLOCK, alpha=ALPHA, theta=THETA, variant=variant).double()
+    theirs = pyg.GCN2Conv(WIDTH, ALPHA, THETA, BLOCK, shared_weights=not variant, add_self_loops=False).double()
+    pairs = list(zip(ours.parameters(), theirs.parameters(), strict=True))
+    for mine, other in pairs:
+        other.data.copy_(mine.data)
+    compare_as_is(
+        ours(undirected, x, first), theirs(x, first, edge_index(undirected)), [*pairs, (x, x), (first, first)]
+    )
+
+
+def test_it_is_dgls(undirected: Any, tensors: Any, compare_as_is: Any):
+    """dgl.nn.GCN2Conv with the same weight gives the same result and gradients."""
+    x, first = tensors
+    ours = GCNIIConv(WIDTH, BLOCK, alpha=ALPHA, theta=THETA).double()
+    theirs = dgl.nn.GCN2Conv(WIDTH, BLOCK, ALPHA, THETA, bias=False, allow_zero_in_degree=True).double()
+    theirs.weight1.data.copy_(ours.weight.data)
+    compare_as_is(ours(undirected, x, first), theirs(undirected.dgl, x, first), [(ours.weight, theirs.weight1), (x, x)])
+
+
+def test_the_start_is_the_authors():
+    """Uniform between ±1/√width: for 64 channels within 0.125, with a third of its square as variance."""
+    weight = GCNIIConv(64, 1, alpha=0.1, theta=0.5).weight.detach()
+    assert weight.abs().max() <= 0.125
+    assert float(weight.var()) == pytest.approx(0.125**2 / 3, rel=0.1)
+    assert GCNIIConv(4, 8, alpha=0.1, theta=0.5).beta == math.log(1 + 0.5 / 8)
 
 
 @pytest.fixture
@@ -60,7 +118,7 @@ def test_the_penalty_is_the_distance_from_the_start(conv: EGNNConv):
     assert float(fresh.penalty().detach()) == 0 and torch.equal(gradient, torch.zeros_like(gradient))
 
 
-def test_a_block_runs_its_parts_in_order(undirected: Any, features: Any, conv: EGNNConv):
+def test_a_block_of_egnn_runs_its_parts_in_order(undirected: Any, features: Any, conv: EGNNConv):
     """Dropout → convolution with X_0 as it is → SReLU."""
     x, first = features(WIDTH), features(WIDTH + 1)[:, :WIDTH]
     block = InitialBlock(conv, activation=SReLU(WIDTH, shift=-0.5), dropout=0.5)

@@ -2,7 +2,7 @@
 
 import torch
 
-from zoo.normalizers.none import NoNormalizer
+from zoo.normalizers.base import NoNormalizer
 
 
 def test_returns_its_input() -> None:

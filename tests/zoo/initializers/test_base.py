@@ -2,7 +2,7 @@
 
 import torch
 
-from zoo.initializers.default import Default
+from zoo.initializers.base import Default
 
 
 def test_it_changes_and_draws_nothing():
