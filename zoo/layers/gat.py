@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo.engine.attention import Attention, DynamicScores, Scores, StaticScores, per_head
+from zoo.engine.rescale import divisor
 from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
 from zoo.layers.conv import FusedConv, head_width
 from zoo.layers.linear import glorot, zeros
-from zoo.normalizers.norms import divisor
 from zoo.recipe.fields import Few, Probability
 
 Merge = Literal["concat", "mean"]

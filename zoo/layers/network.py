@@ -1,8 +1,8 @@
 """A network: encoder, blocks, head; and the place where weight normalisation enters."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor, is_grad_enabled, nn, no_grad, stack
@@ -19,36 +19,12 @@ from zoo.layers.linear import Linear
 from zoo.layers.matrices import BlockMatrices
 from zoo.layers.pooling import Pooling
 from zoo.layers.residual import NoSkip, Residual
+from zoo.normalizers.attach import WeightNormalization
 from zoo.regularizers.base import Regularizer
 from zoo.system.private import is_transformed, set_training
 
 T = TypeVar("T")
 Memory = Literal["full", "checkpoint"]
-
-
-class WeightNormalization(Protocol):
-    """What a network needs of a weight normalisation; it is an `nn.Module` besides."""
-
-    def __call__(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The normalised matrices by name; those it leaves alone may be missing."""
-        ...
-
-    def project(self, parameters: Mapping[str, Tensor]) -> None:
-        """Normalise matrices in place, where its mode is to project."""
-        ...
-
-    @property
-    def projects(self) -> bool:
-        """Whether `project` has anything to do."""
-        ...
-
-    def bounded(self) -> Any:
-        """Its normalisers that have a bound c."""
-        ...
-
-    def bounds(self) -> Iterable[tuple[Sequence[str], Tensor]]:
-        """For each normaliser that has a bound the names of its matrices, and their c."""
-        ...
 
 
 class Blocks(nn.ModuleList):

@@ -1,19 +1,17 @@
-"""Where normalisers meet the weight matrices of a network."""
+"""Weight normalisers on the weight matrices of a network."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from zoo.contracts import as_input
+from zoo.engine.rescale import Rescaling, rescale
 from zoo.errors import BuildError
 from zoo.normalizers.base import BoundedNormalizer, NoNormalizer, WeightNormalizer
-from zoo.normalizers.rescaled import Rescaling
-from zoo.normalizers.rescaled_parts import rescaled_in_parts
-
-# Private to PyTorch; where it is missing all matrices are rescaled at once, as under a transform.
-_is_transformed: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
+from zoo.recipe.fields import Mode
+from zoo.system.private import foreach_copy_, has_hooks, is_transformed
 
 
 class MatrixGroup(nn.Module):
@@ -36,18 +34,18 @@ class MatrixGroup(nn.Module):
             with torch.no_grad():
                 stacked = as_input("normalizer", normalizer, normalizer.normalize(stacked), stacked)
 
-    def of(self, mode: str) -> list[WeightNormalizer]:
-        """The normalisers of one mode, in their order."""
+    def of(self, mode: Mode) -> list[WeightNormalizer]:
+        """Return the normalisers of one mode, in their order."""
         return [module for module in self.normalizers if isinstance(module, WeightNormalizer) and module.mode == mode]
 
-    def apply_mode(self, mode: str, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The matrices after the normalisers of one mode, by name; nothing if there are none."""
+    def apply_mode(self, mode: Mode, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the matrices after the normalisers of one mode, by name; nothing if there are none."""
         normalizers = self.of(mode)
         if not normalizers:
             return {}
         weights = [parameters[name] for name in self.names]
-        if (rescaling := _rescaling(normalizers)) and not _is_transformed():
-            return dict(zip(self.names, rescaled_in_parts(weights, rescaling), strict=True))
+        if (rescaling := _rescaling(normalizers)) and not is_transformed():
+            return dict(zip(self.names, rescale(weights, rescaling), strict=True))
         weight = torch.stack(weights)
         for normalizer in normalizers:
             weight = as_input("normalizer", normalizer, normalizer(weight), weight)
@@ -58,10 +56,9 @@ class WeightNormalization(nn.Module):
     """A network's weight normalisers: a few calls for all matrices, however many blocks there are.
 
     The matrices are grouped by shape, dtype and device. Each group is stacked along a new leading axis and has its own
-    instance of every normaliser; these act in the order of the list. `NoNormalizer` is left out.
-
-    The matrices stay where they are: this module holds none of them, only their names, and receives them at every call.
-    So the network can be moved, copied or saved as if this module were not there.
+    instance of every normaliser; these act in the order of the list. `NoNormalizer` is left out. This module holds no
+    matrix, only their names, and receives them at every call, so that the network can be moved, copied or saved as if
+    it were not there.
 
     Each normaliser's `c` becomes a buffer with one entry per matrix, [matrices, 1, 1] (one more axis with heads): to
     change it, write into it (`c.fill_(0.5)`, `c[3] = 0.5`) and, for `project`, call `project` again.
@@ -70,8 +67,7 @@ class WeightNormalization(nn.Module):
         matrices: parameters by their dotted names, [d_in, d_out] or [heads, d_in, d_out]. Those of `project` mode are
             normalised at once, in place; where any c is `auto`, not before `project` is called, so that calibration
             finds the weights as they were.
-        factories: make one normaliser each. Project-mode ones act on the stored weights, hence before the others: they
-            have to come first.
+        factories: make one normaliser each. Project-mode ones act on the stored weights, hence come first.
 
     Raises: BuildError if a project-mode normaliser comes after a reparametrize-mode one.
 
@@ -81,24 +77,23 @@ class WeightNormalization(nn.Module):
 
     def __init__(self, matrices: Mapping[str, Tensor], factories: Sequence[Callable[[], WeightNormalizer]]) -> None:
         super().__init__()
-        groups: dict[tuple[torch.Size, torch.dtype, torch.device], list[str]] = {}
+        by_kind: dict[tuple[torch.Size, torch.dtype, torch.device], list[str]] = {}
         for name, matrix in matrices.items():
             if matrix.dim() < 2:
                 raise ValueError(f"{name} has shape {tuple(matrix.shape)}: not a matrix")
-            groups.setdefault((matrix.shape, matrix.dtype, matrix.device), []).append(name)
+            by_kind.setdefault((matrix.shape, matrix.dtype, matrix.device), []).append(name)
         self.groups = nn.ModuleList()
-        for names in groups.values():
+        for names in by_kind.values():
             normalizers = [made for made in (factory() for factory in factories) if not isinstance(made, NoNormalizer)]
-            if not normalizers:
-                continue
-            _check_order(normalizers)
-            stacked = torch.stack([matrices[name].detach() for name in names])
-            self.groups.append(MatrixGroup(names, stacked, normalizers))
+            if normalizers:
+                _check_order(normalizers)
+                stacked = torch.stack([matrices[name].detach() for name in names])
+                self.groups.append(MatrixGroup(names, stacked, normalizers))
         if not any(normalizer.auto for normalizer in self.bounded()):
             self.project(matrices)
 
     def forward(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Normalised weights by name, differentiable; empty without normalisers in mode `reparametrize`.
+        """Return normalised weights by name, differentiable; empty without normalisers in mode `reparametrize`.
 
         `parameters` holds the network's current matrices by name; it may hold more.
         """
@@ -111,7 +106,7 @@ class WeightNormalization(nn.Module):
 
     @property
     def projects(self) -> bool:
-        """Whether `project` has anything to do."""
+        """True if `project` has anything to do."""
         return any(group.of("project") for group in self._groups())
 
     @torch.no_grad()
@@ -123,39 +118,35 @@ class WeightNormalization(nn.Module):
         for group in self._groups():
             projected = group.apply_mode("project", parameters)
             if projected:
-                torch._foreach_copy_([parameters[name] for name in projected], list(projected.values()))
+                foreach_copy_([parameters[name] for name in projected], list(projected.values()))
 
     def bounded(self) -> list[BoundedNormalizer]:
-        """The normalisers with a bound c, group by group."""
-        return [
-            normalizer
-            for group in self._groups()
-            for normalizer in group.normalizers
-            if isinstance(normalizer, BoundedNormalizer)
-        ]
+        """Return the normalisers with a bound c, group by group."""
+        return [normalizer for _, normalizer in self._bounded()]
 
     def bounds(self) -> Iterator[tuple[tuple[str, ...], Tensor]]:
-        """For each normaliser that has a bound the names of its matrices, and their c, [matrices, 1, …]."""
+        """Yield for each normaliser that has a bound the names of its matrices, and their c, [matrices, 1, …]."""
+        for group, normalizer in self._bounded():
+            yield group.names, normalizer.c
+
+    def _bounded(self) -> Iterator[tuple[MatrixGroup, BoundedNormalizer]]:
         for group in self._groups():
             for normalizer in group.normalizers:
                 if isinstance(normalizer, BoundedNormalizer):
-                    yield group.names, normalizer.c
+                    yield group, normalizer
 
     def _groups(self) -> list[MatrixGroup]:
-        return [group for group in self.groups if isinstance(group, MatrixGroup)]
+        return cast("list[MatrixGroup]", list(self.groups))
 
 
 def _rescaling(normalizers: Sequence[WeightNormalizer]) -> Callable[[slice], Rescaling] | None:
-    """How matrices are rescaled, where that is all there is to it: one normaliser, whose `rescaling` says the same."""
-    alone = normalizers[0]
-    if len(normalizers) > 1 or not isinstance(alone, BoundedNormalizer) or alone._forward_hooks:
+    """Return how matrices are rescaled, if that is all there is to it: one normaliser, whose class declares it."""
+    alone, kind = normalizers[0], cast(Any, type(normalizers[0]))
+    if len(normalizers) > 1 or not isinstance(alone, BoundedNormalizer) or has_hooks(alone):
         return None
-    if alone._forward_pre_hooks or alone._backward_hooks or alone._backward_pre_hooks:
+    if kind.normalize is not kind.rescales or kind.forward is not WeightNormalizer.forward:
         return None
-    speaks = next(kind for kind in type(alone).__mro__ if vars(kind).keys() & {"forward", "normalize", "rescaling"})
-    if "rescaling" not in vars(speaks) or alone.rescaling(slice(0)) is None:
-        return None
-    return cast("Callable[[slice], Rescaling]", alone.rescaling)
+    return cast("Callable[[slice], Rescaling]", alone.rescaling) if alone.rescaling(slice(0)) else None
 
 
 def _check_order(normalizers: Sequence[WeightNormalizer]) -> None:

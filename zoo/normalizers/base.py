@@ -1,16 +1,19 @@
-"""The two interfaces of a normaliser: one for weight matrices, one for node features."""
+"""The two interfaces of a normaliser, one for weight matrices and one for node features; and no normalisation."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from types import EllipsisType
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from zoo.engine.rescale import Rescaling
 from zoo.graph_like import GraphLike
-from zoo.normalizers.rescaled import Rescaling
 from zoo.recipe.fields import Mode, Scale
 
 Site = Literal["weight", "features"]
+Rows = slice | EllipsisType
 
 
 class WeightNormalizer(nn.Module, ABC):
@@ -35,14 +38,24 @@ class WeightNormalizer(nn.Module, ABC):
         """Return the normalised weights; `weight` and the result are [..., d_in, d_out]."""
 
     def warm_up(self, weight: Tensor) -> None:
-        """Called once with the initial weights, before the first use: the place to make buffers or parameters.
-
-        The default needs nothing.
-        """
+        """Make buffers or parameters; called once with the initial weights, before the first use."""
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return `normalize(weight)`, as a module's call."""
         return self.normalize(weight)
+
+
+class NoNormalizer(WeightNormalizer):
+    """The weights as they are: W. Nothing is bounded, and it costs nothing."""
+
+    same_in_training = True
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def normalize(self, weight: Tensor) -> Tensor:
+        """Return `weight` itself, not a copy."""
+        return weight
 
 
 class BoundedNormalizer(WeightNormalizer, ABC):
@@ -51,21 +64,22 @@ class BoundedNormalizer(WeightNormalizer, ABC):
     `c` is a buffer, so it is saved with the network, and may be one number or one per matrix ([matrices, 1, 1]).
     With `c="auto"` it starts at 1 and `auto` is True: the zoo then calibrates it at initialisation. With the factory of
     a controller (`c: adaptive` in a recipe) the same holds, and the controller moves c while the network is trained.
+
+    A class whose `normalize` multiplies each matrix by a factor of its norm can say so by `rescaling` and by
+    `rescales = normalize`: many matrices are then rescaled a few at a time, and no copy of them lasts. A subclass with
+    another `normalize` is run by that, unless it says so anew.
     """
 
     c: Tensor
+    rescales: ClassVar[Callable[[Any, Tensor], Tensor] | None] = None
 
     def __init__(self, *, c: Scale = 1.0, mode: Mode = "reparametrize") -> None:
         super().__init__(mode=mode)
         self.auto = c == "auto" or callable(c)
         self.register_buffer("c", torch.tensor(float(c) if isinstance(c, int | float) else 1.0))
 
-    def rescaling(self, rows: Any = ...) -> Rescaling | None:
-        """How `normalize` rescales these rows of the stacked matrices; None, as by default, where it does other things.
-
-        With it many matrices are rescaled a few at a time, and no copy of them lasts. It speaks for the `normalize` of
-        its own class: a subclass that overrides `normalize` alone is run by that.
-        """
+    def rescaling(self, rows: Rows = ...) -> Rescaling | None:
+        """Return how `normalize` rescales these rows of the stacked matrices; None where it does other things."""
         return None
 
 
@@ -89,19 +103,3 @@ class FeatureNormalizer(nn.Module, ABC):
     @abstractmethod
     def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
         """Return the normalised features; `x` and the result are [nodes, width]."""
-
-
-class NoNormalizer(WeightNormalizer):
-    """The weights as they are: W. Nothing is bounded.
-
-    It costs nothing: `WeightNormalization` leaves it out.
-    """
-
-    same_in_training = True
-
-    def __init__(self) -> None:
-        super().__init__()
-
-    def normalize(self, weight: Tensor) -> Tensor:
-        """Return `weight` itself, not a copy."""
-        return weight

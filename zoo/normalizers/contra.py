@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
+from zoo.engine.rescale import divisor
 from zoo.errors import BuildError
 from zoo.graph_like import GraphLike
 from zoo.normalizers.base import FeatureNormalizer
-from zoo.normalizers.norms import divisor
 from zoo.normalizers.per_graph import batched
 from zoo.recipe.fields import Count, Positive
 

@@ -1,18 +1,43 @@
 """Frobenius normalisation of weight matrices, hard and soft."""
 
-from typing import Any, Literal
+from abc import abstractmethod
+from typing import Literal
 
 from torch import Tensor
 
-from zoo.normalizers.base import BoundedNormalizer
-from zoo.normalizers.norms import frobenius_norm
-from zoo.normalizers.rescaled import Factor, Rescaling, into_ball, onto_sphere, rescaled
+from zoo.engine.rescale import Factor, Rescaling, frobenius_norm, into_ball, onto_sphere, rescaled
+from zoo.normalizers.base import BoundedNormalizer, Rows
 from zoo.recipe.fields import Mode, Scale
 
 Heads = Literal["each", "mean"]
 
 
-class Frobenius(BoundedNormalizer):
+class FrobeniusFactor(BoundedNormalizer):
+    """W times a factor of ‖W‖_F."""
+
+    def __init__(self, *, c: Scale = 1.0, mode: Mode = "reparametrize", heads: Heads = "each") -> None:
+        super().__init__(c=c, mode=mode)
+        self.heads: Heads = heads
+
+    @abstractmethod
+    def factor(self, c: Tensor) -> Factor:
+        """Return the factor by the bound, [matrices, 1, …]."""
+
+    def normalize(self, weight: Tensor) -> Tensor:
+        """Return the matrices times their factors; shapes [..., d_in, d_out]."""
+        if self.heads == "mean" and weight.dim() >= 4:
+            scale, _ = self.factor(self.c)(frobenius_norm(weight).mean(dim=-3, keepdim=True))
+            return weight * scale
+        return rescaled(weight, self.factor(self.c))
+
+    rescales = normalize
+
+    def rescaling(self, rows: Rows = ...) -> Rescaling | None:
+        """Return the same of some matrices, unless a block's heads share a factor."""
+        return Rescaling(self.factor(self.c[rows])) if self.heads == "each" else None
+
+
+class Frobenius(FrobeniusFactor):
     """c·W/‖W‖_F: every matrix lies on the sphere of radius c.
 
     Bound: ‖W‖_2 ≤ ‖W‖_F = c. A branch act(ÂXW) with ‖Â‖_2 ≤ 1 and a 1-Lipschitz activation then has Lipschitz constant
@@ -34,20 +59,12 @@ class Frobenius(BoundedNormalizer):
 
     same_in_training = True
 
-    def __init__(self, *, c: Scale = 1.0, mode: Mode = "reparametrize", heads: Heads = "each") -> None:
-        super().__init__(c=c, mode=mode)
-        self.heads: Heads = heads
-
-    def normalize(self, weight: Tensor) -> Tensor:
-        """Return c·W/‖W‖_F; shapes [..., d_in, d_out]."""
-        return _normalized(weight, onto_sphere(self.c), self.heads)
-
-    def rescaling(self, rows: Any = ...) -> Rescaling | None:
-        """The same of some matrices, unless a block's heads share a factor."""
-        return Rescaling(onto_sphere(self.c[rows])) if self.heads == "each" else None
+    def factor(self, c: Tensor) -> Factor:
+        """Return c/‖W‖."""
+        return onto_sphere(c)
 
 
-class FrobeniusSoft(BoundedNormalizer):
+class FrobeniusSoft(FrobeniusFactor):
     """W/max(1, ‖W‖_F/c): the identity inside the ball of radius c, `Frobenius` outside.
 
     Bound: ‖W‖_2 ≤ ‖W‖_F ≤ c; what follows from it for a block, and where nothing does, is said at `Frobenius`. Options
@@ -58,21 +75,6 @@ class FrobeniusSoft(BoundedNormalizer):
 
     same_in_training = True
 
-    def __init__(self, *, c: Scale = 1.0, mode: Mode = "reparametrize", heads: Heads = "each") -> None:
-        super().__init__(c=c, mode=mode)
-        self.heads: Heads = heads
-
-    def normalize(self, weight: Tensor) -> Tensor:
-        """Return W/max(1, ‖W‖_F/c); shapes [..., d_in, d_out]."""
-        return _normalized(weight, into_ball(self.c), self.heads)
-
-    def rescaling(self, rows: Any = ...) -> Rescaling | None:
-        """The same of some matrices, unless a block's heads share a factor."""
-        return Rescaling(into_ball(self.c[rows])) if self.heads == "each" else None
-
-
-def _normalized(weight: Tensor, factor: Factor, heads: Heads) -> Tensor:
-    if heads == "mean" and weight.dim() >= 4:
-        scale, _ = factor(frobenius_norm(weight).mean(dim=-3, keepdim=True))
-        return weight * scale
-    return rescaled(weight, factor)
+    def factor(self, c: Tensor) -> Factor:
+        """Return 1/max(1, ‖W‖/c)."""
+        return into_ball(c)

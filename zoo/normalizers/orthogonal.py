@@ -5,8 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from zoo.engine.rescale import divisor, frobenius_norm
 from zoo.normalizers.base import BoundedNormalizer
-from zoo.normalizers.norms import divisor, frobenius_norm
 from zoo.recipe.fields import Few, Mode, Scale
 
 

@@ -5,10 +5,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from zoo.engine.rescale import divisor
 from zoo.errors import BuildError
 from zoo.graph_like import GraphLike
 from zoo.normalizers.base import FeatureNormalizer
-from zoo.normalizers.norms import divisor
 from zoo.recipe.fields import Positive
 
 

@@ -5,9 +5,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from zoo.normalizers.base import BoundedNormalizer
-from zoo.normalizers.norms import divisor, trace
-from zoo.normalizers.rescaled import Factor, Rescaling, into_ball, onto_sphere, rescaled
+from zoo.engine.rescale import Factor, Rescaling, divisor, into_ball, onto_sphere, rescaled
+from zoo.normalizers.base import BoundedNormalizer, Rows
 from zoo.recipe.fields import Few, Mode, Scale
 
 _WARM_UP_LIMIT = 1000
@@ -88,7 +87,9 @@ class Spectral(BoundedNormalizer):
             return weight * scale
         return rescaled(weight, self._factor(), self._gradient(weight))
 
-    def rescaling(self, rows: Any = ...) -> Rescaling | None:
+    rescales = normalize
+
+    def rescaling(self, rows: Rows = ...) -> Rescaling | None:
         """The same of some matrices, for "gram", which has no state and whose gradient is known."""
         return Rescaling(self._factor(rows), self._schatten) if self.method == "gram" else None
 
@@ -98,7 +99,7 @@ class Spectral(BoundedNormalizer):
             return torch.linalg.matrix_norm(weight, ord=2, keepdim=True)
         return (self._gradient(weight) * weight).sum(dim=(-2, -1), keepdim=True)
 
-    def _factor(self, rows: Any = ...) -> Factor:
+    def _factor(self, rows: Rows = ...) -> Factor:
         return into_ball(self.c[rows]) if self.soft else onto_sphere(self.c[rows])
 
     def _gradient(self, weight: Tensor) -> Tensor:
@@ -135,7 +136,7 @@ class _Schatten(torch.autograd.Function):
         power = matrices @ matrices.mT if wide else matrices.mT @ matrices
         # (WᵀW)^(2^step) = power · exp(logarithm): it would leave the range of floats. From 1, as it is at first, three
         # squarings of a d×d matrix bring the trace down to 1/d⁷ at least.
-        square = trace(power)  # ‖W‖²
+        square = _trace(power)  # ‖W‖²
         power.div_(divisor(square))
         logarithm = torch.zeros_like(square)
         spare = torch.empty_like(power)
@@ -143,7 +144,7 @@ class _Schatten(torch.autograd.Function):
             power, spare = torch.bmm(power, power, out=spare), power
             logarithm = 2 * logarithm
             if step % 3 == 0 and step < squarings:
-                length = divisor(trace(power))
+                length = divisor(_trace(power))
                 power.div_(length)
                 logarithm = logarithm + length.log()
         gradient = power @ matrices if wide else matrices @ power
@@ -175,3 +176,8 @@ def _unit(vector: Tensor, otherwise: Tensor | None = None) -> Tensor:
     length = torch.linalg.vector_norm(vector, dim=-1, keepdim=True)
     unit = vector / divisor(length)
     return unit if otherwise is None else torch.where(length > 0, unit, otherwise)
+
+
+def _trace(matrix: Tensor) -> Tensor:
+    """Return the sum of each matrix's diagonal: [..., d, d] → [..., 1, 1]."""
+    return matrix.diagonal(dim1=-2, dim2=-1).sum(dim=-1)[..., None, None]

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from zoo.engine.rescale import divisor
 from zoo.normalizers.base import WeightNormalizer
-from zoo.normalizers.norms import column_norm, divisor
 from zoo.recipe.fields import Mode
 
 
@@ -27,7 +27,7 @@ class WeightNorm(WeightNormalizer):
     @torch.no_grad()
     def warm_up(self, weight: Tensor) -> None:
         """Make g [..., 1, d_out], the column norms: a parameter if it is learned, a buffer if not."""
-        gain = column_norm(weight)
+        gain = _column_norm(weight)
         if self.mode == "reparametrize":
             self.g = nn.Parameter(gain)
         else:
@@ -35,4 +35,8 @@ class WeightNorm(WeightNormalizer):
 
     def normalize(self, weight: Tensor) -> Tensor:
         """Return g_j·w_j/‖w_j‖; shapes [..., d_in, d_out]."""
-        return weight * (self.g / divisor(column_norm(weight)))
+        return weight * (self.g / divisor(_column_norm(weight)))
+
+
+def _column_norm(weight: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(weight, dim=-2, keepdim=True)

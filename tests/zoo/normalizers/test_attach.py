@@ -215,7 +215,7 @@ def test_a_subclass_is_run_by_its_own_normalize() -> None:
         )
 
 
-def test_who_listens_to_a_normaliser_hears_it() -> None:
+def test_a_hook_on_a_normaliser_is_called() -> None:
     """With a hook on it a normaliser is called with all matrices of a shape, and the result is what the hook says."""
 
     def tripled(module: nn.Module, inputs: Any, output: Any) -> Any:
