@@ -4,11 +4,10 @@ Three ways in, one lookup: a line in `catalog.py`, the decorator `@table.registe
 point of an installed package in the group `zoo.<table>`.
 """
 
-import ast
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
@@ -17,64 +16,65 @@ from registry.name_errors import BrokenEntry, DuplicateName, UnknownName
 
 T = TypeVar("T")
 
+# A catalog line: `module:object`, or a preset, the same with options that it fixes.
+Target = str | tuple[str, Mapping[str, Any]]
 # A name ending so stands for a family: its target is called with the rest of the name.
 FAMILY = ".*"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One name of one table: where it points, and who put it there."""
+    """One name of one table. path: `module:object`; preset: options that it fixes; source: who entered it."""
 
     table: str
     name: str
-    target: str
+    path: str
     source: str
+    preset: Mapping[str, Any] = field(default_factory=dict)
     value: Any = None
 
     def load(self) -> Any:
-        """Import the target and return the object.
-
-        Raises: BrokenEntry if the module or the object in it cannot be had.
-        """
+        """Import the target and return the object. Raises: BrokenEntry if that fails."""
         if self.value is not None:
             return self.value
         try:
             found: Any = importlib.import_module(self.module)
             for part in self.attribute.split("."):
                 found = getattr(found, part)
-            preset = self.preset
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise BrokenEntry(self.table, self.name, self.target, self.source, reason) from error
-        return partial(found, **preset) if preset else found
+        return partial(found, **self.preset) if self.preset else found
 
     @property
     def module(self) -> str:
         """The target's module, as in an import statement."""
-        return self.target.partition(":")[0]
+        return self.path.partition(":")[0]
 
     @property
     def attribute(self) -> str:
         """The target's name in its module."""
-        return self.target.partition(":")[2].partition("(")[0]
+        return self.path.partition(":")[2]
 
     @property
-    def preset(self) -> dict[str, Any]:
-        """The options that the target fixes: `{'conv': 'gcn'}` of `module:Stack(conv='gcn')`."""
-        _, parenthesis, arguments = self.target.partition("(")
-        if not parenthesis:
-            return {}
-        call = ast.parse(f"f({arguments}", mode="eval").body
-        assert isinstance(call, ast.Call)
-        return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+    def target(self) -> str:
+        """The target in words: `module:Stack(conv='gcn')`."""
+        options = ", ".join(f"{name}={value!r}" for name, value in self.preset.items())
+        return f"{self.path}({options})" if options else self.path
+
+    def __str__(self) -> str:
+        return f"{self.target} ({self.source})"
 
 
 class Registry:
     """A table of names. Listing it imports nothing; `get` imports just the one target."""
 
-    def __init__(self, table: str, builtin: Mapping[str, str]) -> None:
+    def __init__(self, table: str, builtin: Mapping[str, Target]) -> None:
         self.table = table
-        self._builtin = {name: Entry(table, name, target, "built-in") for name, target in builtin.items()}
+        self._builtin: dict[str, Entry] = {}
+        for name, target in builtin.items():
+            path, preset = (target, {}) if isinstance(target, str) else target
+            self._builtin[name] = Entry(table, name, path, "built-in", preset)
         self._registered: dict[str, Entry] = {}
 
     def __repr__(self) -> str:
@@ -84,26 +84,22 @@ class Registry:
         return name in self.names() or self._family(name) is not None
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator that enters a class or function under `name`.
+        """Return a decorator that enters a class or function under `name`.
 
         Entering the same object again (a notebook cell run twice) replaces it.
         Raises: DuplicateName if the name already means something else.
         """
 
         def enter(value: T) -> T:
-            entry = Entry(self.table, name, _target_of(value), f"registered at {_place_of(value)}", value)
-            for other in self._claims(name):
-                if other.target != entry.target:
-                    raise DuplicateName(
-                        self.table, name, f"{other.target} ({other.source})", f"{entry.target} ({entry.source})"
-                    )
+            entry = Entry(self.table, name, path_of(value), f"registered at {place_of(value)}", value=value)
+            self._agreed([*self._claims(name), entry])
             self._registered[name] = entry
             return value
 
         return enter
 
     def registered(self) -> Mapping[str, Entry]:
-        """What decorators have entered so far, by name."""
+        """The entries made by decorators so far, by name."""
         return dict(self._registered)
 
     def entries(self) -> list[Entry]:
@@ -119,34 +115,22 @@ class Registry:
         return sorted({*self._builtin, *self._registered, *self._installed})
 
     def find(self, name: str) -> Entry:
-        """The entry of that name, not yet loaded.
+        """Return the entry of that name, not yet loaded.
 
         Raises: UnknownName, with the nearest spelling; DuplicateName if two packages claim the name.
         """
-        claims = self._claims(name)
-        if not claims:
-            family = self._family(name)
-            if family is None:
-                raise UnknownName(self.table, name, self.names())
-            return family
-        first, *others = claims
-        for other in others:
-            if other.target != first.target:
-                raise DuplicateName(
-                    self.table, name, f"{first.target} ({first.source})", f"{other.target} ({other.source})"
-                )
-        return first
+        if claims := self._claims(name):
+            return self._agreed(claims)
+        family = self._family(name)
+        if family is None:
+            raise UnknownName(self.table, name, self.names())
+        return family
 
     def get(self, name: str) -> Any:
-        """The object behind a name.
-
-        Raises: UnknownName, DuplicateName, BrokenEntry.
-        """
+        """Return the object behind a name. Raises: UnknownName, DuplicateName, BrokenEntry."""
         entry = self.find(name)
         loaded = entry.load()
-        if entry.name.endswith(FAMILY):
-            return loaded(name.removeprefix(entry.name[: -len("*")]))
-        return loaded
+        return loaded(name.removeprefix(entry.name[: -len("*")])) if entry.name.endswith(FAMILY) else loaded
 
     @cached_property
     def _installed(self) -> dict[str, list[EntryPoint]]:
@@ -163,6 +147,14 @@ class Registry:
             claims.append(Entry(self.table, name, point.value, package))
         return claims
 
+    def _agreed(self, claims: list[Entry]) -> Entry:
+        """Return the first of the claims to a name. Raises: DuplicateName if another has another target."""
+        first = claims[0]
+        for other in claims[1:]:
+            if other.target != first.target:
+                raise DuplicateName(self.table, first.name, str(first), str(other))
+        return first
+
     def _family(self, name: str) -> Entry | None:
         for prefix, entry in self._builtin.items():
             if prefix.endswith(FAMILY) and name.startswith(prefix[:-1]) and len(name) >= len(prefix):
@@ -170,12 +162,16 @@ class Registry:
         return None
 
 
-def _target_of(value: Any) -> str:
+def path_of(value: Any) -> str:
+    """Return `module:object` of a class or function."""
     return f"{getattr(value, '__module__', '?')}:{getattr(value, '__qualname__', repr(value))}"
 
 
-def _place_of(value: Any) -> str:
+def place_of(value: Any) -> str:
+    """Return the place in the source where a class or function is written, `/home/me/mine.py:12`, else its path."""
     try:
         return f"{inspect.getsourcefile(value)}:{inspect.getsourcelines(value)[1]}"
-    except (TypeError, OSError):
-        return _target_of(value)
+    except (TypeError, OSError):  # of a class that a call of `type` made, its first method
+        kinds = inspect.getmro(value) if isinstance(value, type) else ()
+        code = (method.__code__ for kind in kinds for method in vars(kind).values() if inspect.isfunction(method))
+        return next((f"{each.co_filename}:{each.co_firstlineno}" for each in code), path_of(value))

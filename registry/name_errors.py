@@ -1,4 +1,4 @@
-"""What can go wrong with a name.
+"""Errors about names, and the nearest right spelling.
 
 RegistryError
 ├── UnknownName     nothing of that name in the table
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 
 class RegistryError(Exception):
-    """Base of every error about names; a mistake of the user, not of the program."""
+    """Base of every error about names: a mistake of the user, not of the program."""
 
 
 class UnknownName(RegistryError):

@@ -6,8 +6,8 @@ import sys
 import traceback
 from pathlib import Path
 
+from registry.catalog import TABLES
 from registry.name_errors import PluginError, RegistryError
-from registry.tables import TABLES
 
 _EXPECTED = "a Python file that registers at least one name, e.g. with @normalizers.register('mine')"
 
@@ -61,7 +61,7 @@ def load_plugin(path: str | Path) -> list[str]:
 
 
 def is_plugin(module: str) -> bool:
-    """Whether a module is a plug-in file that was run."""
+    """Return true for the module of a plug-in file that was run."""
     return module in _loaded.values()
 
 

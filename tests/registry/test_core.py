@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry import BrokenEntry, DuplicateName, Registry, UnknownName
+from registry.core import Target
 
 
-def table(**builtin: str) -> Registry:
+def table(**builtin: Target) -> Registry:
     return Registry("things", builtin)
 
 
@@ -74,8 +75,10 @@ def test_registering_the_same_object_again_replaces_it():
 
 
 def test_a_preset_fixes_options():
-    """`module:object(option=value)` loads as the object with that option applied."""
-    loaded = table(binary="builtins:int(base=2)").get("binary")
+    """A pair of target and options loads as the object with these applied, and reads as a call."""
+    numbers = table(binary=("builtins:int", {"base": 2}))
+    assert numbers.find("binary").target == "builtins:int(base=2)"
+    loaded = numbers.get("binary")
     assert isinstance(loaded, partial)
     assert loaded("101") == 5
 

@@ -1,4 +1,4 @@
-"""What a recipe is, once read and checked: frozen, complete, with every default filled in."""
+"""A recipe, once read and checked: frozen, complete, with every default filled in."""
 
 import hashlib
 import json
@@ -20,13 +20,14 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic_core import PydanticUndefined
 
-from zoo.recipe.fields import Count, Duration, Few, Length, NonNegative, Positive, WholeDuration
+from zoo.recipe.fields import Count, Duration, Few, Length, NonNegative, Positive, Table, WholeDuration
 from zoo.untrusted import check_name
 
 
 class Section(BaseModel):
-    """Base of a recipe's parts: nothing unknown is let in, nothing changes afterwards."""
+    """Base of a recipe's parts: no unknown key is accepted, nothing changes afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -44,7 +45,7 @@ class Component(Section):
 
 
 class Prepare(Section):
-    """What is done to a data set's graph and features before training; the run records the outcome."""
+    """Changes of a data set's graph and features before training; the run records the outcome."""
 
     self_loops: Literal["add", "remove", "keep"] = Field(
         default="add", description="loops: one per node, none, or as shipped"
@@ -62,7 +63,7 @@ class Prepare(Section):
 
 
 class Calibration(Section):
-    """How `c: auto` is found: μ(G) of the first block over that of the last is brought into a band."""
+    """The search for `c: auto`, which brings μ(G) of the first block over that of the last into a band."""
 
     low: Positive = Field(default=0.5, description="lower end of the band for μ(G_1)/μ(G_L)")
     high: Positive = Field(default=1.5, description="upper end of the band")
@@ -89,16 +90,14 @@ class Probing(Section):
     @model_serializer
     def plain(self) -> dict[str, Any]:
         """As written in a recipe: `{name: standard, every: 5 epochs}`."""
-        schedule = {"every": str(self.every), "start": self.start, "stop": self.stop, "precision": self.precision}
-        defaults = type(self).model_fields
-        written = {
-            key: _plain(value) for key, value in schedule.items() if key == "every" or value != defaults[key].default
-        }
-        return {**self.component.plain(), **written}
+        schedule = {"every": self.every, "start": self.start, "stop": self.stop, "precision": self.precision}
+        fields = type(self).model_fields
+        kept = {key: _plain(item) for key, item in schedule.items() if key == "every" or item != fields[key].default}
+        return {**self.component.plain(), **kept}
 
 
 class Training(Section):
-    """How long, how precisely, and when to stop."""
+    """Length, precision and stopping of a training run."""
 
     duration: WholeDuration = Field(default=Length(400, "epochs"), description="the whole training")
     patience: Duration | None = Field(
@@ -141,7 +140,7 @@ Device = Annotated[str, AfterValidator(_device), WithJsonSchema({"type": "string
 
 
 class Execution(Section):
-    """Where and with what a run is computed; not part of its identity."""
+    """Device, kernels and threads that compute a run; no part of its identity."""
 
     device: Device = Field(default="auto", description="auto, cpu, cuda, cuda:1")
     kernel: Literal["auto", "compiled", "triton", "dgl", "torch"] = Field(
@@ -163,7 +162,7 @@ class Figure(Section):
 
 
 class Measured(Figure):
-    """What a shipped recipe reached when it was last run: figures with the command that gives them.
+    """Figures that a shipped recipe reached when it was last run, with the command that gives them.
 
     splits: their numbers, where they were fixed. without: the same runs with normalizer=none.
     """
@@ -198,23 +197,26 @@ def _folder(name: str) -> str:
 
 
 class Recipe(Section):
-    """A whole run, described. name: that of the folder which its runs lie in."""
+    """A whole run, described. name: that of the folder which its runs lie in.
+
+    A field of one or several components says by `Table` which registry table they are from.
+    """
 
     name: Annotated[str, AfterValidator(_folder)]
     description: str = ""
     measured: Measured | None = None
     plugins: tuple[str, ...] = ()
-    task: Component
-    dataset: Component
-    split: Component
+    task: Annotated[Component, Table("tasks")] = Component(name="nodes")
+    dataset: Annotated[Component, Table("datasets")]
+    split: Annotated[Component, Table("splits")] = Component(name="default")
     prepare: Prepare = Prepare()
-    model: Component
-    normalizer: tuple[Component, ...]
-    regularizer: tuple[Component, ...] = (Component(name="none"),)
-    initializer: Component = Component(name="default")
-    embedding: Component = Component(name="auto")
-    optimizer: Component
-    schedule: Component
+    model: Annotated[Component, Table("models")]
+    normalizer: Annotated[tuple[Component, ...], Table("normalizers")] = (Component(name="none"),)
+    regularizer: Annotated[tuple[Component, ...], Table("regularizers")] = (Component(name="none"),)
+    initializer: Annotated[Component, Table("initializers")] = Component(name="default")
+    embedding: Annotated[Component, Table("embeddings")] = Component(name="auto", options={"width": None})
+    optimizer: Annotated[Component, Table("optimizers")] = Component(name="adam")
+    schedule: Annotated[Component, Table("schedules")] = Component(name="constant")
     calibration: Calibration = Calibration()
     training: Training = Training()
     probes: tuple[Probing, ...] = (Probing(component=Component(name="quick")),)
@@ -229,50 +231,48 @@ class Recipe(Section):
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What was changed of the recipe that has its name, as typed: `dataset=wisconsin`, the last of each path."""
+        """The changes of the recipe that has its name, as typed: `dataset=wisconsin`, the last of each path."""
         return self._changes
 
     def changed(self, changes: Iterable[str]) -> "Recipe":
-        """The recipe, with what was changed of it and makes another run of it."""
+        """Take note of changes, of which those count that make another run of it; returns the recipe."""
         by_path = {change.partition("=")[0].removeprefix("~"): change for change in changes}
         self._changes = tuple(change for path, change in by_path.items() if not is_below(path, NO_RESULT))
         return self
 
     @property
     def resets(self) -> tuple[str, ...]:
-        """What the changes that it was loaded with set back though nobody asked for it, a sentence for each change."""
+        """A sentence for each change that it was loaded with, on what it set back though nobody asked for it."""
         return self._resets
 
     def noting(self, resets: Iterable[str]) -> "Recipe":
-        """The recipe, with what was set back on the way to it."""
+        """Take note of what was set back on the way to the recipe; returns it."""
         self._resets = tuple(resets)
         return self
 
     def plain(self) -> dict[str, Any]:
-        """The recipe as plain values that read back to itself."""
+        """Return the recipe as plain values that read back to itself."""
         values = self.model_dump(exclude={"name", "measured"})
-        for field in LISTS:
+        for field in (*LISTS, "probes"):
             several = values[field]
-            values[field] = several[0] if len(several) == 1 else list(several)
-        probes = values["probes"]
-        values["probes"] = probes[0] if len(probes) == 1 else list(probes) or "none"
-        values["plugins"], values["seeds"] = list(self.plugins), list(self.seeds)
-        return values
+            values[field] = several[0] if len(several) == 1 else list(several) or "none"
+        return values | {"plugins": list(self.plugins), "seeds": list(self.seeds)}
 
     def identity(self, code: Sequence[str] = ()) -> str:
-        """Twelve hex digits that change when, and only when, something changes that can change the result.
+        """Return twelve hex digits that change when, and only when, something changes that can change the result.
 
         code: what names the code that runs it (the zoo's version, plug-ins' digests). Left out: name, description,
         measured figures, seeds (each has its folder), device, kernel, threads, how often state is saved, checkpointing,
-        probes; and what `_LATER` names, at its defaults, so that runs made before there was such a field keep their
-        identity.
+        probes; and at their defaults fields and options that came after runs had been made, which keep their identity.
         """
         values = self.plain()
-        for key in ("description", "plugins", "execution", "seeds", "probes"):
-            values.pop(key, None)
+        defaults = Recipe(name="x", dataset=self.dataset, model=self.model).plain()
+        for key in list(values):
+            if key in NO_RESULT or (key not in _FIRST and values[key] == defaults[key]):
+                del values[key]
         for key in ("save", "memory"):
             values["training"].pop(key)
-        for path, default in _LATER.items():
+        for path, default in _LATER_OPTIONS.items():
             *above, last = path.split(".")
             place = reduce(lambda found, key: found.get(key) or {}, above, values)
             if last in place and place[last] == default:
@@ -281,7 +281,7 @@ class Recipe(Section):
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
     def components(self) -> Iterator[tuple[str, str, Component]]:
-        """Every top-level component: (path, table, component)."""
+        """Yield every top-level component: (path, table, component)."""
         for field, table in COMPONENTS.items():
             yield field, table, getattr(self, field)
         for field, table in LISTS.items():
@@ -290,36 +290,26 @@ class Recipe(Section):
                 yield f"{field}.{index}" if len(several) > 1 else field, table, component
 
 
-# What changes no result, and so makes no run another one.
+def _tables(kind: Any) -> dict[str, str]:
+    """Return the fields of that type, each with the table that it is marked with."""
+    fields = ((name, field) for name, field in Recipe.model_fields.items() if field.annotation == kind)
+    return {name: mark.name for name, field in fields for mark in field.metadata if isinstance(mark, Table)}
+
+
+# The table that each field of one component, or of one or a list of them, is looked up in; the names of defaults.
+COMPONENTS = _tables(Component)
+LISTS = _tables(tuple[Component, ...])
+DEFAULTS: dict[str, str] = {
+    name: default.name if isinstance(default, Component) else default[0].name
+    for name in (*COMPONENTS, *LISTS)
+    if (default := Recipe.model_fields[name].default) is not PydanticUndefined
+}
+# Fields that change no result, and so make no run another one.
 NO_RESULT = ("name", "description", "measured", "plugins", "probes", "seeds", "execution", "training.save")
-# Fields that hold one component, and the table each is looked up in.
-COMPONENTS = {
-    "task": "tasks",
-    "dataset": "datasets",
-    "split": "splits",
-    "model": "models",
-    "initializer": "initializers",
-    "embedding": "embeddings",
-    "optimizer": "optimizers",
-    "schedule": "schedules",
-}
-# Fields that hold one component or a list of them.
-LISTS = {"normalizer": "normalizers", "regularizer": "regularizers"}
-DEFAULTS = {
-    "task": "nodes",
-    "split": "default",
-    "normalizer": "none",
-    "regularizer": "none",
-    "initializer": "default",
-    "embedding": "auto",
-    "optimizer": "adam",
-    "schedule": "constant",
-}
-# Fields and options that came after runs had been made, as `plain` writes their defaults.
-_LATER: dict[str, Any] = {
-    "regularizer": {"name": "none"},
-    "initializer": {"name": "default"},
-    "embedding": {"name": "auto", "width": None},
+# Fields that every identity holds; options, by path, that no identity holds at these values.
+_FIRST_COMPONENTS = ("task", "dataset", "split", "model", "normalizer", "optimizer", "schedule")
+_FIRST = (*_FIRST_COMPONENTS, "prepare", "calibration", "training")
+_LATER_OPTIONS: dict[str, Any] = {
     "prepare.edge_features": "keep",
     "task.sampler": {"name": "full"},
     "task.inference": "whole",
@@ -330,7 +320,7 @@ _LATER: dict[str, Any] = {
 
 
 def is_below(path: str, fields: Sequence[str]) -> bool:
-    """Whether a dotted path is one of the fields or below one."""
+    """Return true for a dotted path that is one of the fields or below one."""
     return any(path == field or path.startswith(f"{field}.") for field in fields)
 
 

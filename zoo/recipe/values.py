@@ -1,9 +1,11 @@
 """Plain values as people write and read them: one or a list of them, dotted paths, short forms for messages."""
 
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, TypeVar, cast
+
+from registry.name_errors import did_you_mean
 
 T = TypeVar("T")
 
@@ -20,6 +22,30 @@ def short_repr(value: Any) -> str:
         return _SHORT.repr(value)
     except ValueError:  # Python writes no number of more than 4,300 digits
         return f"a {type(value).__name__} of very many digits"
+
+
+def error_sentence(
+    item: Mapping[str, Any],
+    *,
+    known: Sequence[str] = (),
+    arms: Sequence[Mapping[str, Any]] = (),
+    expected: str | None = None,
+) -> str:
+    """Return what is wrong with a value, from an error of pydantic's: `'bot' is not valid — expected 'both'`.
+
+    known: keys that may stand where an unknown one does. arms: the errors of all arms of a union at this place.
+    expected: in place of pydantic's own words.
+    """
+    if item["type"] == "missing":
+        return "missing — expected a value"
+    if item["type"] == "extra_forbidden":
+        return f"unknown key — expected one of: {', '.join(known)}{did_you_mean(str(item['loc'][-1]), known)}"
+    if expected is None:
+        expected = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("expected ")
+    literals = [arm["ctx"]["expected"] for arm in (*arms, item) if arm["type"] == "literal_error"]
+    words = [word.strip(" '") for word in literals[0].replace(" or ", ",").split(",")] if literals else []
+    near = did_you_mean(item["input"], words) if isinstance(item["input"], str) else ""
+    return f"{short_repr(item['input'])} is not valid — expected {expected}{near}"
 
 
 def as_list(given: T | Iterable[T] | None) -> list[T]:

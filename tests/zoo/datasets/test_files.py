@@ -4,16 +4,16 @@ from collections import Counter
 
 import pytest
 
-from registry.catalog import DATASETS
+from registry import datasets
 from zoo.datasets.files import REPOSITORIES, _table, source_files
 from zoo.datasets.ogb.folder import known_digests
 
 MADE = {"block-model", "overlapping-blocks", "karate", "random-graphs"}
-OGB = {name for name in DATASETS if name.startswith("ogb")}  # has sources of its own
+OGB = {name for name in datasets.names() if name.startswith("ogb")}  # has sources of its own
 ALL = [file for files in _table().values() for file in files]
 
 
-@pytest.mark.parametrize("name", sorted(set(DATASETS) - MADE - OGB))
+@pytest.mark.parametrize("name", sorted(set(datasets.names()) - MADE - OGB))
 def test_every_data_set_has_verified_files(name):
     """Each file of each data set has a digest and an address at a fixed commit."""
     files = source_files(name)

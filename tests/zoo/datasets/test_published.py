@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from registry.catalog import DATASETS
+from registry import datasets
 from zoo.datasets import geom_gcn, gnn_benchmark, heterophilous, planetoid, published, tu
 from zoo.datasets.base import NodeData
 from zoo.datasets.files import _table, source_files
@@ -61,7 +61,7 @@ def test_every_data_set_of_files_has_its_published_counts():
     """No data set of the zoo's own files is without nodes, edges, features, classes and where they are published."""
     names = {name for name in _table() if "/" not in name}
     rows = published.published()
-    assert names <= set(rows) <= set(DATASETS)
+    assert names <= set(rows) <= set(datasets.names())
     for name in names:
         assert all(rows[name][column] for column in ("nodes", "edges", "features", "classes", "source"))
 
