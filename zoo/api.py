@@ -9,10 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_model
 
-from zoo.builder import Built, probes_of, training_loss
+from zoo.builder import Built, build_ready, calibrated, first_reading, probes_of, training_loss
 from zoo.builder import build as _build
 from zoo.errors import RunError, TrainingError
 from zoo.identity import OtherData, identity_of, is_current, is_of, recorded_data
@@ -32,10 +31,11 @@ from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
 from zoo.runs.run_lock import claim, refuse_if_claimed
 from zoo.system.choice import Choice
+from zoo.system.process import prepare_process
+from zoo.system.seeds import checked_seed
+from zoo.system.stop import Interrupted, Terminated
 from zoo.system.team import Team
 from zoo.training.memory_errors import enough_memory
-from zoo.training.seed import checked_seed
-from zoo.training.stop import Interrupted, Terminated
 from zoo.training.watcher import Watcher
 
 RUNS = Path("runs")
@@ -67,7 +67,7 @@ def train(
     resume: go on with an unfinished run from the state that it saved last. With neither a run that could be resumed is
     an error; one that saved nothing is moved aside.
     A Ctrl-C or SIGTERM while it is trained is answered when the step is done and the state saved, by `Interrupted`, a
-    KeyboardInterrupt, or `Terminated`, a SystemExit (see `zoo.training.stop`); in other threads than the main one, and
+    KeyboardInterrupt, or `Terminated`, a SystemExit (see `zoo.system.stop`); in other threads than the main one, and
     where the caller has handlers of its own, signals do what they always do.
     watch: given the built objects, returns who else sees each validation (a progress bar).
 
@@ -77,7 +77,6 @@ def train(
     trains the run).
     """
     began = time.perf_counter()
-    threads = torch.get_num_threads()
     seed = checked_seed(seed)
     with Team.of_environment() as team:
         resolved = resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins)
@@ -86,19 +85,16 @@ def train(
             if team.leads:
                 checkpoints.forget(path)  # left there if the process was killed at its very end
             return Run(path)
-        try:
-            if team.leads:
-                refuse_if_claimed(path)  # building takes a while, and makes no folder if it fails
-                if not (resume or again):
-                    folder.refuse_interrupted(path)
-            built = _build(resolved, seed, team)
-            if team.leads:
-                _lead(built, path, again=again, resume=resume, watch=watch, began=began)
-            else:
-                _follow(built)
-            team.broadcast(None)  # that the run is written
-        finally:
-            torch.set_num_threads(threads)
+        if team.leads:
+            refuse_if_claimed(path)  # building takes a while, and makes no folder if it fails
+            if not (resume or again):
+                folder.refuse_interrupted(path)
+        built = first_reading(calibrated(_build(resolved, seed, team)))
+        if team.leads:
+            _lead(built, path, again=again, resume=resume, watch=watch, began=began)
+        else:
+            _follow(built)
+        team.broadcast(None)  # that the run is written
         return Run(path)
 
 
@@ -114,9 +110,11 @@ def build(
 ) -> Built:
     """Make everything that a recipe describes, without training it: data, graph, network, task, optimizer.
 
-    Parameters and errors as for `train`.
+    `c: auto` is calibrated, and `initial` has the gradients before the first step. Threads, allocator and random state
+    of the process are left alone; a training loop of one's own runs as `train` does with
+    `prepare_process(built.process)` of `zoo.system.process`. Parameters and errors as for `train`.
     """
-    return _build(resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins), seed)
+    return build_ready(resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins), seed)
 
 
 def _lead(
@@ -223,7 +221,8 @@ def probe_run(
     built = reopen(finished, device, plugins, allow_plugins=allow_plugins)
     with enough_memory(f"probing {finished.path}", built.recipe, built.network, built.task, trains=False):
         chosen = [probe for name in as_list(probes) for probe in probes_of(Component(name=name))]
-        return snapshot(built.network, chosen, partial(training_loss, built.network, built.task))
+        with prepare_process(built.process):
+            return snapshot(built.network, chosen, partial(training_loss, built.network, built.task))
 
 
 @told_as_the_plugins()
@@ -251,8 +250,8 @@ def reopen(finished: Run, device: str = "cpu", plugins: Plugins = (), *, allow_p
     }
     moved = [path for path, c in found.items() if c == "auto" or isinstance(c, Component)]
     changes: dict[str, Any] = {f"{path}.c": 1.0 for path in moved}
-    if moved:  # c was found in the run, and is among the weights: nothing is to be calibrated, or inverted before
-        recipe = _load_recipe(recipe, {**changes, "training.memory": "full"})
+    if moved:  # c was found in the run, and is among the weights
+        recipe = _load_recipe(recipe, changes)
     built = _build(recipe, finished.seed)
     if recorded_data(finished.path).get("digest", built.data.facts["digest"]) != built.data.facts["digest"]:
         warnings.warn(
@@ -285,11 +284,7 @@ def _varied(recipe: Recipe, depth: int | None, normalizer: str | None) -> Recipe
 
 @told_as_the_plugins()
 def _probed(recipe: Recipe, seed: int) -> Probed:
-    threads = torch.get_num_threads()
-    try:
-        built = _build(recipe, seed)
-    finally:
-        torch.set_num_threads(threads)
+    built = build_ready(recipe, seed)
     bounds = built.network.bounds()
     return Probed(
         depth=len(built.network.blocks),

@@ -1,12 +1,14 @@
 """From a recipe to live objects: the only place where registry names become things."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
 
+from zoo import dgl_backend
 from zoo.contracts import broken
 from zoo.datasets.base import Data
 from zoo.datasets.content import digest_of
@@ -33,15 +35,15 @@ from zoo.probes.tap import ProbeSchedule, ScheduledProbes
 from zoo.recipe.recipe import Component, Probing, Recipe
 from zoo.regularizers.base import NoRegularizer, Regularizer
 from zoo.sampling.batching import TaskSetting
-from zoo.system.allocator import give_back
 from zoo.system.choice import Choice
+from zoo.system.glibc import choose_trimming
+from zoo.system.process import ProcessSettings, choose_device, choose_threads, prepare_process, thread_count
+from zoo.system.seeds import checked_seed, kept_random_state, random_state, seed_generators
 from zoo.system.team import Team
 from zoo.tasks.base import Task
 from zoo.training import loss
-from zoo.training.device import choose_device, choose_threads
 from zoo.training.memory_errors import enough_memory
 from zoo.training.schedule import FactorLR, Schedule
-from zoo.training.seed import checked_seed, seed_everything
 from zoo.training.trainer import Trainer
 from zoo.training.watcher import Saver, Watcher
 
@@ -51,8 +53,9 @@ class Built:
     """Everything that a recipe describes, made for one seed and ready to train.
 
     `data` and `split` are of the kind that the task takes; the facts of each have the digest of its content, of the
-    data as they were before they were prepared. `initial` is what `evidence_probes` read before the first step;
-    `choices` are the automatic ones, with reasons. `c`: the bound that was calibrated, if one was.
+    data as they were before they were prepared. `choices` are the automatic ones, with reasons. `process`: what a
+    training sets in its process, by `prepare_process`. `c`: the bound that was calibrated, if one was. `reading`: what
+    `evidence_probes` read before the first step, once it was read.
     """
 
     recipe: Recipe
@@ -64,20 +67,31 @@ class Built:
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
     device: torch.device
-    initial: Reading
     choices: tuple[Choice, ...]
     plan: ProbeSchedule
     controller: Controller | None
     team: Team
+    process: ProcessSettings
     c: float | None = None
+    reading: Reading | None = None
 
     @property
     def graph(self) -> Graph:
         """The graph that is trained on; of many, the first batch."""
         return self.task.graph
 
+    @property
+    def initial(self) -> Reading:
+        """What was read before the first step. Raises: TrainingError if `first_reading` was not made."""
+        if self.reading is None:
+            raise TrainingError(
+                f"{self.recipe.name} — the network was not read before training — expected objects of zoo.build, or "
+                "first_reading(built) of zoo.builder"
+            )
+        return self.reading
+
     def trainer(self, watchers: tuple[Watcher, ...] = (), saver: Saver | None = None) -> Trainer:
-        """A trainer of these objects."""
+        """Return a trainer of these objects; it draws its random numbers from the process's generators."""
         return Trainer(
             self.network,
             self.task,
@@ -93,6 +107,7 @@ class Built:
             team=self.team,
             cuda_graphs=self.recipe.execution.cuda_graphs,
             material=self.material,
+            process=self.process,
         )
 
     @property
@@ -102,20 +117,20 @@ class Built:
 
 
 def build(recipe: Recipe, seed: int = 0, team: Team | None = None) -> Built:
-    """Make every object of a checked recipe, seeded, on its device.
+    """Make every object of a checked recipe on its device, and nothing else: c is not calibrated, and nothing read.
 
-    Sets PyTorch's number of CPU threads for the process: `execution.threads`, or what suits the graph's size.
-    team: the processes that will train together, all of which build; each gets its share of the batches.
-    Raises: DataError, BuildError, TrainingError, RegistryError.
+    The process is left as it was: random numbers are drawn from generators that are seeded here and put back, but for
+    DGL's own, which cannot be. team: the processes that will train together, all of which build; each gets its share
+    of the batches. Raises: DataError, BuildError, TrainingError, RegistryError.
     """
     seed = checked_seed(seed)
-    with enough_memory(f"building {recipe.name}", recipe):
+    with enough_memory(f"building {recipe.name}", recipe), kept_random_state():
         return _build(recipe, seed, team or Team())
 
 
 def _build(recipe: Recipe, seed: int, team: Team) -> Built:
     device, device_choice = choose_device(recipe.execution.device, team.place, team.local_size)
-    data = team.local_rank_first(partial(load_data, recipe, seed))
+    data = team.local_rank_first(partial(_load_data, recipe, seed))
     split = as_tensors(factory(recipe.split, "splits")(data, seed))
     check_any_split(data, split)  # which may be a plug-in's
     split = replace(split, facts={**split.facts, "digest": digest_of(split)})
@@ -125,18 +140,20 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
     threads, threads_choice = choose_threads(
         recipe.execution.threads, team.broadcast(task.nodes_per_step), team.local_size
     )
-    torch.set_num_threads(threads)
-
-    seed_everything(seed)
-    initializer: Initializer = factory(recipe.initializer, "initializers")()
-    embedding: Embedding = factory(recipe.embedding, "embeddings")(task.inputs, recipe.model.options.get("width", 64))
-    network = _network(recipe, task, embedding, initializer).to(device)
-    drawn = initializer.chosen()
-    controller = _controller(recipe)
+    with thread_count(threads):
+        _seed_everything(seed)
+        initializer: Initializer = factory(recipe.initializer, "initializers")()
+        width = recipe.model.options.get("width", 64)
+        embedding: Embedding = factory(recipe.embedding, "embeddings")(task.inputs, width)
+        network = _network(recipe, task, embedding, initializer).to(device)
+        drawn = initializer.chosen()
+        total = recipe.training.duration.steps(task.steps_per_epoch)
+        schedule: Schedule = factory(recipe.schedule, "schedules")(total, task.steps_per_epoch)
+        optimizer = _optimizer(recipe, network)
     memory = recipe.training.memory
-    allocator = give_back(memory != "full", device)
-    network.set_activation_memory("full" if memory == "full" else "checkpoint")
-    found = _calibrated(recipe, network, task, controller)
+    kept = network.set_activation_memory(memory)
+    trimming = choose_trimming(memory != "full", device.type)
+    team.reseed(seed)
     choices = [
         device_choice,
         *([Choice("processes", str(team.size), f"started by torchrun; {team.backend}")] if team.size > 1 else []),
@@ -149,23 +166,9 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
         *(Choice(*chosen) for chosen in task.choices),
         *(Choice(*note) for note in _edge_notes(data, network)),
         *([Choice("initializer", *drawn)] if drawn else []),
-        *([Choice("c", f"{found[0]:.6g}", found[1])] if found else []),
-        *([Choice("memory", memory, network.set_activation_memory(memory))] if memory != "full" else []),
-        *([allocator] if allocator else []),
+        *([Choice("memory", memory, kept)] if memory != "full" else []),
+        *([trimming] if trimming else []),
     ]
-    initial = snapshot(network, evidence_probes(), partial(training_loss, network, task))
-
-    total = recipe.training.duration.steps(task.steps_per_epoch)
-    plan = ProbeSchedule(network, [_scheduled(item, task.steps_per_epoch, total) for item in recipe.probes], total)
-    schedule: Schedule = factory(recipe.schedule, "schedules")(total, task.steps_per_epoch)
-    make_optimizer = factory(recipe.optimizer, "optimizers")
-    optimizer: torch.optim.Optimizer = make_optimizer(network)
-    if {id(each) for each in network.parameters()}.isdisjoint(
-        id(each) for group in optimizer.param_groups for each in group["params"]
-    ):
-        broken("optimizer", make_optimizer, "moves no parameter of the network", "one of network.parameters()")
-    scheduler = FactorLR(optimizer, schedule)
-    team.reseed(seed)
     return Built(
         recipe=recipe,
         seed=seed,
@@ -174,26 +177,80 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
         task=task,
         network=network,
         optimizer=optimizer,
-        scheduler=scheduler,
+        scheduler=FactorLR(optimizer, schedule),
         device=device,
-        initial=initial,
         choices=tuple(choices),
-        plan=plan,
-        controller=controller,
+        plan=ProbeSchedule(network, [_scheduled(item, task.steps_per_epoch, total) for item in recipe.probes], total),
+        controller=_controller(recipe),
         team=team,
-        c=found[0] if found else None,
+        process=ProcessSettings(threads, trimming is not None, random_state()),
     )
 
 
+def calibrated(built: Built) -> Built:
+    """Choose c, and note why, where it is `auto` or will be moved by a controller, which has a band of its own.
+
+    The random numbers of the loss are those that training begins with; they are not used up.
+    """
+    network, settings, controller = built.network, built.recipe.calibration, built.controller
+    bounded = [item for item in network.normalization.bounded() if item.auto] if network.normalization else []
+    if not bounded:
+        return built
+    low, high = (controller.low, controller.high) if controller else (settings.low, settings.high)
+    with enough_memory(f"calibrating {built.recipe.name}", built.recipe, network, built.task), _untrimmed(built):
+        loss = partial(training_loss, network, built.task)
+        found = calibrate(network, bounded, loss, low=low, high=high, passes=settings.passes)
+    choice = Choice("c", f"{found.c:.6g}", f"calibrated at initialisation: {found}, {low:g} to {high:g}")
+    return replace(built, c=found.c, choices=(*built.choices, choice))
+
+
+def first_reading(built: Built) -> Built:
+    """Read the evidence of how the network stands before the first step, which changes nothing of it."""
+    loss = partial(training_loss, built.network, built.task)
+    with enough_memory(f"reading {built.recipe.name}", built.recipe, built.network, built.task), _untrimmed(built):
+        return replace(built, reading=snapshot(built.network, evidence_probes(), loss))
+
+
+def build_ready(recipe: Recipe, seed: int = 0) -> Built:
+    """Build, calibrate c and read the gradients; the process is left as it was."""
+    built = build(recipe, seed)
+    return first_reading(calibrated(built))
+
+
+def _untrimmed(built: Built) -> AbstractContextManager[None]:
+    """The process as it is trained in, but for the allocator, whose thresholds cannot be read and put back."""
+    return prepare_process(replace(built.process, trims=False))
+
+
 def load_data(recipe: Recipe, seed: int = 0) -> Data:
-    """The recipe's data set, prepared as it says; what it draws at random follows from the seed.
+    """Return the recipe's data set, prepared as it says; what it draws at random follows from the seed alone.
 
     `facts["digest"]` is of what the data set returned.
     """
-    seed_everything(seed)
+    with kept_random_state():
+        return _load_data(recipe, seed)
+
+
+def _load_data(recipe: Recipe, seed: int) -> Data:
+    _seed_everything(seed)
     data = as_tensors(factory(recipe.dataset, "datasets")(Store()))
     prepared = prepare(data, **recipe.prepare.model_dump())
     return replace(prepared, facts={**prepared.facts, "digest": digest_of(data)})
+
+
+def _seed_everything(seed: int) -> None:
+    seed_generators(seed)
+    dgl_backend.seed(seed)
+
+
+def _optimizer(recipe: Recipe, network: Network) -> torch.optim.Optimizer:
+    make = factory(recipe.optimizer, "optimizers")
+    optimizer: torch.optim.Optimizer = make(network)
+    if {id(each) for each in network.parameters()}.isdisjoint(
+        id(each) for group in optimizer.param_groups for each in group["params"]
+    ):
+        broken("optimizer", make, "moves no parameter of the network", "one of network.parameters()")
+    return optimizer
 
 
 def _check_same(team: Team, digests: Mapping[str, str]) -> None:
@@ -277,21 +334,6 @@ def _controller(recipe: Recipe) -> Controller | None:
             f"normalizer — {len(named)} normalisers have a controller — expected one at most — c: auto for the others"
         )
     return factory(named[0], "controllers")() if named else None
-
-
-def _calibrated(
-    recipe: Recipe, network: Network, task: Task, controller: Controller | None
-) -> tuple[float, str] | None:
-    """Choose c, and say why, where it is `auto` or will be moved by a controller, which has a band of its own."""
-    bounded = [item for item in network.normalization.bounded() if item.auto] if network.normalization else []
-    if not bounded:
-        return None
-    settings = recipe.calibration
-    low, high = (controller.low, controller.high) if controller else (settings.low, settings.high)
-    found = calibrate(
-        network, bounded, partial(training_loss, network, task), low=low, high=high, passes=settings.passes
-    )
-    return found.c, f"calibrated at initialisation: {found}, {low:g} to {high:g}"
 
 
 def training_loss(network: Network, task: Task) -> torch.Tensor:

@@ -28,6 +28,7 @@ from zoo.errors import ZooError
 
 GRAPHBOLT = "dgl.graphbolt"
 REASON = "__missing_because__"
+_seed: int | None = None  # what DGL is seeded with when it is imported
 
 
 def install() -> None:
@@ -62,6 +63,14 @@ def why_no_graphbolt() -> str | None:
     return getattr(sys.modules[GRAPHBOLT], REASON, None)
 
 
+def seed(number: int) -> None:
+    """Seed DGL's own generator, which can be seeded but not read: now, or as soon as DGL is imported from here."""
+    global _seed
+    _seed = number
+    if "dgl" in sys.modules:
+        _seed_dgl(_import_dgl(), number)
+
+
 def __getattr__(name: str) -> Any:
     if name == "dgl":
         return _import_dgl()
@@ -85,7 +94,19 @@ def _import_dgl() -> ModuleType:
             f"dgl — fails on import: {type(error).__name__}: {error} — expected dgl ≥ 2.1, < 2.3 — "
             "pip install --force-reinstall 'dgl>=2.1,<2.3'"
         ) from error
+    if _seed is not None:
+        _seed_dgl(dgl, _seed)
     return dgl
+
+
+def _seed_dgl(dgl: Any, number: int) -> None:
+    # DGL numbers threads as they come and adds the number to the seed. This thread has to be the first: with several it
+    # was a race, and what is sampled here differed from process to process.
+    threads = dgl.utils.get_num_threads()
+    dgl.utils.set_num_threads(1)
+    dgl.seed(number)
+    dgl.utils.set_num_threads(threads)
+    dgl.seed(number)
 
 
 class _GraphboltFinder(importlib.abc.MetaPathFinder):

@@ -14,6 +14,7 @@ from zoo.recipe.load import Plugins
 from zoo.runs.predictions import Form, write_predictions
 from zoo.runs.run import Run
 from zoo.system.files import expanded
+from zoo.system.process import prepare_process
 from zoo.tasks.base import Part
 from zoo.training.memory_errors import enough_memory
 
@@ -90,16 +91,13 @@ def evaluate(
     part: Part | None = next((part for part in PARTS if part == split), None)
     if part is None:
         raise RunError(f"evaluate {finished.path} — no part {split!r} — expected one of: {', '.join(PARTS)}")
-    threads = torch.get_num_threads()
-    try:
-        built = reopen(finished, device, plugins, allow_plugins=allow_plugins)
-        with (
-            enough_memory(f"evaluating {finished.path}", built.recipe, built.network, built.task, trains=False),
-            torch.no_grad(),
-        ):
-            found = built.task.predict(built.network.eval(), part)
-    finally:
-        torch.set_num_threads(threads)
+    built = reopen(finished, device, plugins, allow_plugins=allow_plugins)
+    with (
+        prepare_process(built.process),
+        enough_memory(f"evaluating {finished.path}", built.recipe, built.network, built.task, trains=False),
+        torch.no_grad(),
+    ):
+        found = built.task.predict(built.network.eval(), part)
     return Evaluation(
         run=finished,
         part=part,

@@ -21,7 +21,6 @@ from zoo.own_code import own_code
 from zoo.recipe.recipe import Recipe
 from zoo.runs import folder
 from zoo.runs.run import Run
-from zoo.training.state import random_state, set_random_state
 
 Digests = dict[str, str]  # of data, by what asks for them: kept by who asks for many runs at once
 
@@ -87,9 +86,5 @@ def _why_not(path: Path, recipe: Recipe, seed: int, digests: Digests) -> str | N
 def _digest_now(recipe: Recipe, seed: int, digests: Digests) -> str:
     key = json.dumps([recipe.dataset.plain(), own_code(recipe), seed], sort_keys=True, default=str)
     if key not in digests:
-        before = random_state()
-        try:
-            digests[key] = load_data(recipe, seed).facts["digest"]
-        finally:
-            set_random_state(before)
+        digests[key] = load_data(recipe, seed).facts["digest"]
     return digests[key]

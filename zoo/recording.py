@@ -38,7 +38,7 @@ def environment_of(built: Built) -> Environment:
         python=platform.python_version(),
         platform=platform.platform(),
         device=_device(built.device),
-        threads=torch.get_num_threads(),
+        threads=built.process.threads,
         variables={name: os.environ[name] for name in _VARIABLES if name in os.environ},
         processes=built.team.size,
         resets=tuple(built.recipe.resets),

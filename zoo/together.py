@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from zoo.api import RUNS, resolve
-from zoo.builder import Built, build
+from zoo.builder import Built, build_ready
 from zoo.errors import Problem, RecipeError, TrainingError
 from zoo.factory import factory
 from zoo.identity import identity_of, is_current, is_of
@@ -25,12 +25,12 @@ from zoo.runs.folder import RunFolder
 from zoo.runs.run import Run
 from zoo.runs.run_lock import claim, refuse_if_claimed
 from zoo.system.choice import Choice
+from zoo.system.seeds import checked_seed
 from zoo.system.team import Team
 from zoo.training.declared import one_pass
 from zoo.training.members import Members
 from zoo.training.memory_errors import enough_memory
 from zoo.training.schedule import FactorLR, Schedule
-from zoo.training.seed import checked_seed
 from zoo.training.together import Together
 from zoo.training.watcher import Watcher
 
@@ -66,25 +66,22 @@ def train_together(
     when it pays and what cannot be trained so.
     Raises: TrainingError for what cannot, with all reasons; else as `train`.
     """
-    began, threads = time.perf_counter(), torch.get_num_threads()
+    began = time.perf_counter()
     resolved = resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins)
     numbers = list(map(checked_seed, as_list(seeds) or resolved.seeds))
     wanted = [(each, seed) for each in _of_grid(resolved, grid or {}) for seed in numbers]
     places = {folder.place(Path(runs), each, identity_of(each), seed): (each, seed) for each, seed in wanted}
     left = {path: member for path, member in places.items() if again or not is_current(path, *member)}
-    try:
-        while left:
-            _refuse([each for each, _ in left.values()])
-            for path in left:
-                refuse_if_claimed(path)
-                if not again:
-                    folder.refuse_interrupted(path)
-            built = [build(each, seed) for each, seed in left.values()]
-            if _train(list(left), _noted(built), again=again, watch=watch, began=began):
-                break
-            left = {path: member for path, member in left.items() if not is_current(path, *member)}
-    finally:
-        torch.set_num_threads(threads)
+    while left:
+        _refuse([each for each, _ in left.values()])
+        for path in left:
+            refuse_if_claimed(path)
+            if not again:
+                folder.refuse_interrupted(path)
+        built = [build_ready(each, seed) for each, seed in left.values()]
+        if _train(list(left), _noted(built), again=again, watch=watch, began=began):
+            break
+        left = {path: member for path, member in left.items() if not is_current(path, *member)}
     return [Run(path) for path in places]
 
 

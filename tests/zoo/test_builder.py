@@ -15,6 +15,7 @@ from registry import convs, datasets, normalizers
 from zoo.builder import Built, _check_same, factory
 from zoo.datasets.base import Masks, NodeData
 from zoo.datasets.store import Store
+from zoo.engine.buffers import Buffers
 from zoo.errors import BuildError, DataMissing, TrainingError
 from zoo.layers.conv import Conv
 from zoo.layers.gat import GATConv, GATv2Conv
@@ -23,6 +24,8 @@ from zoo.normalizers.frobenius import Frobenius
 from zoo.normalizers.per_graph import PairNorm
 from zoo.normalizers.standard import LayerNorm
 from zoo.recipe.recipe import Component
+from zoo.system.process import prepare_process
+from zoo.system.seeds import random_state
 from zoo.system.team import Team
 
 SMALL = {"execution.device": "cpu", "dataset.nodes": 60}
@@ -257,12 +260,28 @@ def test_projection_writes_into_the_same_weights():
 
 
 def test_dropout_masks_do_not_depend_on_measuring_or_calibrating():
-    """After building, the random state is the same with and without `c: auto`: the first masks are, too."""
+    """Training begins with the same random state with and without `c: auto`: the first masks are the same, too."""
     states = []
     for c in (1.0, "auto"):
-        zoo.build("smoke/res-gcn", {**SMALL, "normalizer": {"name": "frobenius", "c": c}, "model.dropout": 0.5}, seed=3)
-        states.append(torch.get_rng_state())
+        changes = {**SMALL, "normalizer": {"name": "frobenius", "c": c}, "model.dropout": 0.5}
+        with prepare_process(zoo.build("smoke/res-gcn", changes, seed=3).process):
+            states.append(torch.get_rng_state())
     assert torch.equal(*states)
+
+
+def test_building_leaves_the_process_alone(monkeypatch):
+    """Threads, the allocator's thresholds and every generator's state are as before; `prepare_process` sets them."""
+    told = []
+    monkeypatch.setattr("zoo.system.glibc._set_threshold", lambda library, size: told.append(size))
+    threads, before = torch.get_num_threads(), random_state()
+    changes = {"execution.threads": threads + 1, "training.memory": "checkpoint", "normalizer.c": "auto"}
+    built = zoo.build("smoke/res-gcn", {**SMALL, **changes, "normalizer.name": "frobenius"})
+    assert torch.get_num_threads() == threads and not told
+    assert str(random_state()) == str(before)
+    with prepare_process(built.process):
+        assert torch.get_num_threads() == threads + 1 and str(random_state()) != str(before)
+    assert torch.get_num_threads() == threads and str(random_state()) == str(before)
+    assert len(told) in (0, 2)  # elsewhere than with glibc, nothing
 
 
 def test_choices_are_recorded_with_reasons():
@@ -278,9 +297,20 @@ def test_choices_are_recorded_with_reasons():
 
 def test_what_is_kept_of_the_blocks_is_recorded():
     """In words that say how much it is."""
-    built = zoo.build("smoke/res-gcn", {**SMALL, "training.memory": "checkpoint"}, device="cpu")
+    bounded = {**SMALL, "normalizer": {"name": "frobenius", "c": 0.5}}
+    built = zoo.build("smoke/res-gcn", {**bounded, "training.memory": "checkpoint"}, device="cpu")
     (choice,) = (choice for choice in built.choices if choice.what == "memory")
     assert choice.chosen == "checkpoint" and "inputs are kept" in choice.why
+
+
+def test_a_run_whose_c_was_calibrated_is_opened_again(tmp_path):
+    """Its c, found in the run, is among its weights."""
+    changes = {"model.depth": 64, "normalizer": {"name": "frobenius", "c": "auto"}, "training.memory": "checkpoint"}
+    run = zoo.train("smoke/res-gcn", {**changes, "training.duration": 2, "probes": "none"}, runs=tmp_path)
+    assert run.status == "finished"
+    network = zoo.load(run)
+    assert all(float(c.max()) < 0.9 for _, c in network.bounds())
+    assert not any(buffers._rings for buffers in Buffers._all)  # what training took is given back
 
 
 @pytest.fixture

@@ -188,3 +188,36 @@ def test_the_facts_about_this_dgl():
     assert version() == dgl.__version__ and isinstance(has_cuda(), bool)
     with pytest.raises(AttributeError, match="nonsense"):
         _ = dgl_backend.nonsense
+
+
+DRAWS = """
+import sys
+from zoo import dgl_backend
+import torch
+torch.set_num_threads(int(sys.argv[1]))
+if sys.argv[2] == "late": dgl_backend.seed(3)
+from zoo.dgl_backend import dgl
+dgl.utils.set_num_threads(int(sys.argv[1]))
+graph = dgl.graph((torch.arange(2000) % 50, torch.arange(2000) // 40))
+if sys.argv[2] == "now": dgl_backend.seed(3)
+dgl.utils.set_num_threads(1)
+if sys.argv[3] == "again": dgl.seed(5)
+print(dgl.sampling.sample_neighbors(graph, torch.arange(50), 3).edges()[0].tolist())
+"""
+
+
+def drawn(*arguments: str) -> str:
+    """What a new process samples."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    words = [sys.executable, "-c", DRAWS, *arguments]
+    return subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_dgls_draws_are_those_of_one_thread_in_every_process():
+    """With two threads in use, new processes sample what one thread does: the first seeding is no race of threads."""
+    assert len({drawn(threads, "now", "again") for threads in ("1", "2", "2", "2")}) == 1
+
+
+def test_dgl_can_be_seeded_before_it_is_loaded():
+    """What is sampled is what a seed after the import gives."""
+    assert drawn("1", "late", "once") == drawn("1", "now", "once")

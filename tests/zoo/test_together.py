@@ -105,7 +105,7 @@ def test_other_tasks_are_refused(tmp_path, recipe):
 
 def test_a_run_that_another_process_finishes_meanwhile(tmp_path, monkeypatch):
     """What was finished while the members were built is left as it is, and the others are trained."""
-    build, calls = together.build, []
+    build, calls = together.build_ready, []
 
     def build_late(recipe, seed):
         calls.append(seed)
@@ -113,7 +113,7 @@ def test_a_run_that_another_process_finishes_meanwhile(tmp_path, monkeypatch):
             zoo.train("smoke/res-gcn", ["probes=none"], runs=tmp_path, seed=0)
         return build(recipe, seed)
 
-    monkeypatch.setattr(together, "build", build_late)
+    monkeypatch.setattr(together, "build_ready", build_late)
     found = zoo.train_together("smoke/res-gcn", ["probes=none"], seeds=[0, 1], runs=tmp_path)
     assert [run.seed for run in found] == [0, 1] and calls == [0, 1, 1]
     assert sorted(path.name for path in found[0].path.parent.glob("seed-*")) == ["seed-0", "seed-1"]

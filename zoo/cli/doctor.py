@@ -118,7 +118,7 @@ def _kernel() -> Finding:
 def _device() -> Finding:
     import torch
 
-    from zoo.training.device import choose_device
+    from zoo.system.process import choose_device
 
     _, choice = choose_device("auto")
     found = f"{choice.chosen}: {choice.why}"

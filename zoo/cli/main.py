@@ -28,7 +28,7 @@ from zoo.cli.validate import validate
 from zoo.errors import USER_ERRORS
 from zoo.plugin_errors import told_as_the_plugins
 from zoo.system.os_errors import explained, is_of_the_system
-from zoo.training.stop import TERMINATED, Interrupted, Terminated, terminate
+from zoo.system.stop import TERMINATED, Interrupted, Terminated, terminate
 from zoo.untrusted import escape_controls
 
 _LINES = "\n\t"

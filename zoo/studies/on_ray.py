@@ -24,7 +24,7 @@ from zoo.studies.executor import Executor
 from zoo.studies.job import Job, JobResult, work
 from zoo.studies.parcel import pack, unpack
 from zoo.studies.processes import GRACE, PER_GPU
-from zoo.training.stop import Terminated, terminate
+from zoo.system.stop import Terminated, terminate
 
 # Ray honours the hook in ray.init alone; in the options of a task it would be ignored without a word.
 HOOK = {"worker_process_setup_hook": "zoo.dgl_backend.install"}

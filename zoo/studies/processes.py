@@ -15,8 +15,8 @@ from pebble import ProcessExpired, ProcessPool
 
 from zoo.studies.executor import Executor
 from zoo.studies.job import Job, JobResult, work
-from zoo.training.device import choose_device
-from zoo.training.stop import Terminated, terminate
+from zoo.system.process import choose_device
+from zoo.system.stop import Terminated, terminate
 
 GRACE = 30.0  # seconds that runs under way have to finish a step and save their states when all is to end
 PER_GPU = 3  # narrow, deep networks leave a GPU mostly waiting for launches

@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from zoo.errors import TrainingError
 from zoo.system.seeds import stream
-from zoo.training.stop import Interrupted, Terminated
+from zoo.system.stop import Interrupted, Terminated
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from zoo.system.private import foreach_copy_
 from zoo.tasks.base import Task
-from zoo.training.state import State
+from zoo.training.saving import State
 
 
 class Best:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from zoo.recipe.fields import Duration, Length
 from zoo.recipe.recipe import Training
@@ -9,6 +10,8 @@ from zoo.recipe.recipe import Training
 SHARE = 0.02  # of the time, that saving may take
 LONGEST = 600.0  # seconds of training that may be lost
 _TENTH = Length(10, "%")
+
+State = dict[str, Any]  # all that a training needs to resume, as tensors and plain values
 
 
 class Saving:

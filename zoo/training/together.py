@@ -3,12 +3,14 @@
 import math
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 
 from zoo.contracts import number, scalar
 from zoo.engine.sparse_input import unchanging
+from zoo.system.process import prepare_process
 from zoo.training.cuda_graphs import CudaGraphs
 from zoo.training.declared import unrecordable
 from zoo.training.members import Bests, ConstantOutput, Members
@@ -55,9 +57,13 @@ class Together:
             lambda: unrecordable(members.network, self.common.task, optimizer),
         )
 
-    @unchanging()
     def fit(self) -> list[Outcome]:
         """Train all to their ends; the networks then carry their best weights."""
+        process = self.trainers[-1].process
+        with prepare_process(process) if process else nullcontext(), unchanging():
+            return self._fit()
+
+    def _fit(self) -> list[Outcome]:
         for trainer in self.trainers:
             trainer.began = time.perf_counter()
         common = self.common

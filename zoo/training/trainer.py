@@ -3,6 +3,8 @@
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -21,6 +23,9 @@ from zoo.probes.steering import Controller, steer
 from zoo.probes.tap import ProbeSchedule, ScheduledProbes
 from zoo.probes.weights import NormalizerBound
 from zoo.recipe.recipe import Training
+from zoo.system.process import ProcessSettings, prepare_process
+from zoo.system.seeds import kept_random_state, random_state, set_random_state
+from zoo.system.stop import Stop
 from zoo.system.team import Team
 from zoo.tasks.base import Batch, Part, Task
 from zoo.training.best import Best
@@ -33,9 +38,7 @@ from zoo.training.members import ConstantOutput
 from zoo.training.nonfinite import locate
 from zoo.training.outcome import Outcome, Status
 from zoo.training.reuse import ReusedForward
-from zoo.training.saving import Saving
-from zoo.training.state import State, random_state, set_random_state
-from zoo.training.stop import Stop
+from zoo.training.saving import Saving, State
 from zoo.training.watcher import Measured, Saver, Watcher
 
 
@@ -47,7 +50,7 @@ class Trainer:
     or gradient that is not finite. With a saver its state is kept every `training.save`; `resume` goes on from there,
     and ends bitwise where the uninterrupted training ends (on a CPU), at whatever steps states were saved. At a Ctrl-C
     or SIGTERM it is kept after the step under way, and `fit` raises `Interrupted` or `Terminated`
-    (`zoo.training.stop`).
+    (`zoo.system.stop`).
 
     plan: which probes are read at which step. controller: moves the normalisers' bounds by what its own probes read.
     evidence: probes that are read once more after the last step.
@@ -76,7 +79,9 @@ class Trainer:
         team: Team | None = None,
         cuda_graphs: Asked = "auto",
         material: Mapping[str, str] | None = None,
+        process: ProcessSettings | None = None,
     ) -> None:
+        self.process = process
         self.team = team or Team()
         per_epoch = task.steps_per_epoch
         self.network, self.task, self.optimizer, self.scheduler = network, task, optimizer, scheduler
@@ -104,6 +109,7 @@ class Trainer:
         self.saves = self.team.broadcast(saver is not None)
         self.graphs = CudaGraphs(cuda_graphs, device, optimizer, self._why_not_recorded)
         self.reused = ReusedForward(network, task, alone=self.team.size == 1 and not self.bf16)
+        self.overdue = False
         self.waiting = False  # whether a validation is due that the next forward pass will tell
         self.last_loss, self.last_lr = torch.zeros(()), math.nan  # of the last step
         self.stop = Stop(active=self.saves, echoes=self.team.size > 1)
@@ -111,6 +117,13 @@ class Trainer:
 
     def fit(self) -> Outcome:
         """Train to the end; the network then carries the best weights."""
+        with prepare_process(self.process) if self.process else nullcontext():
+            return self._fit()
+
+    def _fit(self) -> Outcome:
+        if self.overdue:
+            self.overdue = False
+            self._validate()
         self.began = time.perf_counter() - self.seconds
         self.saving.begin(self.step)
         # A state may have been saved, for a signal, when there was nothing left to do.
@@ -213,9 +226,12 @@ class Trainer:
             self.steering.load_state_dict(state["steering"])
         self.last_loss, self.last_lr = state["loss"], state["lr"]
         self.waiting = bool(state["waiting"]) and self.reused.possible
-        if state["waiting"] and not self.waiting:
-            self._validate()
-        set_random_state(state["random"][self.team.rank])
+        self.overdue = bool(state["waiting"]) and not self.waiting
+        random = state["random"][self.team.rank]
+        with kept_random_state():
+            set_random_state(random)
+        if self.process:
+            self.process = replace(self.process, random=random)
 
     def _save_if_due(self) -> None:
         """Save the state where it is due, or asked for by a signal to any process; such a training is left then."""

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol, TypedDict
 
-from zoo.training.state import State
+from zoo.training.saving import State
 
 Row = dict[str, Any]
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from zoo.cli import main
-from zoo.training.stop import Interrupted, Terminated, terminate
+from zoo.system.stop import Interrupted, Terminated, terminate
 
 
 def children_seconds() -> float:

@@ -6,6 +6,7 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 
@@ -87,7 +88,7 @@ def judged(case: str, seed: int) -> Diagnosis:
         spoil(built)
         batch = next(iter(built.task.batches(0)))
         initial = snapshot(built.network, evidence_probes(), lambda: built.task.loss(built.network.train(), batch))
-        object.__setattr__(built, "initial", initial)
+        built = replace(built, reading=initial)
     found = diagnosis_of(built, built.trainer().fit())
     assert found is not None
     return found

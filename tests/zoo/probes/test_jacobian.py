@@ -12,6 +12,7 @@ from zoo.layers.gat import GATConv
 from zoo.layers.gcn import GCNConv
 from zoo.probes.jacobian import JacobianGain
 from zoo.probes.tap import Tap
+from zoo.system.process import prepare_process
 
 CONVS = {"gcn": lambda: GCNConv(5, 5), "gat": lambda: GATConv(5, 5)}
 
@@ -68,7 +69,7 @@ def test_batch_norm_and_its_backward_pass_are_not_disturbed():
     sides = []
     for probes in ([], [JacobianGain()]):
         built = zoo.build("smoke/gin", {"dataset.nodes": 60, "model.dropout": 0.5})
-        with Tap(built.network.train(), probes):
+        with prepare_process(built.process), Tap(built.network.train(), probes):
             built.task.loss(built.network, next(built.task.batches(0))).backward()
         sides.append({**built.network.state_dict(), **{n: p.grad for n, p in built.network.named_parameters()}})
     assert all(torch.equal(value, sides[1][name]) for name, value in sides[0].items())

@@ -14,6 +14,7 @@ from zoo.probes.presets import deep, standard
 from zoo.probes.similarity import Similarity
 from zoo.probes.snapshot import preserving_state, snapshot
 from zoo.probes.weights import UpdateRatio
+from zoo.system.process import prepare_process
 
 # Between them: skips of every kind, attention, feature normalisers, two sites at once, a foreign convolution.
 RECIPES = ["res-gcn", "res-gat", "gatv2", "res-gin", "initial", "jumping", "dgl-conv"]
@@ -96,14 +97,15 @@ def test_measuring_does_not_change_the_run():
             return built.task.loss(built.network, next(built.task.batches(0)))
 
         losses.append([])
-        for _ in range(3):
-            built.optimizer.zero_grad()
-            value = loss()
-            value.backward()
-            if measured:
-                snapshot(built.network, deep(), loss)
-            built.optimizer.step()
-            losses[-1].append(value.item())
+        with prepare_process(built.process):
+            for _ in range(3):
+                built.optimizer.zero_grad()
+                value = loss()
+                value.backward()
+                if measured:
+                    snapshot(built.network, deep(), loss)
+                built.optimizer.step()
+                losses[-1].append(value.item())
     assert losses[0] == losses[1]
 
 

@@ -30,6 +30,7 @@ from zoo.probes.presets import deep, quick, standard
 from zoo.probes.similarity import Similarity
 from zoo.probes.tap import ProbeSchedule, ScheduledProbes, Tap
 from zoo.probes.weights import WeightNorms
+from zoo.system.process import prepare_process
 
 PRESETS = {"quick": quick, "standard": standard, "deep": deep}
 BOTH: list[Probe] = [Similarity(), Similarity(of="representations")]
@@ -444,14 +445,15 @@ def test_recipes_train_bitwise_alike(recipe):
     for preset in (list, quick, standard, deep):
         built = zoo.build(name, {"dataset.nodes": 60, "model.dropout": 0.5, **overrides}, device="cpu")
         network = built.network.train()
-        for _ in range(3):
-            built.optimizer.zero_grad()
-            with Tap(network, preset()) as tap:
-                built.task.loss(network, next(built.task.batches(0))).backward()
-            built.optimizer.step()
-            network.project()
-            tap.read()
-        found.append({**network.state_dict(), "random": torch.get_rng_state()})
+        with prepare_process(built.process):
+            for _ in range(3):
+                built.optimizer.zero_grad()
+                with Tap(network, preset()) as tap:
+                    built.task.loss(network, next(built.task.batches(0))).backward()
+                built.optimizer.step()
+                network.project()
+                tap.read()
+            found.append({**network.state_dict(), "random": torch.get_rng_state()})
     for other in found[1:]:
         assert all(torch.equal(value, other[name]) for name, value in found[0].items())
 

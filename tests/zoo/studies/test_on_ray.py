@@ -27,7 +27,7 @@ from zoo.studies.parcel import unpack
 from zoo.studies.run_study import run_study
 from zoo.studies.study_plan import PlannedRun, StudyPlan
 from zoo.studies.study_schema import Study
-from zoo.training.stop import Terminated, terminate
+from zoo.system.stop import Terminated, terminate
 
 # Ends its process in the fourth training pass, once: not again when the file `{died}` is there. Tests share workers,
 # which know the names that were registered before.

@@ -163,7 +163,7 @@ def test_building_and_evaluating(tmp_path, monkeypatch):
             zoo.evaluate(run)
     with monkeypatch.context() as patch:
         patch.setattr("zoo.builder.snapshot", fail)
-        with pytest.raises(TrainingError, match=r"building smoke/res-gcn — memory ran out: 4\.0 GB more"):
+        with pytest.raises(TrainingError, match=r"reading smoke/res-gcn — memory ran out: 4\.0 GB more"):
             zoo.train(RECIPE, runs=tmp_path, again=True)
     assert weights(run) == before
 
@@ -191,5 +191,5 @@ def test_a_process_that_is_held_to_less(tmp_path):
     )
     assert ended.returncode == 2, ended.stderr
     said = ended.stderr.strip().splitlines()[-1]
-    assert re.search(r"error: (building|training) smoke/res-gcn — memory ran out: .* MB more were asked for", said)
+    assert re.search(r"error: (build|read|train)ing smoke/res-gcn — memory ran out: .* MB more were asked for", said)
     assert "the process is held to" in said and "(ulimit -v)" in said and "Traceback" not in ended.stderr

@@ -1,9 +1,139 @@
-"""When a state is due: to the step where that is asked for, else by what saving costs and what could be lost."""
+"""States: when one is due, and that a training that is broken off, wherever, resumes to the same records."""
+
+import json
+import signal
+from pathlib import Path
 
 import pytest
 
+import zoo
+from zoo.errors import TrainingError
+from zoo.recipe import recipe_files
 from zoo.recipe.recipe import Training
+from zoo.runs.run import Run
+from zoo.system.stop import Interrupted
 from zoo.training.saving import Saving
+
+SHORT = {"training.duration": "8 epochs"}
+# A few steps within each epoch, so that states are saved in the middle of it.
+GRAPHS = {"task.batch_size": 16, "training.duration": "4 epochs"}
+ADAPTIVE = {"model.depth": 4, "normalizer": {"name": "frobenius", "c": {"name": "adaptive", "every": "2 steps"}}}
+CASES = {
+    **{name: (name, SHORT) for name in recipe_files.names() if name.startswith("smoke/")},
+    "smoke/cluster": ("smoke/cluster", {"training.duration": "4 epochs"}),
+    "smoke/neighbor": ("smoke/neighbor", {"training.duration": "3 epochs"}),
+    "neighbor-workers": ("smoke/neighbor", {"training.duration": "3 epochs", "task.sampler.workers": 1}),
+    "smoke/shadow": ("smoke/shadow", {"training.duration": "3 epochs"}),
+    "smoke/links": ("smoke/links", {"training.duration": "4 epochs"}),
+    "smoke/graphs": ("smoke/graphs", GRAPHS),
+    "smoke/graph-regression": ("smoke/graph-regression", GRAPHS),
+    "checkpoint": ("smoke/res-gcn", {**SHORT, "training.memory": "checkpoint", "model.dropout": 0.5}),
+    "adaptive": ("smoke/res-gcn", {**SHORT, **ADAPTIVE}),
+    "adaptive-by-block": (
+        "smoke/res-gcn",
+        {**SHORT, **ADAPTIVE, "normalizer": {"name": "frobenius", "c": {"name": "adaptive", "per": "block"}}},
+    ),
+    "spectral": ("smoke/res-gcn", {**SHORT, "normalizer": "spectral"}),
+    "batch-norm": ("smoke/res-gcn", {**SHORT, "normalizer": "batch"}),
+    "message": ("smoke/res-gcn", {**SHORT, "normalizer": "message"}),
+    "dgn": ("smoke/res-gcn", {**SHORT, "normalizer": "dgn"}),
+    "soft-bound": ("smoke/res-gcn", {**SHORT, "normalizer": "frobenius-soft"}),
+    "momentum-and-cosine": (
+        "smoke/res-gcn",
+        {**SHORT, "optimizer": {"name": "sgd", "momentum": 0.9}, "schedule": {"name": "cosine", "warmup": "2 epochs"}},
+    ),
+    "patience": ("smoke/gcn", {"training.duration": "40 epochs", "training.patience": "3 epochs", "optimizer.lr": 0.3}),
+    "rare-validation": ("smoke/res-gcn", {"training.duration": "11 epochs", "training.evaluate": "4 epochs"}),
+}
+
+
+def records(run: Run) -> dict[str, object]:
+    """All that a run leaves, but for the time it took."""
+
+    def lines(name: str) -> list[str]:
+        file = run.path / name
+        rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return [json.dumps({key: value for key, value in row.items() if key != "seconds"}) for row in rows]
+
+    result = {key: value for key, value in run.result.items() if not key.startswith("seconds")}
+    return {
+        "metrics": lines("metrics.jsonl"),
+        "probes": lines("probes.jsonl"),
+        "result": json.dumps(result),
+        "weights": (run.path / "model.safetensors").read_bytes(),
+        "names": sorted(file.name for file in run.path.iterdir()),
+        "beside": sorted(file.name for file in run.path.parent.iterdir() if file.is_dir()),
+    }
+
+
+def interrupted_after(step: int):
+    """A watcher's maker: Ctrl-C comes in the midst of so many steps from the start of this process."""
+
+    class Nothing:
+        def measured(self, row):
+            pass
+
+        def probed(self, row):
+            pass
+
+    def watch(built):
+        taken = []
+
+        def count(*_):
+            taken.append(None)
+            if len(taken) == step:
+                signal.raise_signal(signal.SIGINT)
+
+        built.optimizer.register_step_post_hook(count)
+        return Nothing()
+
+    return watch
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_resumed_run_leaves_what_an_uninterrupted_one_leaves(name, tmp_path):
+    """Interrupted in its first step and every four steps after, to the bit: lines, result, weights."""
+    recipe, changes = CASES[name]
+    whole = zoo.train(recipe, changes, runs=tmp_path / "whole", device="cpu")
+    times, broken = 0, True
+    while broken:
+        try:
+            step = 1 if not times else 4
+            run = zoo.train(
+                recipe, changes, runs=tmp_path / "broken", device="cpu", resume=True, watch=interrupted_after(step)
+            )
+            broken = False
+        except Interrupted as left:
+            times += 1
+            assert left.path is not None and (left.path / "state.pt").is_file()
+    assert times == 1 + (whole.result["steps"] - 1) // 4
+    assert records(run) == records(whole)
+
+
+def test_saves_change_nothing(tmp_path):
+    """A run whose state is saved after every step is that whose state is never saved."""
+    never, always = (
+        zoo.train("smoke/res-gcn", {"training.save": save}, runs=tmp_path / str(save), device="cpu")
+        for save in ("100 steps", 1)
+    )
+    assert records(never) == records(always)
+
+
+def test_a_state_of_another_run_is_refused(tmp_path):
+    """A state whose numbers fit no tensor of the network is the user's mistake, and changes nothing in the folder."""
+    folders: list[Path] = []
+    for depth in (2, 3):
+        changes = {"model.depth": depth, "training.duration": "5 epochs"}
+        with pytest.raises(Interrupted) as left:
+            zoo.train("smoke/gcn", changes, runs=tmp_path, device="cpu", watch=interrupted_after(2))
+        assert left.value.path is not None
+        folders.append(left.value.path)
+    for name in ("state.pt", "metrics.jsonl"):
+        (folders[0] / name).write_bytes((folders[1] / name).read_bytes())
+    (folders[0] / "probes.jsonl").write_bytes((folders[1] / "probes.jsonl").read_bytes())
+    with pytest.raises(TrainingError, match=r"resume — the saved state does not fit .* without --resume"):
+        zoo.train("smoke/gcn", {"model.depth": 2, "training.duration": "5 epochs"}, runs=tmp_path, resume=True)
+    assert (folders[0] / "state.pt").is_file()
 
 
 class Clock:

@@ -1,11 +1,51 @@
-"""Where a run is computed, and why there."""
+"""Device, threads, allocator and random state of the process that trains: chosen with reasons, set in one place."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 
 from zoo.errors import TrainingError
 from zoo.system.choice import Choice
+from zoo.system.glibc import trimming
+from zoo.system.seeds import RandomState, kept_random_state, set_random_state
+
+
+@dataclass(frozen=True)
+class ProcessSettings:
+    """What a training sets in its process.
+
+    threads: of PyTorch on the CPU. trims: whether freed tensors return to the system at once, see `choose_trimming`.
+    random: the state of the random generators that training begins with.
+    """
+
+    threads: int
+    trims: bool
+    random: RandomState
+
+
+@contextmanager
+def prepare_process(settings: ProcessSettings) -> Iterator[None]:
+    """Set the threads, the allocator and the random state of the process for a `with`, and put them back after it.
+
+    Nothing else in the zoo sets them. The random state of DGL, which cannot be read, is not put back.
+    """
+    with kept_random_state(), trimming(settings.trims), thread_count(settings.threads):
+        set_random_state(settings.random)
+        yield
+
+
+@contextmanager
+def thread_count(threads: int) -> Iterator[None]:
+    """Let PyTorch compute with this number of CPU threads in the `with`."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_device(requested: str = "auto", place: int = 0, processes: int = 1) -> tuple[torch.device, Choice]:

@@ -9,8 +9,8 @@ import threading
 import pytest
 
 import zoo
-from zoo.training import stop
-from zoo.training.stop import Interrupted, Stop, Terminated, terminate
+from zoo.system import stop
+from zoo.system.stop import Interrupted, Stop, Terminated, terminate
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zoo.errors import TrainingError
-from zoo.training.device import choose_device, choose_threads
+from zoo.system.process import choose_device, choose_threads
 
 
 def test_auto_takes_cuda_where_there_is_one_and_says_why():
