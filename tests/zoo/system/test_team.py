@@ -12,6 +12,7 @@ from zoo.builder import build
 from zoo.errors import TrainingError
 from zoo.recipe.load import load
 from zoo.runs.run import Run
+from zoo.system.process import prepare_process
 from zoo.system.team import Team
 from zoo.training.loss import training_loss
 
@@ -53,6 +54,7 @@ from zoo.builder import build
 from zoo.recipe.load import load
 from zoo.tasks import graphs, nodes
 from zoo.training.loss import TrainingLoss
+from zoo.system.process import prepare_process
 from zoo.system.team import Team
 load_plugin("sevens.py")
 sys.path.insert(0, ".")
@@ -64,7 +66,8 @@ with Team.of_environment() as team:
     for name, (recipe, changes) in CASES.items():
         built = build(load(recipe, changes), 3, team)
         initial = {key: value.clone() for key, value in built.network.state_dict().items()}
-        drawn = float(torch.rand(()))
+        with prepare_process(built.process):
+            drawn = float(torch.rand(()))
         with recorded(built.task) as seen:
             outcome = built.trainer().fit()
         state = built.network.state_dict()
@@ -283,8 +286,8 @@ def test_figures_are_those_of_one_process(both, sevens, alone, name):
 def test_dropout_masks_are_each_process_s_own(both, sevens, alone):
     """The leader draws what one process draws, the other something else."""
     recipe, changes = alone["CASES"]["dropout"]
-    build(load(recipe, changes), 3)
-    assert both[0]["dropout"]["drawn"] == float(torch.rand(()))
+    with prepare_process(build(load(recipe, changes), 3).process):
+        assert both[0]["dropout"]["drawn"] == float(torch.rand(()))
     assert both[1]["dropout"]["drawn"] != both[0]["dropout"]["drawn"]
 
 
