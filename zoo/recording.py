@@ -42,6 +42,7 @@ def environment_of(built: Built) -> Environment:
         variables={name: os.environ[name] for name in _VARIABLES if name in os.environ},
         processes=built.team.size,
         resets=tuple(built.recipe.resets),
+        plan=tuple(built.network.plan().lines()),
         choices=built.choices,
         data=built.data.facts,
         split={"name": built.split.name, **built.split.facts},

@@ -1,11 +1,14 @@
-"""What several verbs read from the command line in the same way."""
+"""Options and words of the command line that several verbs share."""
 
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -28,19 +31,98 @@ AllowPlugins = Annotated[
     bool, typer.Option("--allow-plugins", help="run the Python files too that a recipe, study or run names by itself")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON on standard output, and nothing else there")]
+Folders = Annotated[
+    list[Path], typer.Argument(parser=expanded, metavar="RUN", help="run folders, or folders above some")
+]
+Runs = Annotated[Path, typer.Option(parser=expanded, metavar="DIR", help="where run folders are")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginOptions:
+    """The plug-ins that a command runs."""
+
+    plugin: Plugins = None
+    allow_plugins: AllowPlugins = False
+
+    @property
+    def allowed(self) -> dict[str, Any]:
+        """The options as keyword arguments of `zoo.train`, `zoo.load`, …"""
+        return {"plugins": self.plugin or [], "allow_plugins": self.allow_plugins}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeOptions(PluginOptions):
+    """Recipes, with changes to them and plug-ins."""
+
+    words: Words
+
+    def load(self) -> "list[Recipe]":
+        """Return the recipes, checked, and say what the changes set back. Raises: RecipeError."""
+        names, overrides = split_words(self.words)
+
+        from zoo.recipe.load import load
+
+        recipes = [load(name, overrides, **self.allowed) for name in names]
+        say_resets(recipes)
+        return recipes
+
+
+def command(verb: Callable[..., None]) -> Callable[..., None]:
+    """Return a verb with the fields of its parameters that are dataclasses in their place, as typer takes it."""
+    hints = get_type_hints(verb, include_extras=True)
+    groups = {name: kind for name, kind in hints.items() if isinstance(kind, type) and is_dataclass(kind)}
+    parameters: list[Parameter] = []
+    for name, parameter in signature(verb).parameters.items():
+        if name not in groups:
+            parameters.append(parameter.replace(annotation=hints[name], kind=Parameter.KEYWORD_ONLY))
+            continue
+        options = get_type_hints(groups[name], include_extras=True)
+        for option in fields(groups[name]):
+            default = Parameter.empty if option.default is MISSING else option.default
+            parameters.append(
+                Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=options[option.name])
+            )
+
+    @wraps(verb)
+    def run(**values: Any) -> None:
+        made = {
+            name: kind(**{option.name: values.pop(option.name) for option in fields(kind)})
+            for name, kind in groups.items()
+        }
+        verb(**made, **values)
+
+    run.__signature__ = Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess] - read by inspect
+    run.__annotations__ = {}
+    return run
+
+
+def load_plugins(files: list[Path] | None) -> None:
+    """Load the files that --plugin names."""
+    from registry import load_plugin
+
+    for file in files or []:
+        load_plugin(file)
 
 
 def say_resets(recipes: "Iterable[Recipe]") -> None:
-    """On standard error, once each: what the changes set back that nobody asked for."""
-    for said in dict.fromkeys(said for recipe in recipes for said in recipe.resets):
-        print(escape_controls(f"note: {said}"), file=sys.stderr)
+    """Print on standard error, once each, the options that a change set back to their defaults."""
+    if not leads():
+        return
+    for text in dict.fromkeys(text for recipe in recipes for text in recipe.resets):
+        print(escape_controls(f"note: {text}"), file=sys.stderr)
+
+
+def leads() -> bool:
+    """Tell whether this process is the only one, or the one that speaks for those that train together."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 _PLURAL = {"recipe": "recipes", "study": "studies"}
 
 
 def is_override(word: str) -> bool:
-    """Whether a word is `a.b=c` or `~a.b`, and not the path of a recipe or a folder, which may have either sign."""
+    """Tell whether a word is `a.b=c` or `~a.b`, and not the path of a recipe or folder, which may have either sign."""
     from zoo.recipe.recipe_files import is_change
 
     head, sign, _ = word.partition("=")
@@ -52,7 +134,7 @@ def is_override(word: str) -> bool:
 
 
 def split_words(words: list[str], what: str = "recipe") -> tuple[list[str], list[str]]:
-    """Recipes, or what else is asked for, and overrides."""
+    """Return the recipes, or whatever is asked for, and the overrides. Raises: RecipeError if there are none."""
     _refuse_spaces(words)
     overrides = [word for word in words if is_override(word)]
     recipes = [word for word in words if word not in overrides]
@@ -66,13 +148,13 @@ def split_words(words: list[str], what: str = "recipe") -> tuple[list[str], list
 
 
 def _refuse_spaces(words: list[str]) -> None:
-    """`model.depth = 8` arrives as three words, or two. Raises: typer.BadParameter."""
+    """Refuse `model.depth = 8`, which arrives as three words, or two. Raises: typer.BadParameter."""
     for place, word in enumerate(words):
         before, after = words[max(0, place - 1) : place], words[place + 1 : place + 2]
         if word.startswith("=") and before:
             value = word[1:] or " ".join(after) or "VALUE"
-            said = f"{' '.join([*before, word, *(() if word[1:] else after)])!r} — spaces around '='"
-            raise typer.BadParameter(f"{said} — expected {before[0]}={value}")
+            typed = " ".join([*before, word, *(() if word[1:] else after)])
+            raise typer.BadParameter(f"{typed!r} — spaces around '=' — expected {before[0]}={value}")
         if word.endswith("=") and is_override(word):
             raise typer.BadParameter(f"{word!r} has no value — expected {word}{' '.join(after) or 'VALUE'}, or null")
 
@@ -82,7 +164,7 @@ LARGEST = 2**31 - 1  # as in a recipe
 
 
 def parse_seeds(written: str) -> list[int]:
-    """`0..4` (both ends), `3`, or `0,2,7..9`. Raises: typer.BadParameter."""
+    """Return the seeds of `0..4` (both ends), `3`, or `0,2,7..9`. Raises: typer.BadParameter."""
     seeds: list[int] = []
     for part in written.split(","):
         match = re.fullmatch(r"\s*(\d{1,10})\s*(?:\.\.\s*(\d{1,10})\s*)?", part)

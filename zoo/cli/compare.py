@@ -46,8 +46,7 @@ def compare(
 
     """
     from registry.name_errors import did_you_mean
-    from zoo.cli.left_out import LeftOut, say_left_out
-    from zoo.cli.tables import interval_of, print_table
+    from zoo.cli.console import LeftOut, interval_of, print_study_table, say_left_out
     from zoo.errors import RunError
     from zoo.recipe import recipe_files
     from zoo.studies.collect import cells_of_runs
@@ -83,7 +82,7 @@ def compare(
         raise RunError(f"compare {' '.join(named)} — no run below {runs} is finished — expected some: {to_do}")
     base = baseline_named(found, baseline) if baseline else None
     for cells_on_it in by_ground(found):
-        print_table(_table(cells_on_it, base, kind, values), form)
+        print_study_table(_table(cells_on_it, base, kind, values), form)
     if left:
         raise SystemExit(1)
 

@@ -65,10 +65,10 @@ def _is_study(what: str) -> bool:
         *recipe_files.studies(),
         *(f"{recipe_files.STUDIES}/{name}" for name in recipe_files.studies()),
     ]
-    said = (
+    text = (
         "neither a recipe nor a study — expected a name from 'zoo list recipes' or 'zoo list studies', or a .yaml file"
     )
-    raise RecipeError(what, [Problem("", said + did_you_mean(what, known))], "copy")
+    raise RecipeError(what, [Problem("", text + did_you_mean(what, known))], "copy")
 
 
 def _recipe(what: str) -> tuple[str, str, bool]:
@@ -112,7 +112,9 @@ def _write(file: Path, text: str, what: str) -> None:
         if not file.parent.is_dir():
             raise ZooError(f"copy — {file.parent} is a file — expected a folder for {file.name}") from error
         other = quote(str(file.with_stem(f"my-{file.stem}")))
-        said = "is there already, and is not overwritten — expected another name"
-        raise ZooError(f"copy — {file} {said}: zoo copy {quote(what)} {other}") from error
+        raise ZooError(
+            f"copy — {file} is there already, and is not overwritten — expected another name: "
+            f"zoo copy {quote(what)} {other}"
+        ) from error
     except OSError as error:
         raise ZooError(f"copy — {file} cannot be written: {explained(error, file.parent)}") from error

@@ -1,17 +1,18 @@
-"""`zoo doctor`: what is installed, what works here, and what to do about what does not."""
+"""`zoo doctor`: the state of the installation, with a remedy for what does not work."""
 
 import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from zoo.cli.arguments import AsJson
+from zoo.cli.console import print_table
 
 State = Literal["ok", "note", "problem"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: its state, what was found, and what to do if that is not well."""
+    """One thing that was examined: its state, what was found, and a remedy."""
 
     what: str
     state: State
@@ -31,7 +32,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def examine() -> list[Finding]:
-    """Every finding, in the order in which things depend on each other."""
+    """Return every finding, in the order in which things depend on each other."""
     return [*_versions(), *_dgl(), _kernel(), _device(), *_data()]
 
 
@@ -42,14 +43,10 @@ def _versions() -> list[Finding]:
 
     from zoo import __version__
 
-    findings = [Finding("zoo", "ok", __version__)]
-    python = platform.python_version()
     fits = (3, 10) <= sys.version_info[:2] < (3, 13)
-    findings.append(
-        Finding("python", "ok", python)
-        if fits
-        else Finding("python", "problem", python, "DGL has wheels for Python 3.10 to 3.12: use one of them")
-    )
+    remedy = "" if fits else "DGL has wheels for Python 3.10 to 3.12: use one of them"
+    findings = [Finding("zoo", "ok", __version__)]
+    findings.append(Finding("python", "ok" if fits else "problem", platform.python_version(), remedy))
     for package in ("torch", "dgl", "numpy", "scipy", "pandas", "ogb"):
         try:
             findings.append(Finding(package, "ok", version(package)))
@@ -64,39 +61,28 @@ def _dgl() -> list[Finding]:
     try:
         works = dgl_backend.dgl.graph(([0, 1], [1, 0])).num_nodes() == 2
     except Exception as error:
-        return [
-            Finding(
-                "dgl import",
-                "problem",
-                f"{type(error).__name__}: {error}",
-                "pip install 'dgl>=2.1,<2.3'; 'import zoo' must come before 'import dgl'",
-            )
-        ]
-    findings = [Finding("dgl import", "ok" if works else "problem", "works with this PyTorch")]
-    if dgl_backend.has_cuda():
-        findings.append(Finding("dgl CUDA kernels", "ok", "in this build"))
-    else:
-        findings.append(
-            Finding(
-                "dgl CUDA kernels",
-                "note",
-                "not in this build (PyPI has CPU builds only)",
-                "nothing to do: a GPU has loops that Triton compiles, or PyTorch's own; dgl.nn modules stay on the CPU",
-            )
-        )
-    reason = dgl_backend.why_no_graphbolt()
-    if reason is None:
-        findings.append(Finding("dgl.graphbolt", "ok", "native library found and loaded"))
-    else:
-        findings.append(
-            Finding(
-                "dgl.graphbolt",
-                "note",
-                f"replaced by a stub: {reason}",
-                "nothing to do: the zoo does not need it; torch 2.2.1 or older has the real one",
-            )
-        )
-    return findings
+        remedy = "pip install 'dgl>=2.1,<2.3'; 'import zoo' must come before 'import dgl'"
+        return [Finding("dgl import", "problem", f"{type(error).__name__}: {error}", remedy)]
+    cuda, reason = dgl_backend.has_cuda(), dgl_backend.why_no_graphbolt()
+    return [
+        Finding("dgl import", "ok" if works else "problem", "works with this PyTorch"),
+        Finding("dgl CUDA kernels", "ok", "in this build")
+        if cuda
+        else Finding(
+            "dgl CUDA kernels",
+            "note",
+            "not in this build (PyPI has CPU builds only)",
+            "nothing to do: a GPU has loops that Triton compiles, or PyTorch's own; dgl.nn modules stay on the CPU",
+        ),
+        Finding("dgl.graphbolt", "ok", "native library found and loaded")
+        if reason is None
+        else Finding(
+            "dgl.graphbolt",
+            "note",
+            f"replaced by a stub: {reason}",
+            "nothing to do: the zoo does not need it; torch 2.2.1 or older has the real one",
+        ),
+    ]
 
 
 def _kernel() -> Finding:
@@ -107,12 +93,9 @@ def _kernel() -> Finding:
     name, reason = choose_kernel("auto", torch.device("cpu"))
     if name == "compiled":
         return Finding("CPU kernels", "ok", reason)
-    return Finding(
-        "CPU kernels",
-        "note",
-        f"{name}, not compiled loops, which are faster: {reason}",
-        "pip install --upgrade numba, or a NumPy that it takes; all works without, more slowly",
-    )
+    found = f"{name}, not compiled loops, which are faster: {reason}"
+    remedy = "pip install --upgrade numba, or a NumPy that it takes; all works without, more slowly"
+    return Finding("CPU kernels", "note", found, remedy)
 
 
 def _device() -> Finding:
@@ -122,14 +105,10 @@ def _device() -> Finding:
 
     _, choice = choose_device("auto")
     found = f"{choice.chosen}: {choice.why}"
-    if choice.chosen == "cpu":
-        return Finding(
-            "device",
-            "note",
-            f"{found}; {torch.get_num_threads()} threads",
-            "for a GPU: a CUDA build of PyTorch (pytorch.org/get-started) and a driver that 'nvidia-smi' sees",
-        )
-    return Finding("device", "ok", found)
+    if choice.chosen != "cpu":
+        return Finding("device", "ok", found)
+    remedy = "for a GPU: a CUDA build of PyTorch (pytorch.org/get-started) and a driver that 'nvidia-smi' sees"
+    return Finding("device", "note", f"{found}; {torch.get_num_threads()} threads", remedy)
 
 
 def _data() -> list[Finding]:
@@ -146,24 +125,16 @@ def _data() -> list[Finding]:
         if location.exists:
             findings.append(Finding("data", "ok", found))
         else:
-            findings.append(
-                Finding(
-                    "data",
-                    "note",
-                    f"{found}: not there",
-                    "made when something is downloaded, or when you put files there",
-                )
-            )
+            remedy = "made when something is downloaded, or when you put files there"
+            findings.append(Finding("data", "note", f"{found}: not there", remedy))
     return findings
 
 
 def _print(findings: list[Finding]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     marks = {"ok": "[green]ok[/green]", "note": "[yellow]note[/yellow]", "problem": "[red]problem[/red]"}
     table = Table("", "what", "found", "what to do")
     for finding in findings:
         table.add_row(marks[finding.state], finding.what, finding.found, finding.remedy)
-    console = Console()
-    (console if console.is_terminal else Console(width=180)).print(table)
+    print_table(table)

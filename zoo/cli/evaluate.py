@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli.arguments import AllowPlugins, AsJson, Plugins
+from zoo.cli.arguments import AsJson, Device, Folders, PluginOptions
+from zoo.cli.console import LeftOut, print_table, say_left_out
 from zoo.system.files import expanded
 
 if TYPE_CHECKING:
@@ -15,18 +16,15 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Annotated[
-        list[Path], typer.Argument(parser=expanded, metavar="RUN", help="run folders, or folders above some")
-    ],
+    run: Folders,
+    plugins: PluginOptions,
     split: Annotated[str, typer.Option(help="train, val or test")] = "test",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "cpu",
+    device: Device = "cpu",
     output: Annotated[
         Path | None,
         typer.Option(parser=expanded, metavar="FILE", help="of one run; else predictions-<split> in its folder"),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="npz or csv")] = "npz",
-    plugin: Plugins = None,
-    allow_plugins: AllowPlugins = False,
     as_json: AsJson = False,
 ) -> None:
     """Score finished runs from their saved weights, compare with what they recorded, and write their predictions.
@@ -40,7 +38,6 @@ def evaluate(
         zoo evaluate runs/hello/*/seed-0 --split val --format csv --output hello.csv
 
     """
-    from zoo.cli.left_out import LeftOut, say_left_out
     from zoo.errors import USER_ERRORS, RunError
     from zoo.evaluation import evaluate as scored
     from zoo.runs.run import find
@@ -54,7 +51,7 @@ def evaluate(
     left: LeftOut = []
     for path in paths:
         try:
-            found = scored(path, split, device=device, plugins=plugin or [], allow_plugins=allow_plugins)
+            found = scored(path, split, device=device or "cpu", **plugins.allowed)
             aside = found.save(output, form=form)
             rows.append((found, output or found.place(form), aside))
         except USER_ERRORS as error:
@@ -93,7 +90,6 @@ def _plain(found: "Evaluation", file: Path, aside: Path | None) -> dict[str, obj
 
 
 def _print(rows: "list[tuple[Evaluation, Path, Path | None]]") -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -101,21 +97,11 @@ def _print(rows: "list[tuple[Evaluation, Path, Path | None]]") -> None:
 
     part = rows[0][0].part
     changed = any(found.run.changes for found, *_ in rows)
-    table = Table(
-        "recipe",
-        "data",
-        *(["changes"] if changed else []),
-        "seed",
-        "metric",
-        part,
-        "recorded",
-        "",
-        "scored by",
-        "predictions",
-    )
+    heads = ["recipe", "data", *(["changes"] if changed else []), "seed", "metric", part, "recorded", ""]
+    table = Table(*heads, "scored by", "predictions")
     for found, file, aside in rows:
-        said = "equal" if found.agrees else Text(f"differs by {found.difference:+.3g}", style="red")
-        said = "never validated" if found.agrees and found.recorded is None else said
+        compared = "equal" if found.agrees else Text(f"differs by {found.difference:+.3g}", style="red")
+        compared = "never validated" if found.agrees and found.recorded is None else compared
         place = f"{file} (another was there: now {aside.name})" if aside else str(file)
         table.add_row(
             plain_text(found.run.record.recipe),
@@ -125,9 +111,8 @@ def _print(rows: "list[tuple[Evaluation, Path, Path | None]]") -> None:
             plain_text(found.metric),
             "not finite" if math.isnan(found.score) else f"{found.score:.4f}",
             "–" if found.recorded is None else f"{found.recorded:.4f}",
-            said,
+            compared,
             plain_text(found.by),
             plain_text(place),
         )
-    console = Console()
-    (console if console.is_terminal else Console(width=220)).print(table)
+    print_table(table)

@@ -1,19 +1,19 @@
-"""`zoo list`: what there is, without importing any of it."""
+"""`zoo list`: recipes, studies and registered names, without importing any of them."""
 
 import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from registry import TABLES, Entry, RegistryError, describe
 from registry.name_errors import UnknownName
-from zoo.cli.arguments import AsJson, Plugins
+from zoo.cli.arguments import AsJson, Plugins, load_plugins
+from zoo.cli.console import print_table
 from zoo.recipe import recipe_files
 from zoo.untrusted import plain_text
 
-# What a data set is for, by what its function says that it returns.
+# The tasks that a data set is for, by the type that its function returns.
 _TASKS = {"NodeData": "nodes, links", "LinkData": "links", "GraphData": "graphs"}
 
 
@@ -25,10 +25,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List recipes, studies and the names of every table, with their options and where they come from."""
-    for file in plugin or []:
-        from registry import load_plugin
-
-        load_plugin(file)
+    load_plugins(plugin)
     if what is None:
         _overview(as_json)
     elif what == "recipes":
@@ -50,7 +47,7 @@ def _overview(as_json: bool) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, names in content.items():
         table.add_row(plain_text(name, "bold"), plain_text(", ".join(names)))
-    _print(table)
+    print_table(table)
 
 
 def _recipes(as_json: bool) -> None:
@@ -72,7 +69,7 @@ def _recipes(as_json: bool) -> None:
             f"{spread(measured['test'], measured.get('sd'))} {measured.get('metric', 'accuracy')}" if measured else ""
         )
         table.add_row(*map(plain_text, (row["name"], figure, " ".join(row["description"].split()))))
-    _print(table)
+    print_table(table)
 
 
 def _studies(as_json: bool) -> None:
@@ -89,7 +86,7 @@ def _studies(as_json: bool) -> None:
     table = Table("study", "forms", "description")
     for row in rows:
         table.add_row(*map(plain_text, (row["name"], ", ".join(row["forms"]), " ".join(row["description"].split()))))
-    _print(table)
+    print_table(table)
 
 
 def _names(what: str, as_json: bool) -> None:
@@ -103,7 +100,7 @@ def _names(what: str, as_json: bool) -> None:
         options = ", ".join(key if value is None else f"{key}={value}" for key, value in row["options"].items())
         cells = [row["name"], *([row["tasks"]] if kind else []), row["summary"], options, row["source"]]
         table.add_row(*map(plain_text, cells))
-    _print(table)
+    print_table(table)
 
 
 def _row(what: str, name: str) -> dict:
@@ -121,8 +118,3 @@ def _row(what: str, name: str) -> dict:
         "target": entry.target,
         **({"tasks": _TASKS.get(description.returns, "")} if what == "datasets" else {}),
     }
-
-
-def _print(table: Table) -> None:
-    console = Console()
-    (console if console.is_terminal else Console(width=180)).print(table)

@@ -9,22 +9,13 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import typer
 
-from zoo.cli.compare import compare
-from zoo.cli.copy import copy
-from zoo.cli.doctor import doctor
-from zoo.cli.evaluate import evaluate
-from zoo.cli.list import list_
-from zoo.cli.plot import plot
-from zoo.cli.probe import probe
-from zoo.cli.schema import schema
-from zoo.cli.show import show
-from zoo.cli.study import study
-from zoo.cli.train import train
-from zoo.cli.validate import validate
+from zoo.cli.arguments import command, leads
 from zoo.errors import USER_ERRORS
 from zoo.plugin_errors import told_as_the_plugins
 from zoo.system.os_errors import explained, is_of_the_system
@@ -34,25 +25,33 @@ from zoo.untrusted import escape_controls
 _LINES = "\n\t"
 INTERRUPTED = 130
 
-app = typer.Typer(
-    help="Deep graph neural networks that train: recipes, normalisers, and the gradients to see why.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+# In the order of `zoo --help`. Each is a function, or a typer.Typer of several, of its name in `zoo.cli.<name>`.
+VERBS = (
+    *("train", "list", "evaluate", "probe", "plot", "study", "compare"),
+    *("show", "validate", "copy", "doctor", "schema"),
 )
-app.command()(train)
-app.command(name="list")(list_)
-app.command()(evaluate)
-app.command()(probe)
-app.command()(plot)
-app.add_typer(study, name="study")
-app.command()(compare)
-app.command()(show)
-app.command()(validate)
-app.command()(copy)
-app.command()(doctor)
-app.command()(schema)
+_FUNCTIONS = {"list": "list_"}
+_HELP = "Deep graph neural networks that train: recipes, normalisers, and the gradients to see why."
+
+
+def app_of(words: Sequence[str]) -> typer.Typer:
+    """Return the command with the verb that the words begin with, or with all of them if they begin with none."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(help=_HELP)(lambda: None)  # which makes the verb a word of the command, also of a single one
+    for name in words[:1] if words and words[0] in VERBS else VERBS:
+        verb = vars(import_module(f"zoo.cli.{name}"))[_FUNCTIONS.get(name, name)]
+        app.add_typer(verb, name=name) if isinstance(verb, typer.Typer) else app.command(name)(command(verb))
+    return app
+
+
+def app() -> None:
+    """Run the command that was typed."""
+    app_of(sys.argv[1:])()
 
 
 def main() -> None:
@@ -82,29 +81,29 @@ def main() -> None:
         if not is_of_the_system(error):
             raise
         place = str(error.filename or "a file")
-        said = f"{place} — cannot be used: {explained(error, Path(place))} — expected a file or folder that can be"
-        print(f"error: {escape_controls(said)}", file=sys.stderr)
+        message = f"{place} — cannot be used: {explained(error, Path(place))} — expected a file or folder that can be"
+        print(f"error: {escape_controls(message)}", file=sys.stderr)
         sys.exit(2)
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _say_interrupted(error: BaseException, how: str) -> None:
-    """What is kept, and how to go on; of processes that train together the leader speaks."""
-    if os.environ.get("RANK", "0") != "0":
+    """Print what is kept, and the command that resumes."""
+    if not leads():
         return
     link: BaseException | None = error
     while link is not None and not (isinstance(link, Interrupted | Terminated) and link.path):
         link = link.__cause__ or link.__context__
     kept = f"{link} in {link.path}" if link is not None else "what is measured so far stays in the run folder"
-    print(f"{how}: {kept}{_how_to_go_on(sys.argv[1:])}", file=sys.stderr)
+    print(f"{how}: {kept}{_how_to_resume(sys.argv[1:])}", file=sys.stderr)
 
 
-def _how_to_go_on(words: list[str]) -> str:
-    """The command that goes on with what was interrupted, where there is one."""
+def _how_to_resume(words: list[str]) -> str:
+    """Return the command that resumes what was interrupted, where there is one."""
     if words[:1] != ["train"] and words[:2] != ["study", "run"]:
         return ""
     if words[0] == "train" and not {"--resume", "--together"} & set(words):
         words = [*words, "--resume"]
-    command = "torchrun … -m zoo" if "WORLD_SIZE" in os.environ else "zoo"
-    return f"\n  to go on: {command} {shlex.join(words)}"
+    typed = "torchrun … -m zoo" if "WORLD_SIZE" in os.environ else "zoo"
+    return f"\n  to resume: {typed} {shlex.join(words)}"

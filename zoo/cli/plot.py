@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.cli.arguments import AsJson
-from zoo.cli.left_out import LeftOut, say_left_out
+from zoo.cli.console import LeftOut, say_left_out
 from zoo.errors import RunError
 from zoo.system.files import expanded
 from zoo.untrusted import as_file_name, escape_controls

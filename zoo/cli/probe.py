@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, say_resets, split_words
+from zoo.cli.arguments import AsJson, Device, RecipeOptions, split_words
+from zoo.cli.console import print_table
 from zoo.system.files import expanded
-from zoo.untrusted import escape_controls
+from zoo.untrusted import escape_controls, plain_text
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from zoo.api import Probed
     from zoo.probes.reading import Reading
 
@@ -21,7 +24,7 @@ _COLUMNS = 16
 
 
 def probe(
-    words: Words,
+    asked: RecipeOptions,
     depths: Annotated[
         str | None, typer.Option(metavar="2,8,32", help="numbers of blocks; the recipe's own if not given")
     ] = None,
@@ -32,13 +35,11 @@ def probe(
         str | None, typer.Option(help="of a finished run: the set of probes, or one of them; deep if not given")
     ] = None,
     seed: Annotated[int, typer.Option(help="seed of weights and split")] = 0,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N")] = None,
+    device: Device = None,
     plot: Annotated[
         Path | None,
         typer.Option("--plot", parser=expanded, metavar="FILE", help="draw the profiles: FILE.png and FILE.svg"),
     ] = None,
-    plugin: Plugins = None,
-    allow_plugins: AllowPlugins = False,
     as_json: AsJson = False,
 ) -> None:
     """Read gradients, without training: of a recipe at initialisation, or of a finished run's best weights.
@@ -49,15 +50,14 @@ def probe(
         zoo probe runs/hello/0123456789ab/seed-0
 
     """
-    names, overrides = split_words(words)
+    names, overrides = split_words(asked.words)
     if len(names) == 1 and expanded(names[0]).is_dir():
         if overrides or depths or normalizer or plot:
             raise typer.BadParameter(
                 "a finished run is read as it is — expected neither changes nor --depths, --normalizer or --plot — "
                 f"'zoo plot {names[0]}' draws it"
             )
-        chosen = {"plugins": plugin or [], "allow_plugins": allow_plugins}
-        _run(expanded(names[0]), probes or "deep", device or "cpu", chosen, as_json)
+        _run(expanded(names[0]), probes or "deep", device or "cpu", asked, as_json)
         return
     if probes:
         raise typer.BadParameter("--probes is for finished runs — expected a run folder — recipes have their own set")
@@ -66,26 +66,24 @@ def probe(
     from rich.console import Console
 
     from zoo import api
-    from zoo.recipe.load import load
-    from zoo.untrusted import plain_text
 
-    asked = [load(name, overrides, plugin or [], allow_plugins=allow_plugins) for name in names]
-    say_resets(asked)
+    chosen = normalizer.split(",") if normalizer else ()
+    recipes = asked.load()
     console = Console(stderr=True)
     rows: list[tuple[str, Probed]] = []
     with console.status("", spinner="dots") as status:
-        for recipe in asked:
+        for recipe in recipes:
             status.update(plain_text(f"{recipe.name}: building the first network"))
-            chosen = normalizer.split(",") if normalizer else ()
             for found in api.probe(recipe, depths=numbers, normalizers=chosen, seed=seed, device=device):
                 rows.append((recipe.name, found))
                 status.update(plain_text(f"{recipe.name}: {found.depth} blocks, {found.normalizer} read"))
     if as_json:
         print(json.dumps([_plain(name, found) for name, found in rows], ensure_ascii=False))
     else:
-        _print(_table(rows))
-        for line in _outlooks(rows):
-            print(escape_controls(line))
+        print_table(_table(rows))
+        for name, found in rows:
+            if found.outlook.verdict != "healthy":
+                print(escape_controls(f"{name}, {found.depth} blocks, {found.normalizer}: {found.outlook}"))
     if plot is not None:
         print("\n".join(map(escape_controls, _picture(rows, plot))), file=console.file)
 
@@ -116,11 +114,10 @@ def _plain(name: str, found: "Probed") -> dict[str, Any]:
     )
 
 
-def _table(rows: Sequence[tuple[str, "Probed"]]) -> Any:
+def _table(rows: Sequence[tuple[str, "Probed"]]) -> "Table":
     from rich.table import Table
 
     from zoo.probes.reading import growth, readable
-    from zoo.untrusted import plain_text
 
     table = Table(title="gradients at initialisation", title_justify="left")
     several = len({name for name, _ in rows}) > 1
@@ -151,15 +148,6 @@ def _table(rows: Sequence[tuple[str, "Probed"]]) -> Any:
     )
     table.caption_justify = "left"
     return table
-
-
-def _outlooks(rows: Sequence[tuple[str, "Probed"]]) -> list[str]:
-    """A line for each network that is not healthy: what is seen, and what to try."""
-    return [
-        f"{name}, {found.depth} blocks, {found.normalizer}: {found.outlook}"
-        for name, found in rows
-        if found.outlook.verdict != "healthy"
-    ]
 
 
 def _range(rows: Sequence[tuple[str, "Probed"]]) -> tuple[float, float]:
@@ -203,27 +191,24 @@ def _picture(rows: Sequence[tuple[str, "Probed"]], stem: Path) -> list[Path]:
     )
 
 
-def _run(path: Path, probes: str, device: str, chosen: dict[str, Any], as_json: bool) -> None:
+def _run(path: Path, probes: str, device: str, asked: RecipeOptions, as_json: bool) -> None:
     from zoo import api
     from zoo.runs.jsonl import finite
     from zoo.runs.run import Run
 
     run = Run(path)
-    reading = api.probe_run(run, probes, device=device, **chosen)
+    recipe = run.record.recipe
+    reading = api.probe_run(run, probes, device=device, **asked.allowed)
     if as_json:
-        print(
-            json.dumps([finite({"recipe": run.record.recipe, "seed": run.seed, **reading.plain()})], ensure_ascii=False)
-        )
+        print(json.dumps([finite({"recipe": recipe, "seed": run.seed, **reading.plain()})], ensure_ascii=False))
         return
-    _print(_reading_table(run.record.recipe, run.seed, reading))
-    if diagnosis := run.record.diagnosis:
-        print(escape_controls(str(diagnosis)))
+    print_table(_reading_table(recipe, run.seed, reading))
+    if run.record.diagnosis:
+        print(escape_controls(str(run.record.diagnosis)))
 
 
-def _reading_table(recipe: str, seed: int, reading: "Reading") -> Any:
+def _reading_table(recipe: str, seed: int, reading: "Reading") -> "Table":
     from rich.table import Table
-
-    from zoo.untrusted import plain_text
 
     title = plain_text(f"{recipe} seed {seed}: the weights that validated best", "table.title")
     table = Table(title=title, title_justify="left")
@@ -243,10 +228,3 @@ def _reading_table(recipe: str, seed: int, reading: "Reading") -> Any:
             sparkline(value, min(levels), max(levels)),
         )
     return table
-
-
-def _print(table: Any) -> None:
-    from rich.console import Console
-
-    console = Console()
-    (console if console.is_terminal else Console(width=180)).print(table)

@@ -1,7 +1,6 @@
-"""What is seen while training: a bar with the figures of the moment, and a line for each run that ends."""
+"""Display of a training: a bar with the figures of the moment, and a line for each run that ends."""
 
 import math
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +34,7 @@ class Progress:
             disable=not (enabled and self.console.is_terminal),
         )
         self._trained: set[tuple[str, int]] = set()
-        self._said: set[str] = set()  # choices, which are the same for most runs of one command
+        self._shown: set[str] = set()  # choices, which are the same for most runs of one command
 
     def __enter__(self) -> "Progress":
         self._bars.start()
@@ -51,8 +50,8 @@ class Progress:
         def watch(built: "Built") -> "Watcher":
             self._trained.add((recipe, seed))
             for choice in map(str, built.choices):
-                if self.enabled and choice not in self._said:
-                    self._said.add(choice)
+                if self.enabled and choice not in self._shown:
+                    self._shown.add(choice)
                     self._say(f"{recipe} seed {seed} · {choice}", style="dim")
             total = built.recipe.training.duration.steps(built.task.steps_per_epoch)
             self._bars.update(bar, total=total, figures="")
@@ -73,19 +72,13 @@ class Progress:
                     self._say(f"  {found}", style="bold")
         self._trained.discard((run.record.recipe, run.seed))
 
-    def print(self, table: Any) -> None:
-        """Print the closing table on standard output."""
-        sys.stderr.flush()
-        console = Console()
-        console.print(table) if console.is_terminal else Console(width=160).print(table)
-
     def _say(self, line: str, style: str | None = None) -> None:
         """One line, as it is: a path may hold what the console would take for markup."""
         self.console.print(escape_controls(line), style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def _earlier(run: "Run") -> str:
-    """How a run ended that was not trained now, and whether other code would be used now."""
+    """Return how a run ended that was not trained now, and the other code that trained it, if it was another."""
     by = f", by {run.other_code}" if run.other_code else ""
     return f"{run.status} earlier{by}, shown from its folder; --again trains anew"
 

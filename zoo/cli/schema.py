@@ -2,7 +2,7 @@
 
 import json
 
-from zoo.cli.arguments import Plugins
+from zoo.cli.arguments import Plugins, load_plugins
 
 
 def schema(plugin: Plugins = None) -> None:
@@ -14,9 +14,7 @@ def schema(plugin: Plugins = None) -> None:
 
     and, as first line of a recipe, `# yaml-language-server: $schema=recipe.schema.json`.
     """
-    from registry import load_plugin
     from zoo.recipe.json_schema import recipe_schema
 
-    for file in plugin or []:
-        load_plugin(file)
+    load_plugins(plugin)
     print(json.dumps(recipe_schema(), indent=2, ensure_ascii=False))

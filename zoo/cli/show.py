@@ -1,75 +1,84 @@
 """`zoo show`: a recipe resolved, or a name with its options."""
 
 import json
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
-from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, say_resets, split_words
+import typer
+
+from zoo.cli.arguments import AsJson, RecipeOptions, load_plugins, say_resets, split_words
 
 if TYPE_CHECKING:
     from zoo.recipe.options import Parameter
 
 
-def show(words: Words, plugin: Plugins = None, allow_plugins: AllowPlugins = False, as_json: AsJson = False) -> None:
+def show(
+    asked: RecipeOptions,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="of a recipe: build its network, and show how its blocks are run")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show a recipe with every default filled in, or a registered name with its options.
 
     Examples:
         zoo show cora-res-gcn-64 model.depth=128
 
+        zoo show cora-res-gcn-64 --plan
+
         zoo show frobenius
 
     """
-    recipes, overrides = split_words(words)
+    names, overrides = split_words(asked.words)
 
-    from registry import TABLES, load_plugin
+    from registry import TABLES
     from registry.name_errors import did_you_mean
     from zoo.errors import Problem, RecipeError
     from zoo.recipe import recipe_files
-    from zoo.recipe.recipe_files import read
 
-    for file in plugin or []:
-        load_plugin(file)
+    load_plugins(asked.plugin)
     found: list[dict[str, Any]] = []
-    for name in recipes:
+    for name in names:
         tables = [table for table in TABLES.values() if name in table]
         if recipe_files.find(name):
-            found += _show_recipe(name, overrides, plugin or [], allow_plugins, as_json)
+            found.append(_recipe(name, overrides, asked, plan))
         elif tables:
-            for table in tables:
-                found += _show_name(table.table, name, as_json)
+            found += [_entry(table.table, name) for table in tables]
         elif recipe_files.study(name):
-            read(name)  # says what studies are for
+            recipe_files.read(name)  # says what studies are for
         else:
             known = [*recipe_files.names(), *(known for table in TABLES.values() for known in table.names())]
             near = did_you_mean(name, known)
             raise RecipeError(name, [Problem("", f"neither a recipe nor a registered name — see 'zoo list'{near}")])
     if as_json:
-        print(json.dumps(found))
+        print(json.dumps([{key: value for key, value in item.items() if key != "text"} for item in found]))
+    else:
+        print("\n".join(item["text"] for item in found))
 
 
-def _show_recipe(
-    name: str, overrides: list[str], plugins: list[Path], allow_plugins: bool, as_json: bool
-) -> list[dict[str, Any]]:
-    """Print the recipe, or return it for JSON."""
-    from zoo.api import identity_of
+def _recipe(name: str, overrides: list[str], asked: RecipeOptions, plan: bool) -> dict[str, Any]:
+    """Return the recipe, resolved, and the text to print of it."""
+    from zoo import api
     from zoo.recipe import yaml_text
     from zoo.recipe.load import load
     from zoo.recipe.recipe_files import read
 
-    resolved = load(name, overrides, plugins, allow_plugins=allow_plugins)
-    say_resets([resolved])
-    values = resolved.plain()
+    recipe = load(name, overrides, **asked.allowed)
+    say_resets([recipe])
+    identity = api.identity_of(recipe)
+    if plan:
+        lines = api.build(recipe).network.plan().lines()
+        text = "\n".join([f"# {recipe.name} · identity {identity}", *lines])
+        return {"text": text, "name": recipe.name, "identity": identity, "plan": lines}
     measured = None if overrides else read(name)[1].get("measured")
-    if as_json:
-        return [{"name": resolved.name, "identity": identity_of(resolved), "measured": measured, **values}]
-    print(f"# {resolved.name} · identity {identity_of(resolved)}")
-    print(yaml_text.write({**values, **({"measured": measured} if measured else {})}), end="")
-    return []
+    written = yaml_text.write({**recipe.plain(), **({"measured": measured} if measured else {})})
+    text = f"# {recipe.name} · identity {identity}\n{written}".rstrip("\n")
+    return {"text": text, "name": recipe.name, "identity": identity, "measured": measured, **recipe.plain()}
 
 
-def _show_name(table: str, name: str, as_json: bool) -> list[dict[str, Any]]:
-    """Print what is registered under a name, or return it for JSON."""
+def _entry(table: str, name: str) -> dict[str, Any]:
+    """Return the entry that is registered under a name, and the text to print of it."""
+    from functools import partial
     from inspect import getdoc
 
     from registry import TABLES
@@ -78,24 +87,20 @@ def _show_name(table: str, name: str, as_json: bool) -> list[dict[str, Any]]:
     entry = TABLES[table].find(name)
     target = TABLES[table].get(name)
     options = options_of(target)
-    documentation = getdoc(getattr(target, "func", target)) or ""
-    if as_json:
-        defaults = {key: None if option.default is REQUIRED else str(option.default) for key, option in options.items()}
-        found = {"name": name, "table": table, "source": entry.source, "target": entry.target}
-        return [{**found, "options": defaults, "doc": documentation}]
-    print(f"{name} · {table} · {entry.source} · {entry.target}\n")
-    print(documentation)
-    print("\noptions:" if options else "\nno options")
+    documentation = getdoc(target.func if isinstance(target, partial) else target) or ""
+    lines = [f"{name} · {table} · {entry.source} · {entry.target}", "", documentation, ""]
+    lines.append("options:" if options else "no options")
     for key, option in options.items():
-        default = (
-            "required" if option.default is REQUIRED else f"{option.default!r}{' (fixed)' if option.fixed else ''}"
-        )
-        print(f"  {key}: {default}   {_kind(option)}")
-    return []
+        fixed = " (fixed)" if option.fixed else ""
+        default = "required" if option.default is REQUIRED else f"{option.default!r}{fixed}"
+        lines.append(f"  {key}: {default}   {_kind(option)}")
+    defaults = {key: None if option.default is REQUIRED else str(option.default) for key, option in options.items()}
+    found = {"text": "\n".join(lines), "name": name, "table": table, "source": entry.source, "target": entry.target}
+    return {**found, "options": defaults, "doc": documentation}
 
 
 def _kind(option: "Parameter") -> str:
-    """What an option takes, in words: `float > 0 or 'auto' or a name from controllers: adaptive`."""
+    """Return the values that an option takes, in words: `float > 0 or 'auto' or a name from controllers: adaptive`."""
     from registry import TABLES
 
     if option.table is None:
@@ -106,7 +111,7 @@ def _kind(option: "Parameter") -> str:
 
 
 def _type_name(annotation: Any) -> str:
-    """An annotation in words, constraints of numbers as signs: `float > 0`."""
+    """Return an annotation in words, constraints of numbers as signs: `float > 0`."""
     if get_origin(annotation) is Annotated:
         base, *extras = get_args(annotation)
         signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}

@@ -229,9 +229,9 @@ def _changes(words: list[str], seeds: str | None) -> dict[str, Any]:
 
 
 def _print_tables(plan: "StudyPlan", form: str, interval: str, *, values: bool, flat: bool) -> None:
-    from zoo.cli.tables import interval_of, print_table
+    from zoo.cli.console import interval_of, print_study_table
     from zoo.studies.results import tables
 
     every = flat or form == "csv"  # the numbers of all cells, once: the layout is for the eye
     for made in tables(plan, interval=interval_of(interval), values=values, flat=every):
-        print_table(made, form)
+        print_study_table(made, form)

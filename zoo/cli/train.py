@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli.arguments import AllowPlugins, AsJson, Plugins, Words, parse_seeds, say_resets, split_words
-from zoo.system.files import expanded
+from zoo.cli.arguments import AsJson, Device, RecipeOptions, Runs, parse_seeds, split_words
 
 if TYPE_CHECKING:
     from zoo.builder import Built
@@ -18,20 +17,16 @@ if TYPE_CHECKING:
 
 
 def train(
-    words: Words,
+    asked: RecipeOptions,
     seeds: Annotated[str | None, typer.Option(help="0..4, 3 or 0,2,5; the recipe's own if not given")] = None,
-    runs: Annotated[Path, typer.Option(parser=expanded, metavar="DIR", help="where run folders are made")] = Path(
-        "runs"
-    ),
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N")] = None,
-    plugin: Plugins = None,
-    allow_plugins: AllowPlugins = False,
+    runs: Runs = Path("runs"),
+    device: Device = None,
     again: Annotated[
         bool,
         typer.Option("--again", help="train anew where a run is there, finished or interrupted; it is moved aside"),
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="go on with unfinished runs from their last saved state")
+        bool, typer.Option("--resume", help="resume unfinished runs from their last saved state")
     ] = False,
     together: Annotated[
         bool, typer.Option("--together", help="train the seeds of each recipe side by side, as one; probes=none")
@@ -56,25 +51,20 @@ def train(
     if together and resume:
         raise typer.BadParameter("--together saves nothing to --resume from — expected one of the two")
     chosen = parse_seeds(seeds) if seeds is not None else None
-    recipes, overrides = split_words(words)
+    split_words(asked.words)
 
     from zoo import api
+    from zoo.cli.console import print_table
     from zoo.cli.progress import Progress
-    from zoo.recipe.load import load
     from zoo.runs.run_table import row_of, table_of
     from zoo.system.team import Team
     from zoo.together import train_together
 
-    plugins = plugin or []
     found: dict[Path, Run] = {}  # by folder: a recipe asked for twice, by name and by path, is one run
     with Team.of_environment() as team:  # one for all runs, and for a mistake in what is asked for
-        asked = [
-            load(name, overrides, plugins, allow_plugins=allow_plugins) for name in recipes
-        ]  # every mistake before the first run
-        if team.leads:
-            say_resets(asked)
+        recipes = asked.load()  # every mistake before the first run
         with Progress(enabled=team.leads and not (quiet or as_json)) as progress:
-            for resolved in asked:
+            for resolved in recipes:
                 seeds_of_it = chosen if chosen is not None else resolved.seeds
                 options: dict[str, Any] = {"runs": runs, "device": device, "again": again}
                 if together:
@@ -95,7 +85,7 @@ def train(
     if as_json:
         print(json.dumps([row_of(run) for run in found.values()], ensure_ascii=False))
         return
-    progress.print(table_of(list(found.values())))
+    print_table(table_of(list(found.values())))
 
 
 def _watched(progress: "Progress", recipe: str, built: "Built") -> "Watcher":

@@ -1,24 +1,24 @@
-"""`zoo validate`: is a recipe right, without running it."""
+"""`zoo validate`: recipes checked without running them."""
 
-from zoo.cli.arguments import AllowPlugins, Plugins, Words, say_resets, split_words
+from zoo.cli.arguments import RecipeOptions, say_resets, split_words
 
 
-def validate(words: Words, plugin: Plugins = None, allow_plugins: AllowPlugins = False) -> None:
+def validate(asked: RecipeOptions) -> None:
     """Check recipes and report every problem of each at once; exit code 2 if there is any."""
-    recipes, overrides = split_words(words)
+    names, overrides = split_words(asked.words)
 
     from zoo.errors import Problem, RecipeError
     from zoo.recipe.load import load
 
     errors: list[RecipeError] = []
-    for name in recipes:
+    for name in names:
         try:
-            resolved = load(name, overrides, plugin or [], allow_plugins=allow_plugins)
+            recipe = load(name, overrides, **asked.allowed)
         except RecipeError as error:
             errors.append(error)
         else:
-            say_resets([resolved])
-            print(f"{resolved.name}: right")
+            say_resets([recipe])
+            print(f"{recipe.name}: ok")
     if len(errors) == 1:
         raise errors[0]
     if errors:

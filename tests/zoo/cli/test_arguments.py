@@ -1,12 +1,13 @@
 """Words and seeds."""
 
 import re
+from inspect import signature
 from pathlib import Path
 
 import pytest
 import typer
 
-from zoo.cli.arguments import is_override, parse_seeds, split_words
+from zoo.cli.arguments import RecipeOptions, command, is_override, parse_seeds, split_words
 from zoo.errors import RecipeError
 from zoo.recipe.load import load
 from zoo.runs.folder import RunFolder
@@ -94,6 +95,22 @@ def test_seeds_without_end_are_refused(wrong):
     """Neither a list that fills the memory is made, nor a number of thousands of digits read."""
     with pytest.raises(typer.BadParameter, match="expected"):
         parse_seeds(wrong)
+
+
+def test_a_block_of_options_stands_in_the_place_of_its_parameter():
+    """A dataclass is handed over whole; typer sees its fields, with their defaults, between the verb's own."""
+    seen = []
+
+    def verb(asked: RecipeOptions, number: int = 3) -> None:
+        """Do it."""
+        seen.append((asked, number))
+
+    made = command(verb)
+    assert list(signature(made).parameters) == ["plugin", "allow_plugins", "words", "number"]
+    assert made.__doc__ == "Do it."
+    made(words=["hello"], plugin=[Path("x.py")], allow_plugins=True, number=4)
+    assert seen == [(RecipeOptions(words=["hello"], plugin=[Path("x.py")], allow_plugins=True), 4)]
+    assert seen[0][0].allowed == {"plugins": [Path("x.py")], "allow_plugins": True}
 
 
 EVIL = """

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from registry import TABLES
-from zoo.cli.main import app
+from zoo.cli.main import app_of
 from zoo.recipe import recipe_files
 
 
@@ -29,7 +29,7 @@ def test_studies_are_listed_with_their_forms(zoo):
 @pytest.mark.parametrize("table", sorted(TABLES))
 def test_each_table_lists_source_and_options(table):
     """Every name of a table is shown with where it comes from."""
-    rows = json.loads(CliRunner().invoke(app, ["list", table, "--json"]).stdout)
+    rows = json.loads(CliRunner().invoke(app_of(["list"]), ["list", table, "--json"]).stdout)
     assert [row["name"] for row in rows] == TABLES[table].names()
     assert all(row["source"] == "built-in" for row in rows)
 

@@ -85,9 +85,9 @@ def test_interruption_is_said_and_has_its_code(monkeypatch, capsys, error):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["train", "hello", "a.b=c d"], "to go on: zoo train hello 'a.b=c d' --resume"),
-        (["train", "hello", "--resume"], "to go on: zoo train hello --resume\n"),
-        (["study", "run", "hello"], "to go on: zoo study run hello\n"),
+        (["train", "hello", "a.b=c d"], "to resume: zoo train hello 'a.b=c d' --resume"),
+        (["train", "hello", "--resume"], "to resume: zoo train hello --resume\n"),
+        (["study", "run", "hello"], "to resume: zoo study run hello\n"),
     ],
 )
 @pytest.mark.parametrize(

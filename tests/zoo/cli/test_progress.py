@@ -5,7 +5,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rich.table import Table
 
 import zoo
 from zoo.cli.progress import Progress
@@ -28,12 +27,6 @@ def run(path: Path, other_code: str | None = None, **record: Any) -> Any:
     values = {"recipe": "smoke/res-gcn", "non_finite": None, "diagnosis": None, **record}
     status = record.get("status", "finished")
     return SimpleNamespace(record=SimpleNamespace(**values), seed=3, status=status, path=path, other_code=other_code)
-
-
-def table() -> Table:
-    made = Table("recipe", "test")
-    made.add_row("smoke/res-gcn", "0.823 ± 0.007 (3)")
-    return made
 
 
 def train(progress: Progress, path: Path, ended: Any) -> None:
@@ -113,16 +106,6 @@ def test_names_are_said_as_they_are(capsys, tmp_path, odd):
     err = capsys.readouterr().err
     assert err.startswith(f"{odd} seed 3 · device")
     assert err.endswith(f"{odd} seed 3: finished → {tmp_path / odd}\n")
-
-
-@pytest.mark.parametrize("enabled", [True, False])
-def test_the_table_goes_to_standard_output_only(capsys, enabled):
-    """Whatever else is said, the table is on standard output, wide enough to be whole."""
-    Progress(enabled=enabled).print(table())
-    out, err = capsys.readouterr()
-    assert err == ""
-    assert "0.823 ± 0.007 (3)" in out
-    assert all(character.isprintable() or character == "\n" for character in out)
 
 
 def test_a_real_run_is_accepted(capsys, tmp_path):

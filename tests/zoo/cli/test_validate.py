@@ -4,7 +4,7 @@
 def test_a_right_recipe_is_said_to_be_right(zoo):
     """Exit code 0 and a line for each."""
     done = zoo("validate", "hello", "cora-gcn")
-    assert (done.returncode, done.stdout) == (0, "hello: right\ncora-gcn: right\n")
+    assert (done.returncode, done.stdout) == (0, "hello: ok\ncora-gcn: ok\n")
 
 
 def test_problems_of_several_recipes_come_together(zoo, tmp_path):
