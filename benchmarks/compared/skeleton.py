@@ -110,7 +110,7 @@ class Skeleton(Contestant):
 
     def _propagate(self, x: Tensor, norm: Norm, out: Tensor) -> Tensor:
         began = time.perf_counter()
-        kernel, (before, after, _) = self.graph._kernel, self.graph._scaling(norm, x.dtype)
+        kernel, (before, after, _) = self.graph.backend, self.graph.scaling(norm, x.dtype)
         if isinstance(kernel, CompiledKernel):
             kernel.sum_into(out, x, False, before, after)
         else:

@@ -1,6 +1,7 @@
 """Attention over in-neighbours, with all that a block does after it, as one operator."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -10,13 +11,13 @@ from torch.nn import functional
 
 from zoo.engine.affine import finished, through_product
 from zoo.engine.eligibility import can_fuse
-from zoo.engine.epilogue import Epilogue
+from zoo.engine.kernel import Epilogue, KernelGraph, shapes
 from zoo.engine.sparse_input import product
 from zoo.errors import BuildError
 
 
 class Scores(ABC):
-    """How attention scores edges, from two tensors of parameters, of which the second may be None.
+    """Scores of edges, from two tensors of parameters, of which the second may be None.
 
     slope: of the leaky ReLU.
     """
@@ -25,19 +26,23 @@ class Scores(ABC):
         self.slope = slope
 
     @abstractmethod
-    def of(self, graph: Any, x: Tensor, weight: Tensor, values: Tensor, first: Tensor, second: Tensor | None) -> Tensor:
+    def of(
+        self, graph: KernelGraph, x: Tensor, weight: Tensor, values: Tensor, first: Tensor, second: Tensor | None
+    ) -> Tensor:
         """The scores [edges, heads]; x: [sources, in], weight: [heads, in, d], values: [sources, heads, d]."""
 
 
 class StaticScores(Scores):
     """LeakyReLU(a_s·v_j + a_t·v_i), v being the values; first, second: a_s and a_t, [heads, d] each."""
 
-    def of(self, graph: Any, x: Tensor, weight: Tensor, values: Tensor, first: Tensor, second: Tensor | None) -> Tensor:
+    def of(
+        self, graph: KernelGraph, x: Tensor, weight: Tensor, values: Tensor, first: Tensor, second: Tensor | None
+    ) -> Tensor:
         """The scores."""
         return functional.leaky_relu(self.sums(graph, x, weight, first, second), self.slope)
 
-    def sums(self, graph: Any, x: Tensor, weight: Tensor, first: Tensor, second: Tensor | None) -> Tensor:
-        """What the leaky ReLU is of, [edges, heads]."""
+    def sums(self, graph: KernelGraph, x: Tensor, weight: Tensor, first: Tensor, second: Tensor | None) -> Tensor:
+        """The argument of the leaky ReLU, [edges, heads]."""
         scores = node_scores(x, weight, first, second)
         return graph.edge_add(scores[:, 0], graph.at_destinations(scores)[:, 1])
 
@@ -45,7 +50,9 @@ class StaticScores(Scores):
 class DynamicScores(Scores):
     """a·LeakyReLU(v_j + x_i W_t), v being the values; first: a, [heads, d]. second: W_t, [heads, in, d]; None: v_i."""
 
-    def of(self, graph: Any, x: Tensor, weight: Tensor, values: Tensor, first: Tensor, second: Tensor | None) -> Tensor:
+    def of(
+        self, graph: KernelGraph, x: Tensor, weight: Tensor, values: Tensor, first: Tensor, second: Tensor | None
+    ) -> Tensor:
         """The scores."""
         target = graph.at_destinations(values) if second is None else per_head(graph.at_destinations(x), second)
         return (functional.leaky_relu(graph.edge_add(values, target), self.slope) * first).sum(-1)
@@ -67,7 +74,9 @@ class Attention(NamedTuple):
     bias: Tensor | None = None
 
 
-def attention_block(graph: Any, x: Tensor, attention: Attention, skip: Tensor | None, epilogue: Epilogue) -> Tensor:
+def attention_block(
+    graph: KernelGraph, x: Tensor, attention: Attention, skip: Tensor | None, epilogue: Epilogue
+) -> Tensor:
     """share·act(z) + skip_share·skip; x: [sources, in], skip and the result: [nodes, out].
 
     One operator, which saves x and one mask, where the graph's kernel fuses it; else, and for what that does not cover
@@ -114,7 +123,7 @@ def node_scores(x: Tensor, weight: Tensor, source: Tensor, target: Tensor | None
 
 
 def _step_by_step(
-    graph: Any, x: Tensor, attention: Attention, keep: Tensor | None = None, scale: float = 1.0
+    graph: KernelGraph, x: Tensor, attention: Attention, keep: Tensor | None = None, scale: float = 1.0
 ) -> Tensor:
     """Attention without the bias, [nodes, heads, d]; keep, bool [entries, heads], is drawn where it is None."""
     values = per_head(x, attention.weight)
@@ -134,15 +143,15 @@ def _merged(z: Tensor, attention: Attention) -> Tensor:
     return z if attention.bias is None else z + attention.bias
 
 
-def _loops(graph: Any, x: Tensor, attention: Attention, skip: Tensor | None) -> Any:
+def _loops(graph: KernelGraph, x: Tensor, attention: Attention, skip: Tensor | None) -> Callable[..., Any] | None:
     """The kernel's loops for attention of this kind; None where it is to be taken step by step."""
     others = (attention.weight, attention.first, attention.second, attention.bias, skip)
     if can_fuse(graph, x, *others, norm=None):
-        return graph._kernel.attention_loops(type(attention.scores))
+        return graph.backend.attention_loops(type(attention.scores))
     return None
 
 
-def _check(graph: Any, x: Tensor, attention: Attention, skip: Tensor | None) -> None:
+def _check(graph: KernelGraph, x: Tensor, attention: Attention, skip: Tensor | None) -> None:
     """Raise BuildError if the parts do not fit: loops do not look."""
     _, weight, first, second, _, mean, bias = attention
     heads, _, d = weight.shape
@@ -156,18 +165,17 @@ def _check(graph: Any, x: Tensor, attention: Attention, skip: Tensor | None) -> 
     )
     if not fits:
         parts = {"features": x, "weight": weight, "first": first, "second": second, "bias": bias, "skip": skip}
-        found = ", ".join(f"{name} {list(part.shape)}" for name, part in parts.items() if part is not None)
         raise BuildError(
-            f"attention — got {found} — expected features [{graph.sources}, in] for the graph's sources, a skip "
-            f"[{nodes}, {width}] for its nodes, and parameters for {heads} heads of width {d}"
+            f"attention — got {shapes(parts)} — expected features [{graph.sources}, in] for the graph's sources, a "
+            f"skip [{nodes}, {width}] for its nodes, and parameters for {heads} heads of width {d}"
         )
 
 
 class _Plan(NamedTuple):
-    """What is not a tensor that gradients are wanted of. skip_is_x: skip is x itself, of a whole graph."""
+    """All of a block but its tensors. skip_is_x: skip is x itself, of a whole graph. record: for a backward pass."""
 
-    graph: Any
-    loops: Any
+    graph: KernelGraph
+    loops: Callable[..., Any]
     scores: Scores
     skip_is_x: bool
     epilogue: Epilogue
@@ -193,7 +201,6 @@ class _Attention(Function):
         skip: Tensor | None,
         plan: _Plan,
     ) -> Tensor:
-        """Compute the result."""
         loops = plan.loops(plan.graph, x, weight, first, second, plan.scores.slope)
         through = x if plan.skip_is_x else skip
         y, mask = loops.forward(bias, through, plan.epilogue, plan.keep, plan.scale, plan.record)
@@ -215,7 +222,7 @@ def _first_order(ctx: Any, dy: Tensor) -> list[Tensor | None]:
     """∂/∂x, ∂/∂weight, ∂/∂first, ∂/∂second, ∂/∂bias by the kernel's loops."""
     x, weight, first, second, _, mask = ctx.saved_tensors
     plan: _Plan = ctx.plan
-    kernel = plan.graph._kernel
+    kernel = plan.graph.backend
     dz, dbias = kernel.epilogue_backward(dy, mask, plan.epilogue)
     loops = plan.loops(plan.graph, x, weight, first, second, plan.scores.slope)
     dvalues, dfirst, dsecond, dtargets = loops.backward(dz, plan.keep, plan.scale)

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from zoo.engine import numba_attention as compiled
-from zoo.engine.arrays import array, numbers
 from zoo.engine.attention import joined_heads, node_scores
-from zoo.engine.epilogue import Epilogue
-from zoo.engine.numba_compile import over_rows, parts
+from zoo.engine.kernel import Epilogue, KernelGraph
+from zoo.engine.numba_compile import array, numbers, over_rows, parts
 
 
 class AttentionLoops(ABC):
@@ -21,9 +20,9 @@ class AttentionLoops(ABC):
     """
 
     def __init__(
-        self, graph: Any, x: Tensor, weight: Tensor, first: Tensor, second: Tensor | None, slope: float
+        self, graph: KernelGraph, x: Tensor, weight: Tensor, first: Tensor, second: Tensor | None, slope: float
     ) -> None:
-        self.kernel, self.nodes, self.slope = graph._kernel, graph.nodes, slope
+        self.kernel, self.nodes, self.slope = graph.backend, graph.nodes, slope
         self.x, self.weight, self.first, self.second = x, weight, first, second
         self.heads, _, self.d = weight.shape
         h = self.kernel.scratch("h", (len(x), self.heads * self.d), x.dtype)

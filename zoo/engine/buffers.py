@@ -1,4 +1,4 @@
-"""Memory for features that is used again in every step, instead of being given back and asked for anew."""
+"""Memory for features that is used again: pooled until its tensors are gone, or written over at once."""
 
 from collections import deque
 from typing import Any, ClassVar, Literal
@@ -46,11 +46,26 @@ class Buffers:
         return buffer.data
 
     def clear(self) -> None:
-        """Give back what is not in use."""
+        """Let go of all that is not in use."""
         self._rings.clear()
 
     @classmethod
     def clear_all(cls) -> None:
-        """Give back what no buffers of the process have in use."""
+        """Clear all buffers of the process."""
         for buffers in list(cls._all):
             buffers.clear()
+
+
+class Scratch:
+    """Uninitialised tensors on one device; the same one whenever its name, shape and type are asked for."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._made: dict[tuple[str, torch.Size, torch.dtype], Tensor] = {}
+
+    def __call__(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """The tensor of that name; what it held is lost with the next write to it."""
+        key = name, torch.Size(shape), dtype
+        if key not in self._made:
+            self._made[key] = torch.empty(shape, dtype=dtype, device=self._device)
+        return self._made[key]

@@ -1,59 +1,59 @@
-"""What a kernel has to offer: three sparse products, without gradients, for both directions of one graph."""
+"""Interface of kernels: sparse products over one graph in both directions, without gradients."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from zoo.engine.buffers import Buffers
-from zoo.engine.epilogue import Epilogue
-from zoo.engine.rows import Rows
-from zoo.engine.scratch import Scratch
+from zoo.engine.buffers import Buffers, Scratch
+from zoo.engine.structure import Structure
 from zoo.errors import BuildError
+from zoo.graph_like import GraphLike, Norm
 
 KernelName = Literal["auto", "compiled", "triton", "dgl", "torch"]
 
 
-@dataclass(frozen=True)
-class Structure:
-    """A graph as index arrays on one device.
+class Epilogue(NamedTuple):
+    """share·act(z) + skip_share·skip, with act(z) = z where z > 0, else slope·z: 0 is ReLU, 1 the identity."""
 
-    incoming: one row per destination, its columns are sources. outgoing: one row per source, its columns are
-    destinations. src, dst: [edges], the two ends of each edge id.
+    slope: float = 1.0
+    share: float = 1.0
+    skip_share: float = 0.0
+
+
+class Scaling(NamedTuple):
+    """Columns [n, 1] to multiply with before and after a sum over in-neighbours; None is 1.
+
+    loops: factors of a node's own features to add, as a sample's factor ρ counted its loops too often; None is 0.
     """
 
-    incoming: Rows
-    outgoing: Rows
-    src: Tensor
-    dst: Tensor
+    before: Tensor | None
+    after: Tensor | None
+    loops: Tensor | None = None
 
     @classmethod
-    def of(cls, src: Tensor, dst: Tensor, sources: int, nodes: int) -> "Structure":
-        """The arrays of the edges src[i] → dst[i], integers below `sources` and `nodes`."""
-        incoming, outgoing = Rows.of(dst, src, nodes, sources), Rows.of(src, dst, sources, nodes)
-        return cls(incoming, outgoing, *(ends.to(incoming.columns.dtype) for ends in (src, dst)))
+    def by_degrees(cls, norm: Norm, incoming: Tensor, outgoing: Tensor, dtype: torch.dtype) -> "Scaling":
+        """The weights of `Graph.propagate`; incoming: in-degrees [nodes], outgoing: out-degrees [sources]."""
+        inwards, outwards = (degrees.clamp(min=1).to(dtype)[:, None] for degrees in (incoming, outgoing))
+        before, after = {
+            "both": (outwards.rsqrt(), inwards.rsqrt()),
+            "right": (None, inwards.reciprocal()),
+            "left": (outwards.reciprocal(), None),
+            "sum": (None, None),
+        }[norm]
+        return cls(before, after)
 
-    @property
-    def edges(self) -> int:
-        """Number of edges."""
-        return len(self.src)
+    def of_sample(self, rho: Tensor, loops: Tensor) -> "Scaling":
+        """The scaling with every edge counted ρ times, but a node's loops once each; see `SamplingWeights`.
 
-    def rows(self, reverse: bool) -> Rows:
-        """The rows that a product along the edges (or, `reverse`, against them) is made of."""
-        return self.outgoing if reverse else self.incoming
-
-    def edge_subgraph(self, keep: Tensor) -> "Structure":
-        """The arrays of the edges where keep, bool [edges], is True; they keep their order."""
-        places = keep.cumsum(0, dtype=self.src.dtype).sub_(1)
-        edges = keep.nonzero().squeeze(1)
-        src, dst = (end.index_select(0, edges) for end in (self.src, self.dst))
-        return Structure(self.incoming.edge_subgraph(keep, places), self.outgoing.edge_subgraph(keep, places), src, dst)
-
-    def to(self, device: torch.device) -> "Structure":
-        """The same arrays on another device."""
-        return Structure(self.incoming.to(device), self.outgoing.to(device), self.src.to(device), self.dst.to(device))
+        rho, loops: [nodes], rho in the scaling's precision. The loops of a node v add ρ·ℓ·w·x_v to the sum, with
+        w = before·after, and (1−ρ)·ℓ·w·x_v corrects.
+        """
+        rho = rho[:, None]
+        before = torch.ones_like(rho) if self.before is None else self.before[: len(rho)]
+        after = torch.ones_like(rho) if self.after is None else self.after
+        return Scaling(self.before, after * rho, loops[:, None] * (1 - rho) * before * after)
 
 
 class Kernel(ABC):
@@ -74,16 +74,16 @@ class Kernel(ABC):
         before: [sources, 1], after: [destinations, 1]; None is 1.
         """
 
-    @abstractmethod
     def weighted_sum(self, x: Tensor, weights: Tensor, reverse: bool) -> Tensor:
         """The same with a weight per edge and head; x: [sources, heads, d], weights: [edges, heads]."""
+        return self.structure.rows(reverse).weighted_sum(x, weights)
 
-    @abstractmethod
     def edge_dot(self, left: Tensor, right: Tensor) -> Tensor:
         """Per edge and head left[src]·right[dst]: [edges, heads]; both are [nodes, heads, d]."""
+        return self.structure.incoming.edge_dot(right, left)
 
     def attention_loops(self, scores: type) -> Any:
-        """What runs attention by scores of this kind as one operator (see `zoo.engine.attention`); None, nothing."""
+        """The loops of attention by scores of this kind as one operator (see `zoo.engine.attention`); None, none."""
         return None
 
 
@@ -95,8 +95,11 @@ class FusingKernel(Kernel):
     for results; None where PyTorch's allocator does as well.
     """
 
-    scratch: Scratch
-    buffers: Buffers | None
+    buffers: Buffers | None = None
+
+    def __init__(self, structure: Structure) -> None:
+        super().__init__(structure)
+        self.scratch = Scratch(structure.src.device)
 
     def shape_of(self, h: Tensor, root: Tensor | None, bias: Tensor | None, skip: Tensor | None) -> torch.Size:
         """The shape of what `block_forward` returns. Raises: BuildError if these do not fit it: loops do not look."""
@@ -109,10 +112,9 @@ class FusingKernel(Kernel):
             or (skip is not None and skip.shape != shape)
         ):
             parts = {"features": h, "root": root, "bias": bias, "skip": skip}
-            found = ", ".join(f"{name} {list(part.shape)}" for name, part in parts.items() if part is not None)
             raise BuildError(
-                f"block — got {found} — expected features [{rows.width}, width] for the graph's sources, root and skip "
-                f"[{rows.count}, width] for its nodes, and a bias [width]"
+                f"block — got {shapes(parts)} — expected features [{rows.width}, width] for the graph's sources, root "
+                f"and skip [{rows.count}, width] for its nodes, and a bias [width]"
             )
         return shape
 
@@ -139,3 +141,35 @@ class FusingKernel(Kernel):
     @abstractmethod
     def epilogue_backward(self, dy: Tensor, mask: Tensor | None, epilogue: Epilogue) -> tuple[Tensor, Tensor]:
         """∂/∂z and ∂/∂bias of share·act(z); the former is overwritten by the next call."""
+
+
+class KernelGraph(GraphLike, Protocol):
+    """A graph as the operators of this package see it."""
+
+    @property
+    def structure(self) -> Structure:
+        """The index arrays."""
+        ...
+
+    @property
+    def backend(self) -> Kernel:
+        """The kernel over them."""
+        ...
+
+    @property
+    def population(self) -> object | None:
+        """Of a sample, what it was drawn from."""
+        ...
+
+    def scaling(self, norm: Norm, dtype: torch.dtype) -> Scaling:
+        """The weights of a propagation."""
+        ...
+
+    def softmax_sum(self, values: Tensor, scores: Tensor, factors: Tensor | None = None) -> Tensor:
+        """Attention by scores."""
+        ...
+
+
+def shapes(parts: dict[str, Tensor | None]) -> str:
+    """The shapes of tensors by name, for a message."""
+    return ", ".join(f"{name} {list(part.shape)}" for name, part in parts.items() if part is not None)

@@ -14,10 +14,9 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar, cast
 
 from torch import Tensor, nn
 
-from zoo.engine.affine import Affine
-from zoo.engine.attention import Attention
-from zoo.engine.chain import Link, affine_chain, fused_block
-from zoo.engine.epilogue import Epilogue
+from zoo.engine.affine import Affine, Link, affine_block, affine_chain
+from zoo.engine.attention import Attention, attention_block
+from zoo.engine.kernel import Epilogue, KernelGraph
 from zoo.system.private import has_global_hooks, hook_of
 
 # Blocks in a chain. What PyTorch does for each operator is then shared by many, and gradients still arrive
@@ -27,6 +26,22 @@ LONGEST = 16
 Mode = Literal["chained", "fused", "plain"]
 BlockT = TypeVar("BlockT", bound=nn.Module)
 Forward = Callable[[BlockT, Any, Tensor, Tensor | None], Tensor]
+
+
+def fused_block(
+    graph: KernelGraph,
+    x: Tensor,
+    operands: Affine | Attention,
+    skip: Tensor | None = None,
+    epilogue: Epilogue = Epilogue(),  # noqa: B008 - a constant
+) -> Tensor:
+    """share·act(z) + skip_share·skip, z being the convolution of these operands, as one operator where that can be.
+
+    x: [sources, in], skip and the result: [nodes, out].
+    """
+    if isinstance(operands, Affine):
+        return affine_block(graph, x, operands, skip, epilogue)
+    return attention_block(graph, x, operands, skip, epilogue)
 
 
 class FusableConv(Protocol):

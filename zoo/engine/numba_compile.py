@@ -1,8 +1,8 @@
-"""Compilation of loops over rows, kept between processes, and threads that share the rows."""
+"""Compilation of loops over rows, kept between processes; their arguments, and threads that share the rows."""
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import cache
@@ -16,6 +16,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
+from torch import Tensor
 
 from zoo.system.lock import Held, locked
 from zoo.system.private import numba_cache, use_numba_cache
@@ -148,3 +149,32 @@ def parts(rows: int, columns: int) -> int:
 def _pool(threads: int, process: int) -> ThreadPoolExecutor:
     """Threads that wait for work; a forked process has none of its parent's and gets its own."""
     return ThreadPoolExecutor(threads, thread_name_prefix="zoo-rows")
+
+
+def array(x: Tensor | None, dtype: torch.dtype, dimensions: int = 2) -> Any:
+    """The tensor's memory as an array, copied where it is not contiguous; without a tensor an array of no rows."""
+    return _nothing(dtype, dimensions) if x is None else x.detach().contiguous().numpy()
+
+
+def by_member(dimensions: int, *arrays: Any) -> Iterable[tuple[Any, ...]]:
+    """The arrays of one network after the other, where features of so many dimensions are [members, nodes, width].
+
+    Those that are not there are handed to each.
+    """
+    if dimensions == 2:
+        return (arrays,)
+    there = [part for part in arrays if len(part)]
+    return (
+        tuple(part[member] if len(part) else part for part in arrays) for member in range(len(there[0]) if there else 0)
+    )
+
+
+@cache
+def numbers(dtype: torch.dtype, *values: float) -> Any:
+    """Numbers in the precision of the features that they are to multiply."""
+    return torch.tensor(values, dtype=dtype).numpy()
+
+
+@cache
+def _nothing(dtype: torch.dtype, dimensions: int) -> Any:
+    return torch.empty((0,) * dimensions, dtype=dtype).numpy()

@@ -6,16 +6,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from zoo.engine.arrays import array, by_member, numbers
 from zoo.engine.attention import DynamicScores, StaticScores
 from zoo.engine.attention_loops import DynamicLoops, StaticLoops
 from zoo.engine.buffers import Buffers
-from zoo.engine.epilogue import Epilogue
-from zoo.engine.kernel import FusingKernel, Structure
-from zoo.engine.numba_compile import over_rows, parts
+from zoo.engine.kernel import Epilogue, FusingKernel
+from zoo.engine.numba_compile import array, by_member, numbers, over_rows, parts
 from zoo.engine.numba_sums import block_backward, block_forward, edge_dot, scaled_sum, weighted_sum
-from zoo.engine.rows import Rows
-from zoo.engine.scratch import Scratch
+from zoo.engine.structure import Rows, Structure
 
 
 class _Scaled(NamedTuple):
@@ -35,7 +32,6 @@ class CompiledKernel(FusingKernel):
     def __init__(self, structure: Structure) -> None:
         super().__init__(structure)
         self.buffers = Buffers()
-        self.scratch = Scratch(structure.src.device)
         self._scaled: dict[tuple[bool, torch.dtype], _Scaled] = {}
 
     def neighbour_sum(self, x: Tensor, reverse: bool, before: Tensor | None, after: Tensor | None) -> Tensor:
@@ -111,7 +107,7 @@ class CompiledKernel(FusingKernel):
         return dz, dbias if shares == 1 else dbias.sum(-2)
 
     def attention_loops(self, scores: type) -> Any:
-        """For the two kinds of scores that have any."""
+        """The loops of both kinds of scores that have any."""
         return {StaticScores: StaticLoops, DynamicScores: DynamicLoops}.get(scores)
 
     @cached_property

@@ -4,16 +4,14 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from zoo.engine.buffers import Buffers
-from zoo.engine.kernel import Structure
 from zoo.engine.operators import NeighbourSum
-from zoo.engine.rows import csr_matrix
+from zoo.engine.structure import Structure, csr_matrix
 from zoo.system.private import is_transformed
 
 # The share of entries other than zero above which the dense product is as fast, and the number of entries below which
@@ -38,7 +36,7 @@ class _Entries:
         return _Entries(self.structure, self.places, values, self.buffers)
 
     def are_all_of(self, x: Tensor) -> bool:
-        """Whether x has these entries and is zero elsewhere."""
+        """Return True if x has these entries and is zero elsewhere."""
         many = int(self.values.count_nonzero())
         return int(x.count_nonzero()) == many and torch.equal(x.take(self.places), self.values)
 
@@ -58,7 +56,7 @@ _unchanging: ContextVar[bool] = ContextVar("_unchanging", default=False)
 
 @contextmanager
 def unchanging() -> Iterator[None]:
-    """Take remembered features to stay what they are, having compared them once: for a training, which owns them.
+    """Take marked features to stay what they are, having compared them once: for a training, which owns them.
 
     Elsewhere they are compared at each product: who writes to them through NumPy, or to `x.data`, leaves no trace.
     """
@@ -85,42 +83,42 @@ def mark_sparse(x: Tensor) -> str | None:
         return None
     row, column = x.nonzero(as_tuple=True)
     structure = Structure.of(column, row, x.shape[1], x.shape[0])
-    _remember(x, _Entries(structure, row * x.shape[1] + column, x[row, column], Buffers()))
+    _mark(x, _Entries(structure, row * x.shape[1] + column, x[row, column], Buffers()))
     return f"{share:.1%} of {x.shape[0]:,} x {x.shape[1]:,} features are not zero"
 
 
 def skips_zeros(x: Tensor) -> bool:
-    """Whether `product` passes x's zeros by."""
+    """Return True if `product` passes the zeros of x by."""
     return _found(x) is not None
 
 
 def product(x: Tensor, weight: Tensor) -> Tensor:
     """Return x @ weight; x: [nodes, in], weight: [in, out]."""
-    entries: Any = _found(x)
+    entries = _found(x)
     if entries is None or weight.dtype != x.dtype:
         return x @ weight
     return NeighbourSum.apply(weight, entries, None, None, False)  # pyright: ignore[reportReturnType]
 
 
 def dropout(x: Tensor, p: float) -> Tensor:
-    """`torch.nn.functional.dropout` in training; of a remembered x it draws for the entries other than zero alone."""
+    """`torch.nn.functional.dropout` in training; of a marked x it draws for the entries other than zero alone."""
     entries = None if p in (0, 1) or is_transformed() else _found(x)
     if entries is None:
         return functional.dropout(x, p)
     kept = entries.with_values(functional.dropout(entries.values, p))
     y = entries.buffers.take(x.shape, x.dtype).zero_()
     y.view(-1)[kept.places] = kept.values
-    _remember(y, kept)
+    _mark(y, kept)
     return y
 
 
-def _remember(x: Tensor, entries: _Entries) -> None:
+def _mark(x: Tensor, entries: _Entries) -> None:
     key = id(x)
     _known[key] = weakref.ref(x, lambda _: _known.pop(key, None)), x._version, entries
 
 
 def _found(x: Tensor) -> _Entries | None:
-    """What is remembered of x, where it can be used."""
+    """The entries of x, if it is marked and can be used so."""
     reference, version, entries = _known.get(id(x), (None, None, None))
     if reference is None or entries is None or reference() is not x or x._version != version or x.requires_grad:
         return None

@@ -5,23 +5,18 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from zoo.engine.epilogue import Epilogue
-from zoo.engine.kernel import FusingKernel, Structure
-from zoo.engine.rows import Rows
-from zoo.engine.scratch import Scratch
-from zoo.engine.triton_edges import edge_dot, weighted_sum
-from zoo.engine.triton_sums import block_backward, block_forward, scaled_sum
+from zoo.engine.kernel import Epilogue, FusingKernel
+from zoo.engine.structure import Rows
+from zoo.engine.triton_sums import block_backward, block_forward, edge_dot, scaled_sum, weighted_sum
 
 
 class TritonKernel(FusingKernel):
-    """One launch for a propagation with its scalings, and for all that a block does around one."""
+    """One launch for a propagation with its scalings, and for all that a block does around one.
+
+    It has no buffers: PyTorch's own allocator keeps a GPU's memory.
+    """
 
     name = "triton"
-    buffers = None  # PyTorch's own allocator keeps a GPU's memory
-
-    def __init__(self, structure: Structure) -> None:
-        super().__init__(structure)
-        self.scratch = Scratch(structure.src.device)
 
     def neighbour_sum(self, x: Tensor, reverse: bool, before: Tensor | None, after: Tensor | None) -> Tensor:
         """Sum over compressed rows."""

@@ -1,4 +1,4 @@
-"""`BlockGraphs`: what a sampled network runs on, a graph for each of its blocks; and how such graphs are made."""
+"""Graphs of a sampled network, one for each of its blocks, and the check of what a network is given to run on."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -6,10 +6,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from zoo.dgl_backend import dgl
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
 from zoo.graphs.sampling_weights import SamplingWeights
+from zoo.graphs.shapes import is_on
+from zoo.graphs.topology import Topology
 
 
 class BlockGraphs:
@@ -26,11 +27,11 @@ class BlockGraphs:
         for place, (one, other) in enumerate(pairwise(self.blocks), start=1):
             if one.nodes != other.sources:
                 raise BuildError(
-                    f"flow — block {place} gives {one.nodes} nodes and block {place + 1} takes {other.sources} — "
-                    "expected equal numbers"
+                    f"block graphs — block {place} gives {one.nodes} nodes and block {place + 1} takes {other.sources} "
+                    "— expected equal numbers"
                 )
         if not self.blocks:
-            raise BuildError("flow — has no graphs — expected one for each block")
+            raise BuildError("block graphs — there are none — expected one for each block")
 
     @property
     def sources(self) -> int:
@@ -49,26 +50,26 @@ class BlockGraphs:
 
     @property
     def device(self) -> torch.device:
-        """Where the graphs are."""
+        """The graphs' device."""
         return self.blocks[0].device
 
     def __repr__(self) -> str:
         return f"<BlockGraphs: {len(self.blocks)} blocks, {self.sources} to {self.nodes} nodes, {self.edges} edges>"
 
     def to(self, device: torch.device | str) -> "BlockGraphs":
-        """The flow on a device."""
+        """The graphs on a device."""
         return BlockGraphs([block.to(device) for block in self.blocks])
 
     def at_block(self, index: int, of: int) -> Graph:
         """The graph of a block, counted from 0, of a network of so many. Raises: BuildError if it has others."""
         if of != len(self.blocks):
             raise BuildError(
-                f"flow — is made for {len(self.blocks)} blocks, and the network has {of} — expected as many"
+                f"block graphs — are made for {len(self.blocks)} blocks, and the network has {of} — expected as many"
             )
         return self.blocks[index]
 
     def each(self, change: Callable[[Graph], Graph]) -> "BlockGraphs":
-        """The flow of the changed graphs."""
+        """The changed graphs."""
         return BlockGraphs([change(block) for block in self.blocks])
 
     def at_destinations(self, x: Tensor) -> Tensor:
@@ -85,8 +86,28 @@ def sampled_block(
     destinations, too. src, dst: int64 [edges], places among these. edges: which edges of the whole graph they are, for
     their features. Of each destination every loop has to be here, and a uniform draw of others; see `SamplingWeights`.
     """
-    block = dgl.create_block((src, dst), num_src_nodes=len(nodes), num_dst_nodes=destinations)
+    block = Topology.of_edges(src, dst, len(nodes), destinations, is_block=True)
     features = None if whole.edge_features is None or edges is None else whole.edge_features[edges]
-    return Graph(
-        block, kernel=whole.asked, edge_features=features, population=SamplingWeights.of(whole, nodes, destinations)
-    )
+    population = SamplingWeights.of(whole, nodes, destinations)
+    return Graph(block, kernel=whole.asked, edge_features=features, population=population)
+
+
+def check_given(where: str, graph: object, x: object) -> None:
+    """Raise BuildError unless this is a `Graph` or `BlockGraphs`, and x, on its device, has a row for each source."""
+    if not isinstance(graph, Graph | BlockGraphs):
+        raise BuildError(
+            f"{where} — got a {type(graph).__name__} for the graph — expected the zoo's Graph, which keeps what "
+            "depends on the graph alone — zoo.graphs.Graph(graph), made once of a DGLGraph"
+        )
+    if not isinstance(x, Tensor):
+        raise BuildError(f"{where} — got a {type(x).__name__} — expected a tensor — torch.as_tensor(x)")
+    if not x.dim() or len(x) != graph.sources:
+        raise BuildError(
+            f"{where} — got features {list(x.shape)} for a graph of {graph.sources} nodes — expected one row for each "
+            f"of them, [{graph.sources}, …]"
+        )
+    if not is_on(x, graph.device):
+        raise BuildError(
+            f"{where} — got features on {x.device} and a graph on {graph.device} — expected one device — "
+            f"x.to({str(graph.device)!r})"
+        )

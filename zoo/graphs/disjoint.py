@@ -10,7 +10,7 @@ from zoo.graphs.segments import graph_ids
 
 
 class DisjointGraphs:
-    """Graphs whose nodes are numbered through, graph after graph; `batch` makes the union of any of them.
+    """Graphs whose nodes are numbered consecutively, graph after graph; `batch` makes the union of any of them.
 
     src, dst: int64 [edges] over the nodes of all graphs, in any order. sizes: int64 [graphs], the nodes of each, 0
     allowed. edge_features: [edges, columns], or None. All on the CPU, where batches are made: a batch costs a few index
@@ -58,7 +58,7 @@ class DisjointGraphs:
 
 
 def _starts(counts: Tensor) -> Tensor:
-    """Where each range starts that follows the ones before it, and where the last ends: int64 [len + 1]."""
+    """The start of each range that follows the ones before it, and the end of the last: int64 [len + 1]."""
     starts = counts.new_zeros(len(counts) + 1)
     torch.cumsum(counts, 0, out=starts[1:])
     return starts

@@ -1,78 +1,67 @@
-"""`Graph`: a DGLGraph, and the operators that convolutions are made of."""
+"""`Graph`: a graph's edges, and the operators that convolutions are made of."""
 
-import copy
-import math
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from zoo.dgl_backend import dgl, has_cuda
-from zoo.engine.kernel import Kernel, KernelName, Structure
-from zoo.engine.kernel_choice import choose_kernel, make_kernel
-from zoo.engine.operators import EdgeAdd, EdgeGather, EdgeSoftmax, EdgeSum, NeighbourSum, SoftmaxSum, WeightedSum
+from zoo.engine.kernel import Kernel, KernelName, Scaling
+from zoo.engine.kernel_choice import DGLGraph, choose_kernel, make_kernel
+from zoo.engine.operators import EdgeAdd, EdgeGather, EdgeSoftmax, EdgeSum
+from zoo.engine.propagation import at_least_single, attend, flat, propagate, softmax_sum
+from zoo.engine.structure import Structure
 from zoo.errors import BuildError
 from zoo.graph_like import Norm, SubspaceName
-from zoo.graphs.eigenvalue import second_eigenvalue
 from zoo.graphs.sampling_weights import SamplingWeights
-from zoo.graphs.scaling import Scaling, by_degrees, of_sample
 from zoo.graphs.segments import graph_ids, segment_max, segment_mean, segment_softmax, segment_sum
-from zoo.graphs.shapes import check_carried, check_float, check_heads, check_mask
-from zoo.graphs.subspace import Constant, Subspace, degree_subspace, limit_subspace
+from zoo.graphs.shapes import check_carried, check_ends, check_float, check_heads, check_mask
+from zoo.graphs.subspace import Constant, Subspace, degree_subspace, limit_subspace, second_eigenvalue
+from zoo.graphs.topology import Topology
 
 
 class Graph:
-    """A directed graph of one node type, or a DGL block, on one device.
+    """A directed graph of one node type, or a block (DGL's message-flow graph), on one device; it never changes.
 
     What depends on the graph alone is computed on first use and kept. Edges are ordered by DGL's edge ids. All
     operators take float tensors on the graph's device and are differentiable any number of times; half-precision input
     is computed in float32 and cast back.
 
-    kernel: "compiled" (CPU), "dgl", "torch", or "auto" for the first of these that the device has.
+    graph: a DGLGraph, or a `Topology`. kernel: "compiled" (CPU), "triton" (GPU), "dgl", "torch", or "auto" for the
+    first of these that the device has; the attribute is the name of the one that was chosen.
     edge_features: what the edges carry, [edges, columns] by edge id, or None. sizes: of a batch of graphs whose nodes
-    are numbered through, int64 [graphs], the nodes of each; None for one graph. population: of a sample, what it was
-    drawn from; sums over neighbours then estimate those of the whole graph, without bias.
+    are numbered consecutively, int64 [graphs], the nodes of each; None for one graph. population: of a sample, what it
+    was drawn from; sums over neighbours then estimate those of the whole graph, without bias. whole: of an edge
+    subgraph the graph that it is one of.
     Raises: BuildError for a graph of several node or edge types, or a kernel that the device does not have.
     """
 
     def __init__(
         self,
-        graph: Any,
+        graph: DGLGraph | Topology,
         *,
         kernel: KernelName = "auto",
         device: torch.device | str | None = None,
         edge_features: Tensor | None = None,
         sizes: Tensor | None = None,
         population: SamplingWeights | None = None,
+        whole: "Graph | None" = None,
     ) -> None:
-        if len(graph.canonical_etypes) != 1 or not (graph.is_homogeneous or graph.is_block):
-            raise BuildError(
-                f"graph — has node types {graph.ntypes} and edge types {graph.etypes} — expected one of each — "
-                "dgl.to_homogeneous(graph)"
-            )
-        self.device = torch.device(graph.device if device is None else device)
-        moved = graph.to(self.device) if self.device.type == "cpu" or has_cuda() else graph
-        self._made_dgl: Any = moved.local_var()  # edges that its owner adds later are not ours
-        self._whole: Graph | None = None
-        self.nodes: int = graph.num_dst_nodes()
-        self.sources: int = graph.num_src_nodes()
-        self.edges: int = graph.num_edges()
+        self.topology = topology = graph if isinstance(graph, Topology) else Topology.of_graph(graph, device)
+        self.nodes, self.sources, self.edges = topology.nodes, topology.sources, topology.edges
+        self.device = topology.device
         check_carried(edge_features, self.edges, sizes, self.nodes)
         self.edge_features = None if edge_features is None else edge_features.to(self.device)
         self.sizes = None if sizes is None else sizes.to(self.device)
-        self._made_graph_ids: Tensor | None = None
         self.population = None if population is None else population.to(self.device)
-        self._is_block: bool = graph.is_block
-        self.kernel, self.kernel_reason = choose_kernel(kernel, self.device)
         self.asked: KernelName = kernel
-        self._made_structure: Structure | None = None
-        self._made_kernel: Kernel | None = None
-        self._made_neighbours: Tensor | None = None
-        self._scales: dict[tuple[Norm, torch.dtype], Scaling] = {}
-        self._chances: tuple[Tensor | None, Tensor | None] | None = None
-        self._made_within: Graph | None = None
+        self.kernel, self.kernel_reason = choose_kernel(kernel, self.device)
+        if whole is not None and self.kernel == "dgl":
+            self.kernel = "torch"  # DGL would sort the edges first
+        self.whole: Graph = self if whole is None else whole
         self._moved: dict[torch.device, Graph] = {}
+        self._scalings: dict[tuple[Norm, torch.dtype], Scaling] = {}
         self._subspaces: dict[tuple[SubspaceName, Norm | None, bool], Subspace] = {}
 
     @classmethod
@@ -91,16 +80,12 @@ class Graph:
         src, dst: integer [edges], in 0 … nodes−1. edge_features, sizes: see `Graph`. Raises: BuildError if src or dst
         are not.
         """
-        if src.shape != dst.shape or src.dim() != 1:
-            raise BuildError(
-                f"graph — src {list(src.shape)} and dst {list(dst.shape)} differ — expected two vectors of equal length"
-            )
-        if len(src):
-            low, high = (int(end) for end in torch.cat([src, dst]).aminmax())
-            if low < 0 or high >= nodes:
-                raise BuildError(f"graph — edges join nodes {low} … {high} — expected 0 … {nodes - 1} ({nodes} nodes)")
-        made = dgl.graph((src, dst), num_nodes=nodes)
-        return cls(made, kernel=kernel, edge_features=edge_features, sizes=sizes)
+        check_ends(src, dst, nodes)
+        topology = Topology.of_edges(src, dst, nodes, nodes)
+        return cls(topology, kernel=kernel, edge_features=edge_features, sizes=sizes)
+
+    def __repr__(self) -> str:
+        return f"<Graph: {self.nodes} nodes, {self.edges} edges, {self.kernel} kernel on {self.device}>"
 
     def to(self, device: torch.device | str) -> "Graph":
         """The graph on a device; itself if it is there already, and the same one whenever it is asked for."""
@@ -109,116 +94,80 @@ class Graph:
             return self
         if target not in self._moved:
             more: dict[str, Any] = {"sizes": self.sizes, "population": self.population}
-            moved = Graph(self.dgl, kernel=self.asked, device=target, edge_features=self.edge_features, **more)
-            self._moved[target] = moved
+            topology = self.topology.to(target)
+            self._moved[target] = Graph(topology, kernel=self.asked, edge_features=self.edge_features, **more)
         return self._moved[target]
-
-    def __repr__(self) -> str:
-        return f"<Graph: {self.nodes} nodes, {self.edges} edges, {self.kernel} kernel on {self.device}>"
-
-    @property
-    def dgl(self) -> Any:
-        """The DGLGraph: on the graph's device where DGL has kernels for it, else on the CPU."""
-        if self._made_dgl is None:  # of a thinned graph, which does without one
-            src, dst = self.structure.src, self.structure.dst
-            made = (
-                dgl.create_block((src, dst), num_src_nodes=self.sources, num_dst_nodes=self.nodes)
-                if self._is_block
-                else dgl.graph((src, dst), num_nodes=self.nodes)
-            )
-            self._made_dgl = made if self.device.type == "cpu" or has_cuda() else made.to("cpu")
-        return self._made_dgl
-
-    @property
-    def whole(self) -> "Graph":
-        """The graph that this one was thinned from; itself if it was not."""
-        return self if self._whole is None else self._whole
 
     def edge_subgraph(self, keep: Tensor) -> "Graph":
         """The graph of the edges where keep, bool [edges], is True, in their order; the nodes stay.
 
-        Its degrees are its own, and so are the weights in Â; of a sample they are those expected of the whole graph
-        thinned alike. What counts as smooth (`subspace`) stays that of the whole graph. Index arrays are picked from
-        this graph's without sorting: a new one costs a few passes over the edges.
+        Its degrees are its own, and so are the weights in Â; of a sample they are those expected of the whole graph,
+        its edges dropped alike. What counts as smooth (`subspace`) stays that of the whole graph. Index arrays are
+        picked from this graph's without sorting: a new one costs a few passes over the edges.
         """
         check_mask(keep, self.edges)
-        thin = copy.copy(self)
-        thin._whole = self.whole
-        thin._made_dgl = thin._made_neighbours = None
-        thin._made_structure = self.structure.edge_subgraph(keep)
-        if thin.kernel == "dgl":
-            thin.kernel = "torch"  # DGL would sort the edges first
-        thin._made_kernel = None
-        thin._scales, thin._chances = {}, None
-        thin._made_within, thin._moved = None, {}
-        if self.population is not None:
-            others = self.edges - int(self._loops.sum()), thin._made_structure.edges - int(thin._loops.sum())
-            thin.population = self.population.edge_subgraph(others[1] / max(others[0], 1), self._loops)
-        thin.edges = thin._made_structure.edges
-        thin.edge_features = None if self.edge_features is None else self.edge_features[keep]
-        return thin
+        topology, population = self.topology.edge_subgraph(keep), self.population
+        if population is not None:
+            loops = self.topology.loops
+            left = topology.edges - int(topology.loops.sum())
+            population = population.edge_subgraph(left / max(self.edges - int(loops.sum()), 1), loops)
+        features = None if self.edge_features is None else self.edge_features[keep]
+        more: dict[str, Any] = {"sizes": self.sizes, "population": population, "whole": self.whole}
+        return Graph(topology, kernel=self.asked, edge_features=features, **more)
+
+    @property
+    def dgl(self) -> DGLGraph:
+        """The DGLGraph: on the graph's device where DGL has kernels for it, else on the CPU."""
+        return self.topology.dgl
 
     @property
     def structure(self) -> Structure:
         """The graph's index arrays on its device."""
-        if self._made_structure is None:
-            src, dst = self.dgl.edges(order="eid")
-            self._made_structure = Structure.of(src, dst, self.sources, self.nodes).to(self.device)
-        return self._made_structure
+        return self.topology.structure
+
+    @cached_property
+    def backend(self) -> Kernel:
+        """The kernel over the index arrays."""
+        return make_kernel(self.kernel, self.structure, lambda: self.dgl)
 
     @property
     def in_degrees(self) -> Tensor:
-        """How many edges end at each node, [nodes]; of a sample, in the whole graph."""
+        """The number of edges that end at each node, [nodes]; of a sample, in the whole graph."""
         return self.structure.incoming.lengths if self.population is None else self.population.incoming
 
     @property
     def out_degrees(self) -> Tensor:
-        """How many edges start at each source, [sources]; of a sample, in the whole graph."""
+        """The number of edges that start at each source, [sources]; of a sample, in the whole graph."""
         return self.structure.outgoing.lengths if self.population is None else self.population.outgoing
 
-    @property
+    @cached_property
     def neighbours(self) -> Tensor:
-        """How many in-edges of each node come from other nodes, [nodes]: the in-degree without loops."""
-        if self._made_neighbours is None:
-            self._made_neighbours = self.in_degrees - self._loops
-        return self._made_neighbours
+        """The in-degree without loops, [nodes]."""
+        return self.in_degrees - self.topology.loops
 
-    @property
+    @cached_property
     def within(self) -> "Graph":
         """Of a sampled block the graph of the edges that join two of its destinations, on any other graph itself."""
-        if not self._is_block:
+        if not self.topology.is_block:
             return self
-        if self._made_within is None:
-            src, dst = self.structure.src.long(), self.structure.dst.long()
-            keep = src < self.nodes
-            inner = dgl.graph((src[keep].cpu(), dst[keep].cpu()), num_nodes=self.nodes)
-            population = self.population and self.population.of_destinations()
-            self._made_within = Graph(inner, kernel=self.asked, device=self.device, population=population)
-        return self._made_within
+        src, dst = self.structure.src, self.structure.dst
+        inner = src < self.nodes
+        topology = Topology.of_edges(src[inner].long(), dst[inner].long(), self.nodes, self.nodes)
+        return Graph(topology, kernel=self.asked, population=self.population and self.population.of_destinations())
+
+    @cached_property
+    def graph_ids(self) -> Tensor:
+        """The number of each node's graph in the batch, int64 [nodes]; zeros for one graph."""
+        sizes = torch.tensor([self.nodes], device=self.device) if self.sizes is None else self.sizes
+        return graph_ids(sizes, self.nodes)
 
     def propagate(self, x: Tensor, norm: Norm = "both") -> Tensor:
-        """Â x: each node's sum over its in-neighbours, weighted by degrees.
+        """Â x, each node's sum over its in-neighbours weighted by degrees; x: [sources, …], the result: [nodes, …].
 
-        x: [sources, …]; the result is [nodes, …]. With d⁻ the in-degree of the destination and d⁺ the out-degree of the
-        source, both at least 1, the weight of an edge is 1/√(d⁻d⁺) for "both" (Kipf & Welling, ICLR 2017, eq. 2, where
-        the graph has self-loops), 1/d⁻ for "right" (the mean), 1/d⁺ for "left", 1 for "sum". Isolated nodes give 0.
-        On a sample the result estimates that of the whole graph, see `SamplingWeights`.
+        See `zoo.engine.propagate`. On a sample it estimates that of the whole graph, see `SamplingWeights`.
         """
         self._check("propagate", x, self.sources)
-        flat = _flat(x)
-        before, after, loops = self._scaling(norm, flat.dtype)
-        y: Any = NeighbourSum.apply(flat, self._kernel, before, after, False)
-        if loops is not None:
-            y = torch.addcmul(y, loops, self.at_destinations(flat))
-        return y.reshape(self.nodes, *x.shape[1:]).to(x.dtype)
-
-    @property
-    def graph_ids(self) -> Tensor:
-        """Which graph of the batch each node belongs to, int64 [nodes]; zeros for one graph."""
-        if self._made_graph_ids is None:
-            sizes = torch.tensor([self.nodes], device=self.device) if self.sizes is None else self.sizes
-            self._made_graph_ids = graph_ids(sizes, self.nodes)
-        return self._made_graph_ids
+        return propagate(self, x, norm)
 
     def graph_sum(self, x: Tensor) -> Tensor:
         """Each graph's sum over its nodes; x: [nodes, …], result: [graphs of the batch, …], of one graph [1, …]."""
@@ -243,14 +192,14 @@ class Graph:
     def at_edges(self, x: Tensor) -> Tensor:
         """Features at the edges' sources; x: [sources, …], result: [edges, …]."""
         self._check("at_edges", x, self.sources)
-        z: Any = EdgeGather.apply(_flat(x), self.structure, True)
+        z: Any = EdgeGather.apply(flat(x), self.structure, True)
         return z.reshape(self.edges, *x.shape[1:]).to(x.dtype)
 
     def edge_add(self, left: Tensor, right: Tensor) -> Tensor:
         """Per edge left[src] + right[dst]; left: [sources, …], right: [nodes, …], result: [edges, …]."""
         self._check("edge_add", left, self.sources)
         self._check("edge_add", right, self.nodes)
-        z: Any = EdgeAdd.apply(_flat(left), _flat(right), self.structure)
+        z: Any = EdgeAdd.apply(flat(left), flat(right), self.structure)
         return z.reshape(self.edges, *left.shape[1:]).to(left.dtype)
 
     def edge_sum(self, values: Tensor) -> Tensor:
@@ -259,8 +208,8 @@ class Graph:
         On a sample the result estimates that of the whole graph, see `SamplingWeights`.
         """
         self._check("edge_sum", values, self.edges)
-        flat, chances = _flat(values), self._inverse_chances[1]
-        y: Any = EdgeSum.apply(flat if chances is None else flat * chances.to(flat)[:, None], self.structure, False)
+        wide, chances = flat(values), self._inverse_chances[1]
+        y: Any = EdgeSum.apply(wide if chances is None else wide * chances.to(wide)[:, None], self.structure, False)
         return y.reshape(self.nodes, *values.shape[1:]).to(values.dtype)
 
     def edge_softmax(self, scores: Tensor) -> Tensor:
@@ -270,7 +219,7 @@ class Graph:
         are both without bias, so that their ratio tends to that of the whole graph.
         """
         self._check("edge_softmax", scores, self.edges)
-        p: Any = EdgeSoftmax.apply(self._counted(_flat(scores)), self.structure)
+        p: Any = EdgeSoftmax.apply(self._counted(flat(scores)), self.structure)
         return p.reshape(scores.shape).to(scores.dtype)
 
     def softmax_sum(self, values: Tensor, scores: Tensor, factors: Tensor | None = None) -> Tensor:
@@ -280,10 +229,7 @@ class Graph:
         """
         self._check("softmax_sum", values, self.sources)
         self._check("softmax_sum", scores, self.edges)
-        x = _computed(values)
-        factors = None if factors is None else factors.to(x.dtype)
-        y: Any = SoftmaxSum.apply(x, self._counted(scores.to(x.dtype)), factors, self._kernel)[0]  # pyright: ignore
-        return y.to(values.dtype)
+        return softmax_sum(self, values, self._counted(at_least_single(scores)), factors)
 
     def attend(self, values: Tensor, weights: Tensor) -> Tensor:
         """Σ over in-edges of weight times source value.
@@ -293,12 +239,10 @@ class Graph:
         self._check("attend", values, self.sources)
         self._check("attend", weights, self.edges)
         check_heads(values, weights)
-        x = _computed(values)
-        y: Any = WeightedSum.apply(x, weights.to(x.dtype), self._kernel, False)
-        return y.to(values.dtype)
+        return attend(self, values, weights)
 
     def second_eigenvalue(self, norm: Norm = "both") -> float:
-        """λ, the largest |eigenvalue| of the propagation off its limit subspace; see `zoo.graphs.eigenvalue`.
+        """λ, the largest |eigenvalue| of the propagation off its limit subspace; see `zoo.graphs.subspace`.
 
         Raises: BuildError if the propagation is not symmetric.
         """
@@ -311,14 +255,14 @@ class Graph:
         norm None, no propagation, has no limit: "limit" is then "plain". Of a sample, those of the whole graph
         restricted to the destinations: features that are smooth in the whole are smooth in each sample of it.
         """
-        if self._whole is not None:
-            return self._whole.subspace(name, norm, backward=backward)
+        if self.whole is not self:
+            return self.whole.subspace(name, norm, backward=backward)
         key = name, norm, backward
         if key not in self._subspaces:
             if self.population is not None:
                 made = self.population.subspace(name, norm, backward=backward, device=self.device)
                 self._subspaces[key] = made
-            elif self._is_block:
+            elif self.topology.is_block:
                 raise BuildError("graph.subspace — has no meaning on a sampled block — expected a whole graph")
             elif name == "plain" or (name == "limit" and norm is None):
                 self._subspaces[key] = Constant()
@@ -329,7 +273,7 @@ class Graph:
         return self._subspaces[key]
 
     def at_block(self, index: int, of: int) -> "Graph":
-        """What block `index` of a network of so many runs on: all on the one graph, other than of a `BlockGraphs`."""
+        """The graph that block `index` of a network of so many runs on: this one, other than of a `BlockGraphs`."""
         return self
 
     def each(self, change: Callable[["Graph"], "Graph"]) -> "Graph":
@@ -338,50 +282,29 @@ class Graph:
 
     def at_destinations(self, x: Tensor) -> Tensor:
         """Features at the nodes that are destinations: x [sources, …] to [nodes, …]; on a whole graph, x itself."""
-        return x[: self.nodes] if self._is_block else x
+        return x[: self.nodes] if self.topology.is_block else x
 
     def _counted(self, scores: Tensor) -> Tensor:
         """On a sample with the logarithm of what each edge counts; scores: [edges, heads]."""
         chances = self._inverse_chances[1]
         return scores if chances is None else scores + chances.log().to(scores)[:, None]
 
-    @property
-    def _kernel(self) -> Kernel:
-        if self._made_kernel is None:
-            self._made_kernel = make_kernel(self.kernel, self.structure, lambda: self.dgl)
-        return self._made_kernel
-
-    @property
-    def _loops(self) -> Tensor:
-        """How many loops each node has, int64 [nodes]; destinations are the first sources, so these are their own."""
-        src, dst = self.structure.src, self.structure.dst
-        return torch.bincount(dst[src == dst].long(), minlength=self.nodes)
-
-    @property
+    @cached_property
     def _inverse_chances(self) -> tuple[Tensor | None, Tensor | None]:
         """Of a sample ρ of each node, [nodes], and what each edge counts, [edges]: ρ, or 1 for a loop; else None."""
         if self.population is None:
             return None, None
-        if self._chances is None:
-            rho = self.population.inverse_chance(self.structure, self._loops)
-            src, dst = self.structure.src, self.structure.dst
-            self._chances = rho, None if rho is None else torch.where(src == dst, 1.0, rho[dst.long()])
-        return self._chances
+        rho = self.population.inverse_chance(self.structure, self.topology.loops)
+        src, dst = self.structure.src, self.structure.dst
+        return rho, None if rho is None else torch.where(src == dst, 1.0, rho[dst.long()])
 
-    def _scaling(self, norm: Norm, dtype: torch.dtype) -> Scaling:
+    def scaling(self, norm: Norm, dtype: torch.dtype) -> Scaling:
+        """The weights of a propagation, as factors before and after an unweighted sum."""
         key = norm, dtype
-        if key not in self._scales:
-            made, rho = by_degrees(norm, self.in_degrees, self.out_degrees, dtype), self._inverse_chances[0]
-            self._scales[key] = made if rho is None else of_sample(made, rho.to(dtype), self._loops)
-        return self._scales[key]
+        if key not in self._scalings:
+            made, rho = Scaling.by_degrees(norm, self.in_degrees, self.out_degrees, dtype), self._inverse_chances[0]
+            self._scalings[key] = made if rho is None else made.of_sample(rho.to(dtype), self.topology.loops)
+        return self._scalings[key]
 
     def _check(self, operator: str, x: Tensor, count: int) -> None:
         check_float(operator, x, count, self.device)
-
-
-def _computed(x: Tensor) -> Tensor:
-    return x if x.dtype in (torch.float32, torch.float64) else x.float()
-
-
-def _flat(x: Tensor) -> Tensor:
-    return _computed(x).reshape(x.shape[0], math.prod(x.shape[1:]))

@@ -1,4 +1,4 @@
-"""What a sample knows of the graph that it was drawn from: degrees, chances, and what counts as smooth there."""
+"""A sample's knowledge of the graph that it was drawn from: degrees, probabilities, and what counts as smooth."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.engine.kernel import Structure
+from zoo.engine.structure import Structure
 from zoo.graph_like import Norm, SubspaceName
 from zoo.graphs.subspace import Subspace
 

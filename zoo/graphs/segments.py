@@ -1,4 +1,4 @@
-"""Reductions over the nodes of each graph of a batch, whose nodes are numbered through, graph after graph.
+"""Reductions over the nodes of each graph of a batch, whose nodes are numbered consecutively, graph after graph.
 
 Half precision is computed in float32 and cast back: a running sum in bfloat16 would lose what is small.
 """

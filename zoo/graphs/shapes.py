@@ -7,8 +7,20 @@ from zoo.errors import BuildError
 
 
 def is_on(x: Tensor, device: torch.device) -> bool:
-    """Whether x is on the device; one without a number is any of its kind."""
+    """Return True if x is on the device; one without a number is any of its kind."""
     return x.device == device or (x.device.type == device.type and None in (x.device.index, device.index))
+
+
+def check_ends(src: Tensor, dst: Tensor, nodes: int) -> None:
+    """Raise BuildError unless src and dst are integers of equal length, in 0 … nodes−1."""
+    if src.shape != dst.shape or src.dim() != 1:
+        raise BuildError(
+            f"graph — src {list(src.shape)} and dst {list(dst.shape)} differ — expected two vectors of equal length"
+        )
+    if len(src):
+        low, high = (int(end) for end in torch.cat([src, dst]).aminmax())
+        if low < 0 or high >= nodes:
+            raise BuildError(f"graph — edges join nodes {low} … {high} — expected 0 … {nodes - 1} ({nodes} nodes)")
 
 
 def check_float(operator: str, x: Tensor, count: int, device: torch.device) -> None:

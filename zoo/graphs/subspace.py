@@ -1,31 +1,42 @@
-"""Subspaces of node features that smoothing leaves alone, and what of a matrix lies off them."""
+"""Subspaces of node features that smoothing leaves alone, and the rate at which propagation leads there."""
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csgraph
 from torch import Tensor
 
-from zoo.engine.kernel import Structure
-from zoo.engine.rows import csr_matrix
-from zoo.graph_like import Norm
+from zoo.engine.structure import Structure, csr_matrix
+from zoo.errors import BuildError
+from zoo.graph_like import GraphLike, Norm, SubspaceName
 
 # A share of the norm; at 0.99 a fiftieth of the square is left, and the difference of squares loses two digits.
 _MOSTLY_WITHIN = 0.99
+# Up to so many nodes a dense matrix costs less than the Lanczos iteration; beyond, so many Lanczos vectors.
+_DENSE, _LANCZOS = 256, 64
 _PERRON_STEPS, _PERRON_TOLERANCE = 10_000, 1e-13
+
+
+class Spectral(GraphLike, Protocol):
+    """A graph with its subspaces."""
+
+    def subspace(self, name: SubspaceName, norm: Norm | None = "both", *, backward: bool = False) -> "Subspace":
+        """Features that count as smooth."""
+        ...
 
 
 class Subspace(ABC):
     """A subspace of R^nodes, applied to every column of a matrix [nodes, d]."""
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What lies off the subspace, [nodes, d], and the coordinates within it, [k, d].
+        """The remainder off the subspace, [nodes, d], and the coordinates within it, [k, d].
 
         Their squared norms add up to that of x (Pythagoras).
         """
@@ -50,11 +61,11 @@ class Subspace(ABC):
 
     @abstractmethod
     def remainder(self, x: Tensor, coordinates: Tensor) -> Tensor:
-        """What of x lies off the subspace, [nodes, d], given its coordinates."""
+        """The part of x off the subspace, [nodes, d], given its coordinates."""
 
     @abstractmethod
     def at(self, rows: Tensor, device: torch.device) -> "Subspace":
-        """What the subspace's features can be at some of the nodes, on a device; rows: int64 [k], nodes."""
+        """The subspace at some of the nodes, on a device; rows: int64 [k], nodes."""
 
 
 class Constant(Subspace):
@@ -139,7 +150,7 @@ def degree_subspace(structure: Structure) -> Groups:
 
 
 def limit_subspace(structure: Structure, norm: Norm, *, backward: bool) -> Groups:
-    """Where repeated propagation Â X (or, `backward`, Âᵀ G) ends up, up to scale: one vector for each group of nodes.
+    """The limit of repeated propagation Â X (or, `backward`, Âᵀ G), up to scale: one vector for each group of nodes.
 
     The groups are the connected components; a bipartite component without self-loops makes two, its colour classes,
     as Â then has the eigenvalue −1 beside 1 (of equal size). Within a group the vector is, with d the degree:
@@ -196,3 +207,47 @@ def _perron(adjacency: Any) -> Tensor:
         if np.abs(vector - before).max(initial=0) < _PERRON_TOLERANCE:
             break
     return torch.from_numpy(vector)
+
+
+def second_eigenvalue(graph: Spectral, norm: Norm = "both") -> float:
+    """λ, the largest |eigenvalue| of Â off its limit subspace S, in [0, 1) for norm "both"; float64.
+
+    It is ‖P Â P‖_2 with P the projection off S. On a connected graph that is not bipartite, S is one vector and λ the
+    second largest |eigenvalue|, hence the name; on others as many eigenvalues ±1 are set aside as S has dimensions.
+
+    norm: "both" or "sum". Raises: BuildError if Â is not symmetric (a directed graph, or norm "right" or "left"):
+    P and Â need not commute then, and the bounds do not hold.
+    Source: Oono & Suzuki, ICLR 2020, who bound representations by it.
+    """
+    operator = _propagation(graph, norm)
+    subspace = graph.subspace("limit", norm, backward=True)
+
+    def off(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        columns = torch.from_numpy(np.array(x, dtype=np.float64).reshape(graph.nodes, -1)).to(graph.device)
+        return subspace.split(columns)[0].cpu().numpy().reshape(x.shape)
+
+    if graph.nodes <= _DENSE:
+        within = off(off(operator.toarray()).T)
+        return float(np.abs(np.linalg.eigvalsh((within + within.T) / 2)).max(initial=0.0))
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    deflated = LinearOperator(operator.shape, matvec=lambda x: off(operator @ off(x)), dtype=np.float64)  # pyright: ignore[reportCallIssue]
+    start = off(np.random.default_rng(0).standard_normal(graph.nodes))
+    found = eigsh(deflated, k=1, which="LM", v0=start, ncv=_LANCZOS, return_eigenvectors=False)
+    return float(np.abs(found).max())
+
+
+def _propagation(graph: Spectral, norm: Norm) -> sp.csr_matrix | sp.csr_array:
+    """Â as a sparse matrix. Raises: BuildError if it is not symmetric."""
+    ends = (graph.structure.dst.cpu().numpy(), graph.structure.src.cpu().numpy())
+    adjacency = sp.coo_matrix((np.ones(graph.edges), ends), shape=(graph.nodes, graph.nodes)).tocsr()
+    if norm not in ("both", "sum") or (adjacency != adjacency.T).nnz:
+        raise BuildError(
+            f"graph.second_eigenvalue — propagation by norm {norm!r} on this graph is not symmetric — expected "
+            'an undirected graph, and norm "both" or "sum" — prepare.direction=both'
+        )
+    if norm == "sum":
+        return adjacency
+    degree = np.maximum(np.asarray(adjacency.sum(axis=1)).ravel(), 1)
+    scale = sp.diags(degree**-0.5)
+    return scale @ adjacency @ scale

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from zoo.contracts import returned
 from zoo.engine.affine import Affine
 from zoo.engine.attention import Attention
-from zoo.engine.chain import fused_block
+from zoo.engine.lowering import fused_block
 from zoo.errors import BuildError
 from zoo.graph_like import Norm
-from zoo.graphs.given import check_given
+from zoo.graphs.block_graphs import check_given
 from zoo.graphs.graph import Graph
 
 SelfLoops = Literal["add", "avoid"] | None

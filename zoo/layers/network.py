@@ -10,8 +10,7 @@ from torch import Tensor, is_grad_enabled, nn, no_grad, stack
 from zoo.contracts import as_input, broken, returned, scalar
 from zoo.engine.checkpointing import Checkpointed
 from zoo.engine.lowering import ExecutionPlan, Step, lower, run_step, signature
-from zoo.graphs.block_graphs import BlockGraphs
-from zoo.graphs.given import check_given
+from zoo.graphs.block_graphs import BlockGraphs, check_given
 from zoo.graphs.graph import Graph
 from zoo.initializers.base import Initializer
 from zoo.layers.embedding import Embedding

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.engine.affine import finished
-from zoo.engine.epilogue import Epilogue
+from zoo.engine.kernel import Epilogue
 from zoo.errors import BuildError
 from zoo.layers.linear import Linear
 from zoo.recipe.fields import Count, Share

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from zoo.engine.kernel import Structure
+from zoo.engine.structure import Structure
 
 
 class Found(NamedTuple):

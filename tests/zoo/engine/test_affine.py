@@ -8,8 +8,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from zoo.dgl_backend import dgl
 from zoo.engine.affine import Affine, affine_block, finished
-from zoo.engine.epilogue import Epilogue
-from zoo.engine.kernel import KernelName
+from zoo.engine.kernel import Epilogue, KernelName
 from zoo.graphs.graph import Graph
 
 NODES = 12
@@ -228,7 +227,7 @@ def test_members_are_one_call_of_the_kernel(monkeypatch):
     """Under a vmap the kernel is asked once for all members; a tensor that they share is taken as each one's."""
     whole, stacks = graph(), members(tensors(root=False))
     asked: list[torch.Size] = []
-    kernel: Any = whole._kernel
+    kernel: Any = whole.backend
     forward = kernel.block_forward
 
     def counted(h, *others):

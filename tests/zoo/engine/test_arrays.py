@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-
 from zoo.engine.arrays import array, by_member, numbers
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zoo.engine.attention_loops import DynamicLoops, StaticLoops
-from zoo.engine.epilogue import Epilogue
+from zoo.engine.kernel import Epilogue
 from zoo.graphs.graph import Graph
 
 

@@ -7,10 +7,8 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
-from zoo.engine.affine import Affine, affine_block
-from zoo.engine.chain import Link, affine_chain
-from zoo.engine.epilogue import Epilogue
-from zoo.engine.kernel import KernelName
+from zoo.engine.affine import Affine, Link, affine_block, affine_chain
+from zoo.engine.kernel import Epilogue, KernelName
 from zoo.graphs.graph import Graph
 
 NODES, WIDTH = 14, 5

@@ -134,7 +134,7 @@ def test_only_the_ends_of_segments_are_kept(kernel: Any):
         if kernel == "torch":
             assert [not storage.expired() for storage in seen] == expected
         else:  # memory is lent again: what has a second tensor is in use
-            buffers = graph._kernel.buffers  # pyright: ignore[reportAttributeAccessIssue]
+            buffers = graph.backend.buffers  # pyright: ignore[reportAttributeAccessIssue]
             (ring,) = (
                 ring for (_, dtype, use), ring in buffers._rings.items() if (dtype, use) == (torch.float32, "features")
             )
@@ -142,7 +142,7 @@ def test_only_the_ends_of_segments_are_kept(kernel: Any):
             assert in_use == sum(expected)
         del y
         if kernel == "compiled":
-            graph._kernel.buffers.clear()  # pyright: ignore[reportAttributeAccessIssue]
+            graph.backend.buffers.clear()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_a_pass_without_gradients_is_run_once():

@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from zoo.dgl_backend import dgl
-from zoo.engine.affine import Affine, affine_block
+from zoo.engine.affine import Affine, Link, affine_block, affine_chain
 from zoo.engine.attention import Attention, DynamicScores, StaticScores, attention_block
-from zoo.engine.chain import Link, affine_chain
-from zoo.engine.epilogue import Epilogue
+from zoo.engine.kernel import Epilogue
 from zoo.engine.sparse_input import mark_sparse, product
 from zoo.graphs.graph import Graph
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from zoo.engine.chain import fused_block
-from zoo.engine.epilogue import Epilogue
+from zoo.engine.affine import fused_block
+from zoo.engine.kernel import Epilogue
 from zoo.engine.lowering import Decision, decide, lower, segments, signature
 from zoo.graphs.block_graphs import BlockGraphs
 from zoo.graphs.graph import Graph

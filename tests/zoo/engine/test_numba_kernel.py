@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from zoo.engine.kernel import Structure
+from zoo.engine.kernel_choice import TorchKernel
 from zoo.engine.numba_kernel import CompiledKernel
-from zoo.engine.torch_kernel import TorchKernel
+from zoo.engine.structure import Structure
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def graph(request):
 
 def operators(graph):
     """Each operator as a function of tensors, and the shapes that it takes."""
-    kernel, structure = graph._kernel, graph.structure
+    kernel, structure = graph.backend, graph.structure
     scales = torch.rand(2, NODES, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) + 0.5
     factors = torch.tensor([[0.0, 2.0], [2.0, 2.0]], dtype=torch.float64).repeat(graph.edges // 2, 1)
     rows, heads = (NODES, WIDTH), (NODES, HEADS, WIDTH)

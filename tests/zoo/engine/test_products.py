@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from zoo.engine.products import add_times, times, weight_gradient
 
 NODES, IN, OUT = 7, 4, 5

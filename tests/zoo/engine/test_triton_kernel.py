@@ -5,9 +5,9 @@ import torch
 
 pytest.importorskip("triton", reason="needs triton, which PyTorch's builds for CUDA bring along")
 from zoo.engine.affine import Affine, affine_block
-from zoo.engine.epilogue import Epilogue
-from zoo.engine.kernel import Structure
-from zoo.engine.torch_kernel import TorchKernel
+from zoo.engine.kernel import Epilogue
+from zoo.engine.kernel_choice import TorchKernel
+from zoo.engine.structure import Structure
 from zoo.engine.triton_kernel import TritonKernel
 from zoo.graphs.graph import Graph
 

@@ -1,13 +1,15 @@
-"""One direction of a graph in compressed rows, and the sparse products over it; any device, no gradients."""
+"""Index arrays of a graph, in compressed rows for each direction, and sparse products over them without gradients."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
+T = TypeVar("T")
 INT32_LIMIT = 2**31 - 1
 _COPIED = 2**20  # numbers that are copied at once, of either end of some edges
 
@@ -32,14 +34,14 @@ class Lanes:
 
     @cached_property
     def back(self) -> Tensor:
-        """Where each of weights[edges, heads] lies among the entries."""
+        """The place of each of weights[edges, heads] among the entries."""
         back = torch.empty_like(self.order)
         back[self.order.long()] = torch.arange(len(back), dtype=back.dtype, device=back.device)
         return back
 
 
 class Rows:
-    """For each row the columns that it sums over, and the edge that joins the two.
+    """The columns that each row sums over, and the edge that joins the two.
 
     offsets: [rows + 1]. columns, edges: [edges], row by row; `edges` are edge ids, in 0 … edges−1.
     Repeated entries are kept apart.
@@ -49,7 +51,7 @@ class Rows:
         self.count = len(offsets) - 1
         self.width = width
         self.offsets, self.columns, self.edges = (_narrow(part, width) for part in (offsets, columns, edges))
-        self._cache: dict[tuple[str, Any], Any] = {}
+        self._cache: dict[tuple[Any, ...], Any] = {}
 
     @classmethod
     def of(cls, row: Tensor, column: Tensor, rows: int, columns: int) -> "Rows":
@@ -84,19 +86,22 @@ class Rows:
 
     def sum(self, x: Tensor) -> Tensor:
         """Sum x [columns, d] over each row's columns: [rows, d]."""
-        return self._product(("sum", x.dtype), self.columns, x, self.width)
+        if not len(self.edges):
+            return x.new_zeros(self.count, x.shape[1])
+        return self._ones("columns", x.dtype) @ x
 
     def edge_sum(self, values: Tensor) -> Tensor:
         """Sum values [edges, d] over each row's edges: [rows, d]."""
-        return self._product(("edge_sum", values.dtype), self.edges, values, len(self.edges))
+        if not len(self.edges):
+            return values.new_zeros(self.count, values.shape[1])
+        return self._ones("edges", values.dtype) @ values
 
     def edge_max(self, values: Tensor) -> Tensor:
         """The largest of values [edges, d] in each row: [rows, d]. Rows without edges hold any finite number."""
         if not len(self.edges):
             return values.new_zeros(self.count, values.shape[1])
         if values.device.type == "cpu":
-            ones = self._ones("edge_sum", self.edges, values.dtype, len(self.edges))
-            return torch.sparse.mm(ones, values.contiguous(), "amax")
+            return torch.sparse.mm(self._ones("edges", values.dtype), values.contiguous(), "amax")
         least = torch.finfo(values.dtype).min
         largest = values.new_full((self.count, values.shape[1]), least)
         return largest.scatter_reduce_(0, self._row_of_edge[:, None].expand_as(values), values, "amax")
@@ -124,7 +129,7 @@ class Rows:
             return self._edge_dot_by_edge(row_side, column_side)
         lanes = self.lanes(heads)
         pattern = self._cached(
-            ("pattern", (heads, row_side.dtype)),
+            ("pattern", heads, row_side.dtype),
             lambda: csr_matrix(lanes.offsets, lanes.columns, row_side.new_zeros(len(lanes.order)), lanes.shape),
         )
         left, right = row_side.reshape(-1, width), column_side.reshape(-1, width)
@@ -166,39 +171,71 @@ class Rows:
         largest = max(*shape, len(order))
         return Lanes(_narrow(offsets, largest), _narrow(columns, largest), _narrow(order, largest), shape)
 
-    def _product(self, key: tuple[str, Any], columns: Tensor, x: Tensor, width: int) -> Tensor:
-        if not len(columns):
-            return x.new_zeros(self.count, x.shape[1])
-        return self._ones(key[0], columns, x.dtype, width) @ x
+    def _ones(self, over: Literal["columns", "edges"], dtype: torch.dtype) -> Tensor:
+        """The matrix that sums over each row's columns, or edges."""
 
-    def _ones(self, kind: str, columns: Tensor, dtype: torch.dtype, width: int) -> Tensor:
         def make() -> Tensor:
+            columns, width = (self.columns, self.width) if over == "columns" else (self.edges, len(self.edges))
             ones = torch.ones(len(columns), dtype=dtype, device=columns.device)
             return csr_matrix(self.offsets, columns, ones, (self.count, width))
 
-        return self._cached((kind, dtype), make)
+        return self._cached((over, dtype), make)
 
-    @property
+    @cached_property
     def _row_of_edge(self) -> Tensor:
-        def make() -> Tensor:
-            rows = torch.arange(self.count, device=self.offsets.device)
-            out = torch.empty(len(self.edges), dtype=torch.int64, device=self.offsets.device)
-            out[self.edges.long()] = torch.repeat_interleave(rows, self.lengths)
-            return out
+        rows = torch.arange(self.count, device=self.offsets.device)
+        out = torch.empty(len(self.edges), dtype=torch.int64, device=self.offsets.device)
+        out[self.edges.long()] = torch.repeat_interleave(rows, self.lengths)
+        return out
 
-        return self._cached(("row_of_edge", None), make)
-
-    @property
+    @cached_property
     def _column_of_edge(self) -> Tensor:
-        def make() -> Tensor:
-            return torch.empty_like(self.columns).index_copy_(0, self.edges.long(), self.columns)
+        return torch.empty_like(self.columns).index_copy_(0, self.edges.long(), self.columns)
 
-        return self._cached(("column_of_edge", None), make)
-
-    def _cached(self, key: tuple[str, Any], make: Any) -> Any:
+    def _cached(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
         if key not in self._cache:
             self._cache[key] = make()
         return self._cache[key]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A graph as index arrays on one device.
+
+    incoming: one row per destination, its columns are sources. outgoing: one row per source, its columns are
+    destinations. src, dst: [edges], the two ends of each edge id.
+    """
+
+    incoming: Rows
+    outgoing: Rows
+    src: Tensor
+    dst: Tensor
+
+    @classmethod
+    def of(cls, src: Tensor, dst: Tensor, sources: int, nodes: int) -> "Structure":
+        """The arrays of the edges src[i] → dst[i], integers below `sources` and `nodes`."""
+        incoming, outgoing = Rows.of(dst, src, nodes, sources), Rows.of(src, dst, sources, nodes)
+        return cls(incoming, outgoing, *(ends.to(incoming.columns.dtype) for ends in (src, dst)))
+
+    @property
+    def edges(self) -> int:
+        """Number of edges."""
+        return len(self.src)
+
+    def rows(self, reverse: bool) -> Rows:
+        """The rows that a product along the edges (or, `reverse`, against them) is made of."""
+        return self.outgoing if reverse else self.incoming
+
+    def edge_subgraph(self, keep: Tensor) -> "Structure":
+        """The arrays of the edges where keep, bool [edges], is True; they keep their order."""
+        places = keep.cumsum(0, dtype=self.src.dtype).sub_(1)
+        edges = keep.nonzero().squeeze(1)
+        src, dst = (end.index_select(0, edges) for end in (self.src, self.dst))
+        return Structure(self.incoming.edge_subgraph(keep, places), self.outgoing.edge_subgraph(keep, places), src, dst)
+
+    def to(self, device: torch.device) -> "Structure":
+        """The same arrays on another device."""
+        return Structure(self.incoming.to(device), self.outgoing.to(device), self.src.to(device), self.dst.to(device))
 
 
 def csr_matrix(offsets: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:

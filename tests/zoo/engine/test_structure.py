@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zoo.engine import rows
-from zoo.engine.kernel import Structure
+from zoo.engine.structure import Structure
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
