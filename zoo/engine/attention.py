@@ -222,7 +222,7 @@ def _first_order(ctx: Any, dy: Tensor) -> list[Tensor | None]:
     """∂/∂x, ∂/∂weight, ∂/∂first, ∂/∂second, ∂/∂bias by the kernel's loops."""
     x, weight, first, second, _, mask = ctx.saved_tensors
     plan: _Plan = ctx.plan
-    kernel = plan.graph.backend
+    kernel: Any = plan.graph.backend  # one that fuses, as it has loops
     dz, dbias = kernel.epilogue_backward(dy, mask, plan.epilogue)
     loops = plan.loops(plan.graph, x, weight, first, second, plan.scores.slope)
     dvalues, dfirst, dsecond, dtargets = loops.backward(dz, plan.keep, plan.scale)

@@ -22,7 +22,8 @@ class AttentionLoops(ABC):
     def __init__(
         self, graph: KernelGraph, x: Tensor, weight: Tensor, first: Tensor, second: Tensor | None, slope: float
     ) -> None:
-        self.kernel, self.nodes, self.slope = graph.backend, graph.nodes, slope
+        self.nodes, self.slope = graph.nodes, slope
+        self.kernel: Any = graph.backend  # a CompiledKernel, which imports this module
         self.x, self.weight, self.first, self.second = x, weight, first, second
         self.heads, _, self.d = weight.shape
         h = self.kernel.scratch("h", (len(x), self.heads * self.d), x.dtype)

@@ -1,8 +1,7 @@
 """`Graph`: a graph's edges, and the operators that convolutions are made of."""
 
 from collections.abc import Callable
-from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -19,6 +18,11 @@ from zoo.graphs.segments import graph_ids, segment_max, segment_mean, segment_so
 from zoo.graphs.shapes import check_carried, check_ends, check_float, check_heads, check_mask
 from zoo.graphs.subspace import Constant, Subspace, degree_subspace, limit_subspace, second_eigenvalue
 from zoo.graphs.topology import Topology
+
+if TYPE_CHECKING:
+    cached_property = property  # which meets a property of a protocol, as far as type checkers know
+else:
+    from functools import cached_property
 
 
 class Graph:

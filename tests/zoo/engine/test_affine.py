@@ -1,5 +1,6 @@
 """One operator for convolution, activation and skip: equal to the steps it is made of, in value and gradients."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -7,7 +8,16 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 
 from zoo.dgl_backend import dgl
-from zoo.engine.affine import Affine, affine_block, finished
+from zoo.engine.affine import (
+    Affine,
+    Link,
+    _add_times,
+    _times,
+    _weight_gradient,
+    affine_block,
+    affine_chain,
+    finished,
+)
 from zoo.engine.kernel import Epilogue, KernelName
 from zoo.graphs.graph import Graph
 
@@ -262,3 +272,183 @@ def test_other_transforms_go_step_by_step():
     twice = torch.stack([x, x])
     found = torch.func.grad(lambda xs: torch.vmap(lambda x: run(x, *others))(xs).sum())(twice)
     torch.testing.assert_close(found[1], wanted)
+
+
+CHAINED, WIDTH = 14, 5
+RESIDUAL = Epilogue(0.0, 1.0, 1.0)
+
+
+def chain_graph(kernel: KernelName = "compiled"):
+    src, dst = torch.randint(0, CHAINED - 2, (2, 50), generator=torch.Generator().manual_seed(1))
+    return Graph.from_edges(src, dst, CHAINED, kernel)
+
+
+def chain_given(widths, *, root=False, bias=True, dtype=torch.float32) -> tuple[torch.Tensor, list[Any]]:
+    """Features, and the tensors of links of these widths, the first of which is that of the features."""
+    generator = torch.Generator().manual_seed(2)
+
+    def make(*shape):
+        return torch.randn(shape, dtype=dtype, generator=generator).mul_(0.5).requires_grad_()
+
+    x = make(CHAINED, widths[0])
+    pairs = pairwise(widths)
+    return x, [(make(i, o), make(i, o) if root else None, make(o) if bias else None) for i, o in pairs]
+
+
+def links(tensors, epilogues):
+    return [
+        Link(Affine(weight, "both", root, bias), epilogue, epilogue.skip_share != 0)
+        for (weight, root, bias), epilogue in zip(tensors, epilogues, strict=True)
+    ]
+
+
+def one_by_one(whole, x, chain):
+    for affine, epilogue, skips in chain:
+        x = affine_block(whole, x, affine, x if skips else None, epilogue)
+    return x
+
+
+def flattened(tensors):
+    return [tensor for each in tensors for tensor in each if tensor is not None]
+
+
+@pytest.mark.parametrize("root", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("epilogue", [RESIDUAL, Epilogue(0.2, 0.9, 0.5), Epilogue(1.0, 1.0, 1.0)], ids=str)
+def test_links_give_what_they_give_alone(root, bias, epilogue):
+    """Value and every gradient, bit by bit; a link without a skip, and one that narrows, among them."""
+    x, tensors = chain_given([WIDTH, WIDTH, WIDTH, WIDTH, 3], root=root, bias=bias)
+    plain = epilogue._replace(skip_share=0.0)
+    chain = links(tensors, [epilogue, plain, epilogue, plain])
+    whole, leaves = chain_graph(), [x, *flattened(tensors)]
+    dy = torch.randn(CHAINED, 3, generator=torch.Generator().manual_seed(3))
+    y, wanted = affine_chain(whole, x, chain), one_by_one(whole, x, chain)
+    assert y is not None and torch.equal(y, wanted)
+    for found, other in zip(torch.autograd.grad(y, leaves, dy), torch.autograd.grad(wanted, leaves, dy), strict=True):
+        assert torch.equal(found, other)
+
+
+def test_a_chain_is_differentiable_twice():
+    """First and second derivatives, against finite differences in float64."""
+    x, tensors = chain_given([3, 3, 3], root=True, dtype=torch.float64)
+    whole = chain_graph()
+
+    def run(x, *leaves) -> Any:
+        chain = links([leaves[:3], leaves[3:]], [Epilogue(0.3, 0.9, 0.6)] * 2)
+        return affine_chain(whole, x, chain)
+
+    inputs: list[torch.Tensor] = [x, *flattened(tensors)]
+    assert gradcheck(run, inputs)
+    assert gradgradcheck(run, inputs)
+
+
+def test_only_what_is_asked_for_is_computed():
+    """Frozen tensors and features have no gradients, and the others are as ever."""
+    x, tensors = chain_given([WIDTH] * 4)
+    x.requires_grad_(False)
+    tensors[1][0].requires_grad_(False)
+    tensors[2][2].requires_grad_(False)
+    chain, leaves = links(tensors, [RESIDUAL] * 3), [tensor for tensor in flattened(tensors) if tensor.requires_grad]
+    y, wanted = affine_chain(chain_graph(), x, chain), one_by_one(chain_graph(), x, chain)
+    assert y is not None
+    y.sum().backward()
+    found = [leaf.grad for leaf in leaves]
+    assert x.grad is None and tensors[1][0].grad is None and tensors[2][2].grad is None
+    for one, other in zip(found, torch.autograd.grad(wanted.sum(), leaves), strict=True):
+        assert one is not None and torch.equal(one, other)
+
+
+def test_gradients_of_others_are_left_alone():
+    """The gradient that comes in, and one that went out before, keep their numbers while the chain adds in place."""
+    x, tensors = chain_given([WIDTH] * 5)
+    whole, chain = chain_graph(), links(tensors, [RESIDUAL] * 4)
+    kept: list[torch.Tensor] = []
+    middle = affine_chain(whole, x, chain[:2])
+    assert middle is not None
+    middle.register_hook(kept.append)
+    y = affine_chain(whole, middle, chain[2:])
+    assert y is not None
+    dy = torch.ones_like(y)
+    y.backward(dy)
+    assert torch.equal(dy, torch.ones_like(y))
+    again = middle.detach().requires_grad_()
+    (expected,) = torch.autograd.grad(one_by_one(whole, again, chain[2:]), again, dy)
+    assert torch.equal(kept[0], expected)
+
+
+def test_of_a_chain_nothing_is_kept_without_gradients():
+    """The same value, and no graph."""
+    x, tensors = chain_given([WIDTH] * 3)
+    chain = links(tensors, [RESIDUAL] * 2)
+    with torch.no_grad():
+        y = affine_chain(chain_graph(), x, chain)
+    assert y is not None and y.grad_fn is None
+    assert torch.equal(y, one_by_one(chain_graph(), x, chain))
+
+
+def test_what_is_not_one_operator_is_none():
+    """Another kernel, half precision, function transforms, wider products, a skip of other width, shared tensors."""
+    x, tensors = chain_given([WIDTH] * 3)
+    chain = links(tensors, [RESIDUAL] * 2)
+    assert affine_chain(chain_graph("torch"), x, chain) is None
+    with torch.autocast("cpu", torch.bfloat16):
+        assert affine_chain(chain_graph(), x, chain) is None
+    said: list[bool] = []
+    whole = chain_graph()
+
+    def under_vmap(x):
+        said.append(affine_chain(whole, x, chain) is None)
+        return x
+
+    torch.vmap(under_vmap)(torch.stack([x, x]))
+    assert said == [True]
+    _, wider = chain_given([WIDTH, WIDTH + 1])
+    assert affine_chain(chain_graph(), x, links(wider, [Epilogue(0.0, 1.0, 0.0)])) is None
+    _, narrower = chain_given([WIDTH, WIDTH - 1])
+    assert affine_chain(chain_graph(), x, links(narrower, [RESIDUAL])) is None
+    assert affine_chain(chain_graph(), x, [chain[0], chain[0]]) is None
+    assert affine_chain(chain_graph(), x, chain) is not None
+
+
+ROWS, IN, OUT = 7, 4, 5
+
+
+def drawn(*shape):
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+@pytest.fixture(params=[(), (3,)], ids=["one", "members"])
+def operands(request):
+    """Features, a weight, and what is as large as their product."""
+    members = request.param
+    return drawn(*members, ROWS, IN), drawn(*members, IN, OUT), drawn(*members, ROWS, OUT)
+
+
+@pytest.mark.parametrize("lies", ["fresh", "in place"])
+@pytest.mark.parametrize("adds", [False, True])
+def test_each_is_multiplied_by_its_own(operands, lies, adds):
+    """Each x W + share·add, into memory that is given or into new one."""
+    x, weight, add = operands
+    out = torch.full_like(add, torch.nan) if lies == "in place" else None
+    found = _times(x, weight, out=out, **({"add": add, "share": 0.5} if adds else {}))
+    wanted = torch.einsum("...ni,...io->...no", x, weight) + (0.5 * add if adds else 0)
+    torch.testing.assert_close(found, wanted)
+    assert out is None or found.data_ptr() == out.data_ptr()
+
+
+def test_products_add_to_what_is_there(operands):
+    """In place, to a part of a larger tensor too."""
+    x, weight, _ = operands
+    to = drawn(*x.shape[:-2], ROWS + 2, OUT)
+    wanted = to.clone()
+    wanted[..., :ROWS, :] += torch.einsum("...ni,...io->...no", x, weight)
+    _add_times(to[..., :ROWS, :], x, weight)
+    torch.testing.assert_close(to, wanted)
+
+
+def test_the_gradient_of_a_weight_is_autograds(operands):
+    """The formula xᵀ dy, for each member."""
+    x, weight, dy = operands
+    weight.requires_grad_()
+    (wanted,) = torch.autograd.grad(_times(x, weight), weight, dy)
+    torch.testing.assert_close(_weight_gradient(x, dy), wanted)

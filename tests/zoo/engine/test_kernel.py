@@ -80,7 +80,7 @@ class Case:
         from zoo.engine.triton_kernel import TritonKernel
 
         whole = Graph(made, kernel="torch")
-        whole._made_kernel = TritonKernel(whole.structure)
+        whole.backend = TritonKernel(whole.structure)
         return whole
 
     def plain(self, *shape: int, size: float = 1.0) -> Leaf:

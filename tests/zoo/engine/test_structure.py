@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zoo.engine import rows
+from zoo.engine import structure
 from zoo.engine.structure import Structure
 
 
@@ -12,7 +12,7 @@ from zoo.engine.structure import Structure
 @pytest.mark.parametrize("copied", [1, 40, 2**20])
 def test_dots_along_edges(monkeypatch, dtype, sources, nodes, edges, copied):
     """In either precision, with fewer and with more edges than pairs of nodes, and however many are copied at once."""
-    monkeypatch.setattr(rows, "_COPIED", copied)
+    monkeypatch.setattr(structure, "_COPIED", copied)
     generator = torch.Generator().manual_seed(0)
     src = torch.randint(0, sources, (edges,), generator=generator)
     dst = torch.randint(0, nodes, (edges,), generator=generator)
