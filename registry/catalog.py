@@ -268,9 +268,9 @@ splits = Registry(
 tasks = Registry(
     "tasks",
     {
-        "nodes": "zoo.tasks.nodes:NodeClassification",
-        "links": "zoo.tasks.links:LinkPrediction",
-        "graphs": "zoo.tasks.graphs:GraphPrediction",
+        "nodes": "zoo.tasks.node_classification:NodeClassification",
+        "links": "zoo.tasks.link_prediction:LinkPrediction",
+        "graphs": "zoo.tasks.graph_prediction:GraphPrediction",
     },
 )
 
@@ -298,7 +298,7 @@ metrics = Registry(
 samplers = Registry(
     "samplers",
     {
-        "full": "zoo.sampling.full_graph:FullGraph",
+        "full": "zoo.sampling.base:FullGraph",
         "neighbor": "zoo.sampling.neighbor:NeighborSampler",
         "cluster": "zoo.sampling.cluster:ClusterSampler",
         "shadow": "zoo.sampling.shadow:ShadowSampler",

@@ -20,7 +20,7 @@ from zoo.probes.steering import Controller
 from zoo.recipe.options import options_of
 from zoo.recipe.recipe import Component
 from zoo.regularizers.base import Regularizer
-from zoo.sampling.sampler import Sampler
+from zoo.sampling.base import Sampler
 from zoo.tasks.base import Task
 
 # What the objects of each table make when they are called; activations and schedules are held against less, where they

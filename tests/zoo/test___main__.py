@@ -20,7 +20,7 @@ import os, time
 from registry import samplers
 from zoo.errors import BuildError
 from zoo.sampling.batching import Batching
-from zoo.sampling.sampler import Sample, Sampler
+from zoo.sampling.base import Sample, Sampler
 
 @samplers.register("sevens")
 class Sevens(Sampler):

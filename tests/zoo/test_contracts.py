@@ -32,8 +32,8 @@ from zoo.probes.base import MatrixProbe, NetworkProbe
 from zoo.probes.steering import Controller
 from zoo.recipe.fields import Length
 from zoo.regularizers import Regularizer
-from zoo.tasks.nodes import NodeClassification
-from zoo.sampling.sampler import Sampler
+from zoo.tasks.node_classification import NodeClassification
+from zoo.sampling.base import Sampler
 from zoo.training.schedule import Schedule
 """
 GRAPHS, LINKS = "smoke/graphs", "smoke/links"

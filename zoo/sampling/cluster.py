@@ -12,10 +12,9 @@ from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
 from zoo.graphs.parts import metis_parts
 from zoo.recipe.fields import Count, Index
-from zoo.sampling.batching import TaskSetting
+from zoo.sampling.base import Sample, Sampler
+from zoo.sampling.batching import TaskSetting, made
 from zoo.sampling.in_edges import InEdges
-from zoo.sampling.prefetch import made
-from zoo.sampling.sampler import Sample, Sampler
 from zoo.system.seeds import permutation
 
 Ids = NDArray[np.int64]

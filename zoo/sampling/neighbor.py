@@ -16,10 +16,9 @@ from zoo.errors import BuildError
 from zoo.graphs.block_graphs import BlockGraphs, sampled_block
 from zoo.graphs.graph import Graph
 from zoo.recipe.fields import Count, Index
-from zoo.sampling.batching import Batching, Share, TaskSetting
+from zoo.sampling.base import Sample, Sampler
+from zoo.sampling.batching import Batching, Share, TaskSetting, made
 from zoo.sampling.in_edges import InEdges
-from zoo.sampling.prefetch import made
-from zoo.sampling.sampler import Sample, Sampler
 from zoo.system.seeds import stream
 
 Ids = NDArray[np.int64]

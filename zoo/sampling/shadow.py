@@ -12,10 +12,9 @@ from torch import Tensor
 from zoo.datasets.pairs import among
 from zoo.graphs.graph import Graph
 from zoo.recipe.fields import Count, Few, Index
-from zoo.sampling.batching import Batching, Share, TaskSetting
+from zoo.sampling.base import Sample, Sampler
+from zoo.sampling.batching import Batching, Share, TaskSetting, made
 from zoo.sampling.in_edges import InEdges
-from zoo.sampling.prefetch import made
-from zoo.sampling.sampler import Sample, Sampler
 
 Ids = NDArray[np.int64]
 

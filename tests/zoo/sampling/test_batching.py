@@ -1,12 +1,15 @@
 """Which examples are in which batch, of which process."""
 
+import multiprocessing
+import os
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.sampling.batching import Batching
+from zoo.sampling.batching import Batching, made
 from zoo.system.seeds import permutation
 
 
@@ -53,3 +56,31 @@ def test_orders_differ_between_epochs_and_seeds():
     assert orders[0, 1] == tuple(permutation(50, 0, 1).tolist())
     (share,) = Batching(5, None, 1).epoch(3)
     assert (share.examples.tolist(), share.weight) == ([0, 1, 2, 3, 4], 1.0)
+
+
+def square(number: int) -> tuple[int, int]:
+    if number == 13:
+        raise ValueError("thirteen")
+    return number**2, os.getpid()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("count", [0, 1, 2, 7])
+def test_what_is_made_comes_in_order(workers: int, count: int):
+    """For any number of items and workers; the first is made here, the others elsewhere where there are workers."""
+    found = list(made(square, range(count), workers))
+    assert [value for value, _ in found] == [number**2 for number in range(count)]
+    here = [process == os.getpid() for _, process in found]
+    assert here == [place == 0 or not workers for place in range(count)]
+    assert not multiprocessing.active_children()
+
+
+def test_an_error_in_a_worker_comes_here():
+    """With its kind and text, and no process stays."""
+    said = ""
+    try:
+        list(made(square, [1, 2, 13, 4], 2))
+    except ValueError as error:  # not pytest.raises, which would keep the frames, and with them the iterator
+        said = str(error)
+    assert "thirteen" in said
+    assert not multiprocessing.active_children()

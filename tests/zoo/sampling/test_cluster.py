@@ -9,9 +9,9 @@ from torch import Tensor
 from zoo.dgl_backend import dgl
 from zoo.errors import BuildError
 from zoo.graphs import Graph
+from zoo.sampling.base import Sample
 from zoo.sampling.batching import TaskSetting
 from zoo.sampling.cluster import ClusterSampler
-from zoo.sampling.sampler import Sample
 
 
 def nodes_of(sample: Sample) -> Tensor:

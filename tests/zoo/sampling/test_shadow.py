@@ -7,8 +7,8 @@ from torch import Tensor
 
 from zoo.dgl_backend import dgl
 from zoo.graphs import Graph
+from zoo.sampling.base import Sample
 from zoo.sampling.batching import TaskSetting
-from zoo.sampling.sampler import Sample
 from zoo.sampling.shadow import ShadowSampler
 
 

@@ -22,7 +22,7 @@ import os
 from registry import samplers
 from zoo.errors import BuildError
 from zoo.sampling.batching import Batching
-from zoo.sampling.sampler import Sample, Sampler
+from zoo.sampling.base import Sample, Sampler
 
 @samplers.register("sevens")
 class Sevens(Sampler):

@@ -155,7 +155,7 @@ def test_building_and_evaluating(tmp_path, monkeypatch):
         raise lacks()["torch"]
 
     with monkeypatch.context() as patch:
-        patch.setattr("zoo.tasks.nodes.NodeClassification.predict", fail)
+        patch.setattr("zoo.tasks.node_classification.NodeClassification.predict", fail)
         with pytest.raises(
             TrainingError,
             match=rf"evaluating {run.path} — memory ran out: 4\.0 GB more.*features of 2 blocks.*--device cpu",

@@ -20,10 +20,8 @@ from zoo.metrics.base import label_score
 from zoo.recipe.fields import Count, Metric, Pooling
 from zoo.sampling.batching import Batching, TaskSetting
 from zoo.tasks.base import Batch, Part, Prediction, Task, outputs_of
-from zoo.tasks.fit import check_fit
-from zoo.tasks.known import check_scores, note_labels
-from zoo.tasks.labels import label_loss
-from zoo.tasks.measure import label_metric
+from zoo.tasks.label_task import check_fit, check_scores, label_loss, note_labels
+from zoo.tasks.task_metric import label_metric
 
 # Batches of a part to be scored are kept when it has so many nodes and edges at most: about 100 bytes for each of them.
 _KEPT = 2_000_000

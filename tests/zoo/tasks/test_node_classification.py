@@ -20,7 +20,7 @@ from zoo.layers.edge_embedding import LinearEdgeEmbedding
 from zoo.layers.network import Network
 from zoo.layers.residual import AddSkip, NoSkip
 from zoo.sampling.batching import TaskSetting
-from zoo.tasks.nodes import NodeClassification
+from zoo.tasks.node_classification import NodeClassification
 
 
 class Fixed(nn.Module):

@@ -16,15 +16,12 @@ from zoo.layers.network import Network
 from zoo.metrics.base import label_score
 from zoo.recipe.fields import Count, Metric
 from zoo.recipe.fields import Sampler as SamplerOption
+from zoo.sampling.base import FullGraph, Sample, Sampler
 from zoo.sampling.batching import TaskSetting
-from zoo.sampling.full_graph import FullGraph
-from zoo.sampling.sampler import Sample, Sampler
 from zoo.tasks.base import Batch, Part, Prediction, Task, outputs_of
-from zoo.tasks.fit import check_fit
-from zoo.tasks.inference import Layerwise, whole_reason
-from zoo.tasks.known import check_scores, note_labels
-from zoo.tasks.labels import label_loss
-from zoo.tasks.measure import label_metric
+from zoo.tasks.label_task import check_fit, check_scores, label_loss, note_labels
+from zoo.tasks.layerwise import Layerwise, whole_reason
+from zoo.tasks.task_metric import label_metric
 
 
 class NodeClassification(Task):

@@ -22,7 +22,7 @@ from zoo.recipe.fields import Count, Decoder, Metric
 from zoo.sampling.batching import Batching, TaskSetting
 from zoo.system.seeds import permutation, stream
 from zoo.tasks.base import Batch, Part, Prediction, Task, outputs_of
-from zoo.tasks.measure import link_metric
+from zoo.tasks.task_metric import link_metric
 
 # Pairs that are decoded at a time where nothing is learned from them: 64 MB for each 64 floats of a row, both ends.
 _CHUNK = 2**17

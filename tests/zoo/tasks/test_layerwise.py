@@ -7,7 +7,7 @@ import torch
 
 import zoo
 from zoo.recipe.load import load
-from zoo.tasks.inference import Layerwise, whole_reason
+from zoo.tasks.layerwise import Layerwise, whole_reason
 
 OPTIONS = {"training.duration": "1 epochs", "model.depth": 5}
 

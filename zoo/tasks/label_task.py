@@ -1,13 +1,33 @@
-"""What the labels of a split leave to be learned and to be scored: refused or noted before training."""
+"""Labels of nodes or graphs: what is minimised, for each kind of them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from zoo.datasets.base import GraphData, NodeData
+from zoo.datasets.base import GraphData, LinkData, LinkSplit, NodeData, Problem
 from zoo.errors import BuildError
 from zoo.metrics.base import LabelMetric
+
+
+def label_loss(outputs: Tensor, labels: Tensor, problem: Problem) -> Tensor:
+    """The mean loss, in float32: cross-entropy of classes, binary cross-entropy of binary labels, squares of values.
+
+    outputs: [n, classes or labels each]; labels: as of `NodeData`. Unknown labels (NaN) count for nothing. Without any
+    known label the loss is 0.
+    """
+    outputs = outputs.float()
+    if problem == "classes":
+        return F.cross_entropy(outputs, labels) if len(labels) else outputs.sum() * 0
+    known = ~torch.isnan(labels)
+    # Masked and not picked out: how many there are is for a GPU to know, and a host that asks would wait for it. The
+    # outputs are masked before, or the gradient of one that is not finite, times 0, would be NaN.
+    kind = F.binary_cross_entropy_with_logits if problem == "binary" else F.mse_loss
+    each = kind(torch.where(known, outputs, 0.0), torch.where(known, labels, 0.0).float(), reduction="none")
+    return torch.where(known, each, 0.0).sum() / known.sum().clamp(min=1)
+
 
 Note = tuple[str, str, str]
 
@@ -60,3 +80,26 @@ def note_labels(data: NodeData | GraphData, index: Mapping[str, Tensor]) -> list
 
 def _listed(numbers: list[int]) -> str:
     return ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
+
+
+_ARE = {
+    NodeData: ("is one graph with labels of its nodes", "task=nodes, or task=links with split=links"),
+    LinkData: ("is one graph with links to find", "task=links"),
+    GraphData: ("is many graphs, each with a label", "task=graphs"),
+}
+
+
+def check_fit(task: str, takes: type, data: Any, split: Any) -> None:
+    """Raise BuildError, with the task or the split that fits, unless data and split are what the task takes.
+
+    takes: NodeData or GraphData. The links of a `LinkSplit` are no labels.
+    """
+    if not isinstance(data, takes):
+        is_, fitting = next(words for kind, words in _ARE.items() if isinstance(data, kind))
+        raise BuildError(
+            f"task {task} — {data.name} {is_} — expected a data set that {_ARE[takes][0]} — for this one: {fitting}"
+        )
+    if isinstance(split, LinkSplit):
+        raise BuildError(
+            f"task {task} — split {split.name} is of links — expected a split of {task} — split=random, or task=links"
+        )

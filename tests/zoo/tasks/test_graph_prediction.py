@@ -18,7 +18,7 @@ from zoo.graphs.graph import Graph
 from zoo.probes.presets import standard
 from zoo.probes.snapshot import snapshot
 from zoo.sampling.batching import TaskSetting
-from zoo.tasks.graphs import GraphPrediction
+from zoo.tasks.graph_prediction import GraphPrediction
 
 SIZES = [3, 2, 4, 1, 5, 2, 3, 4]
 LABELS: dict[Problem, Tensor] = {
@@ -162,7 +162,7 @@ def test_a_part_is_predicted_when_it_is_asked_for():
 def test_batches_to_be_scored_are_made_once_if_they_are_small(kept, monkeypatch):
     """The same graphs serve each validation, unless they are too large to be kept; the scores are the same."""
     if not kept:
-        monkeypatch.setattr("zoo.tasks.graphs._KEPT", 3)
+        monkeypatch.setattr("zoo.tasks.graph_prediction._KEPT", 3)
     graphs, seen = task("values"), []
 
     class Listening(Means):

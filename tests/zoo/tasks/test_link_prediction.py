@@ -23,7 +23,7 @@ from zoo.metrics.ranking import MRR, Hits
 from zoo.models.stack import Stack
 from zoo.sampling.batching import TaskSetting
 from zoo.tasks.base import Part
-from zoo.tasks.links import LinkPrediction
+from zoo.tasks.link_prediction import LinkPrediction
 
 NODES = 120
 DATA: NodeData = block_model(None, nodes=NODES, features=8, degree=6.0)  # pyright: ignore[reportArgumentType]
@@ -164,7 +164,7 @@ def test_scores_do_not_depend_on_chunks(monkeypatch):
     for split in (SPLIT, own):
         of = task(split, metric=MRR)
         whole = [of.scores(Fixed(rows()))(part) for part in PARTS]
-        monkeypatch.setattr("zoo.tasks.links._CHUNK", 7)
+        monkeypatch.setattr("zoo.tasks.link_prediction._CHUNK", 7)
         assert [of.scores(Fixed(rows()))(part) for part in PARTS] == whole
         monkeypatch.undo()
 

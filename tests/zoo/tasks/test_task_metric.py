@@ -9,7 +9,7 @@ from zoo.datasets.base import LinkData, LinkSplit, NodeData, Official
 from zoo.errors import BuildError
 from zoo.metrics.classification import ROCAUC, Accuracy
 from zoo.metrics.ranking import AUC, Hits
-from zoo.tasks.measure import label_metric, link_metric
+from zoo.tasks.task_metric import label_metric, link_metric
 
 NONE = torch.zeros(0, dtype=torch.int64)
 THEIRS = Official("rocauc", True, "Their Evaluator", lambda outputs, labels: float(len(labels)))
