@@ -36,7 +36,7 @@ from zoo.runs.folder import is_finished
 from zoo.runs.run import Run, find
 from zoo.runs.run_lock import is_claimed
 from zoo.studies.collect import cells_of_runs
-from zoo.studies.job import Job, work
+from zoo.studies.processes import Job, train_job
 from zoo.together import train_together
 
 RECIPE, OVERRIDES, SEEDS = "smoke/res-gcn", ["probes=none", "training.duration=20", "training.save=2"], (0, 1)
@@ -151,10 +151,10 @@ def acts(runs: Path) -> dict[str, Callable[[int], object]]:
     recipe = load(RECIPE, OVERRIDES)
 
     def as_study(seed: int) -> None:
-        ended = work(Job.of(recipe, seed, runs), "cpu")
-        if ended.how == "busy":
+        ended = train_job(Job.of(recipe, seed, runs), "cpu")
+        if ended.status == "busy":
             raise RunBusy(ended.reason)
-        if ended.how != "done":
+        if ended.status != "done":
             raise RuntimeError(ended.reason)
 
     def evaluated(seed: int) -> None:

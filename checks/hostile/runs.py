@@ -65,8 +65,7 @@ def go_on(root: Path) -> Any:
 
 def restart(file: Path, runs: Path) -> list[str]:
     """Go on with the study in this process; the reasons of the runs that failed."""
-    from zoo.studies.executor import Executor
-    from zoo.studies.job import Ended, Job, work
+    from zoo.studies.processes import Executor, Job, JobResult, train_job
     from zoo.studies.run_study import run_study
     from zoo.studies.study_file import read_study
     from zoo.studies.study_plan import StudyPlan
@@ -77,12 +76,12 @@ def restart(file: Path, runs: Path) -> list[str]:
         slots, why = 1, "as it is a check"
 
         def __init__(self) -> None:
-            self._open: list[tuple[Job, Ended]] = []
+            self._open: list[tuple[Job, JobResult]] = []
 
         def start(self, job: Job) -> None:
-            self._open.append((job, work(job, "cpu", 1)))
+            self._open.append((job, train_job(job, "cpu", 1)))
 
-        def wait(self, seconds: float) -> list[tuple[Job, Ended]]:
+        def wait(self, seconds: float) -> list[tuple[Job, JobResult]]:
             ended, self._open = self._open, []
             return ended
 

@@ -16,8 +16,7 @@ from zoo.recipe.check import check
 from zoo.recipe.recipe import Recipe
 from zoo.runs.folder import RunFolder
 from zoo.runs.record import Environment, GradientSimilarity, RunRecord, SplitId
-from zoo.studies.executor import Executor
-from zoo.studies.job import Job, JobResult
+from zoo.studies.processes import Executor, Job, JobResult
 
 StudyFile = Callable[..., Path]
 Result = Callable[..., None]

@@ -49,8 +49,9 @@ def compare(
     from zoo.cli.console import LeftOut, interval_of, print_study_table, say_left_out
     from zoo.errors import RunError
     from zoo.recipe import recipe_files
+    from zoo.studies.baseline import baseline_named
     from zoo.studies.collect import cells_of_runs
-    from zoo.studies.results import baseline_named, by_ground, cells, joined
+    from zoo.studies.results import by_ground, cells, joined
     from zoo.studies.study_file import read_study
     from zoo.studies.study_plan import StudyPlan
 
@@ -76,7 +77,7 @@ def compare(
     if folders:
         sources.append(("runs", cells_of_runs(folders, left)))
         say_left_out(left, sources[-1][1])
-    found = [cell for cell in joined(sources) if cell.ground is not None]
+    found = [cell for cell in joined(sources) if cell.setting is not None]
     if not found:
         to_do = f"zoo study run {quote(studies[0])}{' --quick' if quick else ''}"
         raise RunError(f"compare {' '.join(named)} — no run below {runs} is finished — expected some: {to_do}")

@@ -14,8 +14,7 @@ from zoo.runs.run import Run
 from zoo.untrusted import escape_controls
 
 if TYPE_CHECKING:
-    from zoo.studies.executor import Executor
-    from zoo.studies.job import JobResult
+    from zoo.studies.processes import Executor, JobResult
     from zoo.studies.study_plan import PlannedRun, StudyPlan
 
 _TAIL = 2048  # bytes of metrics.jsonl that surely hold its last line
@@ -67,8 +66,8 @@ class StudyProgress:
         line = self._lines.pop(run.path, None)
         if line is not None:
             self._bars.remove_task(line)
-        if ended.how != "done":
-            self._say(f"{run.title}: {ended.how} — {ended.reason}", style="bold")
+        if ended.status != "done":
+            self._say(f"{run.title}: {ended.status} — {ended.reason}", style="bold")
             return
         result = Run(run.path).result
         self._load_done += _load(run)

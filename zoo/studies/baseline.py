@@ -1,34 +1,43 @@
-"""Each cell against its baseline, with p values that allow for how many comparisons there are."""
+"""Comparison of cells with their baseline: paired differences, with p values adjusted for their number."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from registry.name_errors import did_you_mean
 from zoo.errors import RunError
-from zoo.studies.cells import Cell
-from zoo.studies.grounds import check_comparable
-from zoo.studies.statistics import Interval, Paired, Range, holm, paired, pairs
+from zoo.studies.cells import Cell, axes_in_words, axes_of, check_comparable, is_finite
+from zoo.studies.statistics import Interval, Paired, Range, holm, paired
 
 
 @dataclass(frozen=True)
 class Comparison:
     """A cell less its baseline, over paired runs.
 
-    t_holm, wilcoxon_holm: p values adjusted over all comparisons made together, each test for itself.
+    left_out: (split, seed) without a score on one side or both. t_holm, wilcoxon_holm: p values adjusted over all
+    comparisons made together, each test for itself.
     """
 
     baseline: Cell
     paired: Paired
     left_out: int
-    t_holm: float | None
-    wilcoxon_holm: float | None
+    t_holm: float | None = None
+    wilcoxon_holm: float | None = None
 
 
 @dataclass(frozen=True)
 class NotCompared:
-    """Why a cell has no difference to a baseline; no reason for a baseline itself."""
+    """A cell without a difference to a baseline, and the reason; none for a baseline itself."""
 
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Scores of a cell and of its baseline from runs with the same split and seed, in the order of those."""
+
+    values: tuple[float, ...]
+    baseline: tuple[float, ...]
+    left_out: int
 
 
 def compare(
@@ -36,63 +45,81 @@ def compare(
 ) -> list[Comparison | NotCompared]:
     """Compare each cell with the one whose axes are equal but for those in `baseline`, which has these labels.
 
-    A baseline itself is not, nor is a cell without a counterpart, or where the two have no finished run in common.
-    Raises: RunError if `baseline` names no axis or label of theirs, or a cell stands on other ground than its baseline.
+    A baseline itself is not compared, nor is a cell without a counterpart or a finished run in common with it.
+    Raises: RunError if `baseline` names an unknown axis or label, or a cell has another setting than its baseline.
     """
     _check_known(cells, baseline)
-    places = {_place(cell.axes): cell for cell in cells}
-    found: list[tuple[Cell, Paired, int] | NotCompared] = []
+    places = {frozenset(cell.axes.items()): cell for cell in cells}
+    found: list[Comparison | NotCompared] = []
     for cell in cells:
-        other = places.get(_place({**cell.axes, **baseline}))
-        if reason := _why_not(cell, other, baseline, cells):
-            found.append(reason)
-            continue
-        assert other is not None
-        check_comparable(cell, other)
-        matched = pairs(cell, other)
-        if matched.values:
-            result = paired(
-                matched.values, matched.baseline, interval=interval, confidence=confidence, range=_range(cell)
-            )
-            found.append((other, result, matched.left_out))
+        other = places.get(frozenset({**cell.axes, **baseline}.items()))
+        if other is None:
+            axes = [axis for axis in cell.axes if len({one.axes.get(axis) for one in cells}) > 1]
+            wanted = {axis: {**cell.axes, **baseline}[axis] for axis in dict.fromkeys([*baseline, *axes])}
+            found.append(NotCompared(f"there is no {axes_in_words(wanted)}"))
+        elif other is cell:
+            found.append(NotCompared())
+        elif unfinished := [one for one in (cell, other) if one.setting is None]:
+            found.append(NotCompared(f"no run of {unfinished[0]} is finished"))
         else:
-            found.append(NotCompared(f"no split and seed in common with {other}"))
-    t = holm([item[1].t_p if isinstance(item, tuple) else None for item in found])
-    wilcoxon = holm([item[1].wilcoxon_p if isinstance(item, tuple) else None for item in found])
-    return [
-        Comparison(*item, t_holm, wilcoxon_holm) if isinstance(item, tuple) else item
-        for item, t_holm, wilcoxon_holm in zip(found, t, wilcoxon, strict=True)
-    ]
+            check_comparable(cell, other)
+            matched = pairs(cell, other)
+            if matched.values:
+                result = paired(
+                    matched.values, matched.baseline, interval=interval, confidence=confidence, range=_range(cell)
+                )
+                found.append(Comparison(other, result, matched.left_out))
+            else:
+                found.append(NotCompared(f"no split and seed in common with {other}"))
+    made = [item for item in found if isinstance(item, Comparison)]
+    t, wilcoxon = holm([item.paired.t_p for item in made]), holm([item.paired.wilcoxon_p for item in made])
+    adjusted = iter(
+        [replace(item, t_holm=p, wilcoxon_holm=other) for item, p, other in zip(made, t, wilcoxon, strict=True)]
+    )
+    return [next(adjusted) if isinstance(item, Comparison) else item for item in found]
+
+
+def pairs(cell: Cell, baseline: Cell) -> Pairs:
+    """Match the runs of two cells by split and seed."""
+    ours, theirs = (
+        {score.key: score.test for score in side.scores if is_finite(score.test)} for side in (cell, baseline)
+    )
+    keys = {score.key for side in (cell, baseline) for score in side.scores}
+    matched = sorted(ours.keys() & theirs.keys())
+    return Pairs(tuple(ours[key] for key in matched), tuple(theirs[key] for key in matched), len(keys) - len(matched))
 
 
 def is_baseline(cell: Cell, baseline: Mapping[str, str]) -> bool:
-    """Whether the cell is one that others are compared with."""
+    """Return whether others are compared with the cell."""
     return all(cell.axes.get(axis) == label for axis, label in baseline.items())
 
 
-def _why_not(cell: Cell, other: Cell | None, baseline: Mapping[str, str], cells: Sequence[Cell]) -> NotCompared | None:
-    """Why a cell is not compared with its counterpart among the cells; None if it is."""
-    if other is cell:
-        return NotCompared()
-    if other is None:
-        axes = [axis for axis in cell.axes if len({one.axes.get(axis) for one in cells}) > 1]
-        wanted = {axis: {**cell.axes, **baseline}[axis] for axis in dict.fromkeys([*baseline, *axes])}
-        return NotCompared(f"there is no {', '.join(f'{axis}={label}' for axis, label in wanted.items())}")
-    return next((NotCompared(f"no run of {one} is finished") for one in (cell, other) if one.ground is None), None)
+def baseline_named(cells: Sequence[Cell], name: str) -> dict[str, str]:
+    """Return the axis and label of a name: `label`, or `axis=label` where several axes have that label.
+
+    Raises: RunError if there is none, or more than one.
+    """
+    places = sorted({(axis, label) for cell in cells for axis, label in cell.axes.items()})
+    fitting = [(axis, label) for axis, label in places if name in (label, f"{axis}={label}")]
+    if len(fitting) == 1:
+        return dict(fitting)
+    if fitting:
+        known = ", ".join(f"{axis}={label}" for axis, label in fitting)
+        raise RunError(f"baseline {name!r} — is a label of several axes — expected one of: {known}")
+    labels = list(dict.fromkeys(label for _, label in places))
+    raise RunError(
+        f"baseline {name!r} — no cell has that label — expected one of: {', '.join(labels)}{did_you_mean(name, labels)}"
+    )
 
 
 def _range(cell: Cell) -> Range:
-    """What a difference of two figures of the cell's metric lies within."""
+    """Return least and greatest difference of two scores in the cell's metric."""
     low, high = cell.range
     return (None, None) if low is None or high is None else (low - high, high - low)
 
 
-def _place(axes: Mapping[str, str]) -> frozenset[tuple[str, str]]:
-    return frozenset(axes.items())
-
-
 def _check_known(cells: Sequence[Cell], baseline: Mapping[str, str]) -> None:
-    axes = list(dict.fromkeys(axis for cell in cells for axis in cell.axes))
+    axes = axes_of(cells)
     for axis, label in baseline.items():
         if axis not in axes:
             raise RunError(
@@ -106,5 +133,4 @@ def _check_known(cells: Sequence[Cell], baseline: Mapping[str, str]) -> None:
                 f"{did_you_mean(label, labels)}"
             )
     if cells and not any(is_baseline(cell, baseline) for cell in cells):
-        wanted = ", ".join(f"{axis}={label}" for axis, label in baseline.items())
-        raise RunError(f"baseline — no cell is {wanted} — expected labels that one cell has together")
+        raise RunError(f"baseline — no cell is {axes_in_words(baseline)} — expected labels that one cell has together")

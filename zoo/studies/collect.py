@@ -55,7 +55,7 @@ def cells_of_runs(paths: Sequence[str | Path], left: list[tuple[Path, Exception]
     """
     by_ground: dict[EvaluationSetting, dict[str, list[_Read]]] = {}
     for run in _by_content(list(_all_of(paths, left))):
-        by_ground.setdefault(run.ground, {}).setdefault(run.name, []).append(run)
+        by_ground.setdefault(run.setting, {}).setdefault(run.name, []).append(run)
     cells: list[Cell] = []
     for by_name in by_ground.values():
         groups = [group for members in by_name.values() for group in _groups(members)]
@@ -82,7 +82,7 @@ def _by_content(runs: Sequence[_Read]) -> list[_Read]:
         contents.setdefault((run.identity, run.run.seed), set()).add(run.content)
     changed = {identity for (identity, _), found in contents.items() if len(found) > 1}
     return [
-        replace(run, ground=replace(run.ground, dataset=f"{run.ground.dataset}, content {run.content}"))
+        replace(run, setting=replace(run.setting, dataset=f"{run.setting.dataset}, content {run.content}"))
         if run.identity in changed
         else run
         for run in runs
@@ -167,7 +167,7 @@ def _cell(axes: Mapping[str, str], runs: Sequence[_Read]) -> Cell:
     scores = [
         Score(run.run.seed, run.number, run.run.test, run.run.val, run.run.status, str(run.run.path)) for run in runs
     ]
-    return Cell(axes, runs[0].ground, tuple(sorted(scores, key=lambda score: score.key)))
+    return Cell(axes, runs[0].setting, tuple(sorted(scores, key=lambda score: score.key)))
 
 
 def _recipe(run: Run) -> Mapping[str, Any]:

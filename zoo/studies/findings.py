@@ -30,13 +30,13 @@ class Findings:
 
     def text(self, command: str) -> str:
         """As JSON, a line for each ground, cell and quantity. command: what prints the tables."""
-        grounds = list(dict.fromkeys(item.ground for item in (*self.cells, *self.predictors) if item.ground))
+        grounds = list(dict.fromkeys(item.setting for item in (*self.cells, *self.predictors) if item.setting))
         parts: dict[str, Sequence[Mapping[str, Any]]] = {
             "grounds": [asdict(ground) for ground in grounds],
             "cells": [
                 {
                     "axes": dict(cell.axes),
-                    "ground": grounds.index(cell.ground) if cell.ground else None,
+                    "ground": grounds.index(cell.setting) if cell.setting else None,
                     "group": group,
                     "failed": cell.failed,
                     "missing": cell.missing,
@@ -48,7 +48,7 @@ class Findings:
                 {
                     "name": item.name,
                     "family": item.family,
-                    "ground": grounds.index(item.ground),
+                    "ground": grounds.index(item.setting),
                     "correlation": asdict(item.correlation),
                 }
                 for item in self.predictors
@@ -72,7 +72,7 @@ def read_findings(file: str | Path) -> Findings:
             predictors=tuple(
                 Predictor(
                     name=row["name"],
-                    ground=grounds[row["ground"]],
+                    setting=grounds[row["ground"]],
                     x=(),
                     y=(),
                     labels=(),

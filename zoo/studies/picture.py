@@ -19,7 +19,7 @@ def pictures(plan: StudyPlan) -> dict[str, Any]:
     Raises: RunError if there is nothing to draw.
     """
     report = plan.study.report
-    found = [cell for cell in cells(plan) if cell.ground and cell.tests]
+    found = [cell for cell in cells(plan) if cell.setting and cell.tests]
     made: dict[str, Any] = {}
     axis = report.x or _numeric(found)
     if axis is not None and found:
@@ -32,23 +32,23 @@ def pictures(plan: StudyPlan) -> dict[str, Any]:
         within = [
             f"{other.family}: {signed(other.correlation.rho, 2)}"
             for other in every
-            if other.family != ALL and (other.ground, other.name) == (item.ground, item.name)
+            if other.family != ALL and (other.setting, other.name) == (item.setting, item.name)
         ]
         groups: dict[str, tuple[list[float | None], list[float]]] = {}
         for label, x, y in zip(item.labels, item.x, item.y, strict=True):
             xs, ys = groups.setdefault(label, ([], []))
             xs.append(x)
             ys.append(y)
-        grounds = list(dict.fromkeys(cell.ground for cell in found))
-        alike = [ground for ground in grounds if ground and _kind(ground) == _kind(item.ground)]
-        number = f"-{alike.index(item.ground) + 1}" if len(alike) > 1 else ""  # one picture for each ground
-        made[f"predictor-{_kind(item.ground)}{number}-{item.name}"] = scatter(
+        grounds = list(dict.fromkeys(cell.setting for cell in found))
+        alike = [ground for ground in grounds if ground and _kind(ground) == _kind(item.setting)]
+        number = f"-{alike.index(item.setting) + 1}" if len(alike) > 1 else ""  # one picture for each ground
+        made[f"predictor-{_kind(item.setting)}{number}-{item.name}"] = scatter(
             groups,
             x_label=f"{item.name} ({'untrained' if report.predict_at == 'start' else 'at the best validation'})",
-            y_label=f"test {item.ground.metric}",
+            y_label=f"test {item.setting.metric}",
             rho=(measure.rho, measure.low, measure.high),
             within=within,
-            title=f"{plan.study.name}: {item.ground.dataset}",
+            title=f"{plan.study.name}: {item.setting.dataset}",
         )
     if not made:
         raise RunError(
@@ -70,9 +70,9 @@ def _sweep(found: Sequence[Cell], axis: str, title: str) -> Any:
     said, alone = _panel_axes(found, axis), axis if any(not is_number(cell.axes[axis]) for cell in found) else ""
     lines: dict[tuple[str, str], list[tuple[float, Cell]]] = {}
     for cell in found:
-        assert cell.ground is not None
+        assert cell.setting is not None
         others = [label for name, label in cell.axes.items() if name != axis and name not in said]
-        panel = ", ".join(cell.axes[name] for name in said if name in cell.axes) or _kind(cell.ground)
+        panel = ", ".join(cell.axes[name] for name in said if name in cell.axes) or _kind(cell.setting)
         label = cell.axes[axis]
         if is_number(label):
             lines.setdefault((panel, ", ".join(others) or alone), []).append((float(label), cell))
@@ -116,13 +116,13 @@ def _labels(found: Sequence[Cell], axis: str) -> int:
 
 
 def _of(cell: Cell) -> tuple[str, str]:
-    assert cell.ground is not None
-    return cell.ground.task, _kind(cell.ground)
+    assert cell.setting is not None
+    return cell.setting.task, _kind(cell.setting)
 
 
 def _figure_of(cell: Cell) -> str:
-    assert cell.ground is not None
-    return f"test {cell.ground.metric}" + ("" if cell.ground.higher_is_better else " (lower is better)")
+    assert cell.setting is not None
+    return f"test {cell.setting.metric}" + ("" if cell.setting.higher_is_better else " (lower is better)")
 
 
 def _kind(ground: EvaluationSetting) -> str:

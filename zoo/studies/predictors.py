@@ -10,7 +10,7 @@ from registry.name_errors import did_you_mean
 from zoo.errors import RunError
 from zoo.runs.run import Run
 from zoo.studies import formatting as figures
-from zoo.studies.cells import Cell, EvaluationSetting, is_figure
+from zoo.studies.cells import Cell, EvaluationSetting, is_finite
 from zoo.studies.statistics import Correlation, correlation, holm
 from zoo.studies.table import Table
 
@@ -53,8 +53,8 @@ def predictors(
     by_ground: dict[EvaluationSetting, list[tuple[Cell, str, float]]] = {}
     for cell in cells:
         for score in cell.scores:
-            if cell.ground and score.test is not None and is_figure(score.test):
-                by_ground.setdefault(cell.ground, []).append((cell, score.path, score.test))
+            if cell.setting and score.test is not None and is_finite(score.test):
+                by_ground.setdefault(cell.setting, []).append((cell, score.path, score.test))
     found = []
     for ground, members in by_ground.items():
         readings = [_reading(Run(Path(path)), at) for _, path, _ in members]
@@ -83,14 +83,14 @@ def predictor_table(found: Sequence[Predictor], at: str = "start") -> Table:
 
     The strongest quantity first: that whose |ρ| is the largest, on average over the families where there are several.
     """
-    grounds = list(dict.fromkeys(item.ground for item in found))
-    strength = {(item.ground, item.name): _strength(item, found) for item in found}
-    ranked = sorted(found, key=lambda item: (grounds.index(item.ground), -strength[item.ground, item.name]))
+    grounds = list(dict.fromkeys(item.setting for item in found))
+    strength = {(item.setting, item.name): _strength(item, found) for item in found}
+    ranked = sorted(found, key=lambda item: (grounds.index(item.setting), -strength[item.setting, item.name]))
     adjusted = holm([item.correlation.p for item in ranked])
     several = any(item.family != ALL for item in found)
     rows = [
         (
-            item.ground.dataset,
+            item.setting.dataset,
             item.name,
             *((item.family,) if several else ()),
             figures.signed(item.correlation.rho, 2),
@@ -120,7 +120,7 @@ def predictor_table(found: Sequence[Predictor], at: str = "start") -> Table:
         fields=("dataset", "quantity", "family", "rho", "low", "high", "p", "p_holm", "n", "dropped"),
         records=tuple(
             (
-                *(item.ground.dataset, item.name, item.family),
+                *(item.setting.dataset, item.name, item.family),
                 *(item.correlation.rho, item.correlation.low, item.correlation.high),
                 *(item.correlation.p, p, item.correlation.n, item.correlation.dropped),
             )
@@ -131,20 +131,20 @@ def predictor_table(found: Sequence[Predictor], at: str = "start") -> Table:
 
 def _strength(item: Predictor, found: Sequence[Predictor]) -> float:
     """Mean |ρ| over the families of a quantity on a ground, or over all runs where there is one family."""
-    of = [other for other in found if (other.ground, other.name) == (item.ground, item.name)]
+    of = [other for other in found if (other.setting, other.name) == (item.setting, item.name)]
     counted = [other for other in of if other.family != ALL] or of
     return sum(abs(other.correlation.rho or 0.0) for other in counted) / len(counted)
 
 
 def _about_families(found: Sequence[Predictor]) -> list[str]:
     """How to read all families together; the quantities named whose sign is another there than within a family."""
-    pooled = {(item.ground, item.name): item.correlation for item in found if item.family == ALL}
+    pooled = {(item.setting, item.name): item.correlation for item in found if item.family == ALL}
     turned = [
         f"{item.name} ({figures.signed(together.rho, 2)}, but {figures.signed(item.correlation.rho, 2)} within "
         f"{item.family})"
         for item in found
         if item.family != ALL and _is_clear(item.correlation)
-        for together in (pooled[item.ground, item.name],)
+        for together in (pooled[item.setting, item.name],)
         if (together.rho or 0.0) * (item.correlation.rho or 0.0) < 0
     ]
     if all(item.family == ALL for item in found):

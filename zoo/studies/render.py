@@ -1,106 +1,81 @@
-"""A table for the terminal, for Markdown, for other programs, and for a paper."""
+"""Tables in text formats: for a terminal, Markdown, CSV and LaTeX."""
 
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
-from typing import Literal, overload
 
 import rich.table
 from rich.cells import cell_len
-from rich.text import Text
 
 from zoo.errors import RunError
 from zoo.studies.formatting import MINUS
 from zoo.studies.table import Table
 from zoo.untrusted import escape_controls, plain_text
 
-Format = Literal["rich", "markdown", "csv", "latex"]
-FORMATS: tuple[Format, ...] = ("rich", "markdown", "csv", "latex")
+FORMATS = ("rich", "markdown", "csv", "latex")
 
 
-@overload
-def render(table: Table, to: Literal["rich"]) -> rich.table.Table: ...
-@overload
-def render(table: Table, to: Literal["markdown", "csv", "latex"]) -> str: ...
-@overload
-def render(table: Table, to: Format) -> str | rich.table.Table: ...
-def render(table: Table, to: Format) -> str | rich.table.Table:
-    r"""The table in a format.
+def render(table: Table, to: str) -> str | rich.table.Table:
+    r"""Return the table in a format.
 
     rich: to be printed by a rich console. markdown: a GitHub table, padded, with the notes below. csv: the numbers
     behind the table at full precision, those of every run included; the text if there are none. latex: a floating
     table with booktabs' rules (needs `\usepackage{booktabs}`), the notes below it.
     Raises: RunError for another format.
     """
-    formats: dict[str, Callable[[Table], str | rich.table.Table]] = {
-        "rich": _rich,
-        "markdown": _markdown,
-        "csv": _csv,
-        "latex": _latex,
-    }
-    if to not in formats:
-        raise RunError(f"table — no format {to!r} — expected one of: {', '.join(formats)}")
-    return formats[to](table)
+    if to not in FORMATS:
+        raise RunError(f"table — no format {to!r} — expected one of: {', '.join(FORMATS)}")
+    return {"rich": _rich, "markdown": _markdown, "csv": _csv, "latex": _latex}[to](table)
 
 
 def _rich(table: Table) -> rich.table.Table:
-    title = plain_text(table.title, "table.title") if table.title else None
-    drawn = rich.table.Table(title=title, title_justify="left", caption_justify="left")
+    drawn = rich.table.Table(title_justify="left", caption_justify="left")
+    if table.title:
+        drawn.title = plain_text(table.title, "table.title")
+    if table.notes:
+        drawn.caption = plain_text("\n".join(map(escape_controls, table.notes)), "table.caption", keep="\n")
     for head, side in zip(table.head, table.align, strict=True):
         drawn.add_column(plain_text(head), justify=side, overflow="fold")
-    for index, row in enumerate(table.rows):
-        drawn.add_row(*_for_terminal(table, index, row))
-    drawn.caption = (
-        plain_text("\n".join(map(escape_controls, table.notes)), "table.caption", keep="\n") if table.notes else None
-    )
+    for row in table.rows:
+        drawn.add_row(*map(plain_text, row))
     return drawn
 
 
-def _for_terminal(table: Table, index: int, row: Sequence[str]) -> list[Text]:
-    return [plain_text(text, "bold" if (index, column) in table.bold else "") for column, text in enumerate(row)]
-
-
 def _markdown(table: Table) -> str:
-    rows = [_texts(table, index, row, _for_markdown, "**{}**") for index, row in enumerate(table.rows)]
-    head = [_for_markdown(text) for text in table.head]
-    widths = [max(3, *map(cell_len, column)) for column in zip(head, *rows, strict=True)]
+    rows = [[_for_markdown(text) for text in row] for row in (table.head, *table.rows)]
+    widths = [max(3, *map(cell_len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        [
+            " " * (width - cell_len(text)) + text if side == "right" else text + " " * (width - cell_len(text))
+            for text, width, side in zip(row, widths, table.align, strict=True)
+        ]
+        for row in rows
+    ]
     rule = [
-        "-" * (width - 1) + ":" if side == "right" else "-" * width
-        for width, side in zip(widths, table.align, strict=True)
+        "-" * (width - 1) + (":" if side == "right" else "-") for width, side in zip(widths, table.align, strict=True)
     ]
-    lines = [_padded(head, widths, table.align), f"| {' | '.join(rule)} |"]
-    lines += [_padded(row, widths, table.align) for row in rows]
-    parts = [
-        *([f"**{_for_markdown(table.title)}**"] if table.title else []),
-        "\n".join(lines),
-        *(["\n".join(f"- {_for_item(note)}" for note in table.notes)] if table.notes else []),
-    ]
+    parts = [f"**{_for_markdown(table.title)}**"] if table.title else []
+    parts.append("\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:])))
+    parts += ["\n".join(f"- {_for_item(note)}" for note in table.notes)] if table.notes else []
     return "\n\n".join(parts) + "\n"
 
 
 def _csv(table: Table) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    rows = [table.fields or table.head, *(table.records if table.fields else table.rows)]
+    rows = [table.records[0], *(row.values() for row in table.records)] if table.records else [table.head, *table.rows]
     writer.writerows([escape_controls(entry) if isinstance(entry, str) else entry for entry in row] for row in rows)
     return stream.getvalue()
 
 
 def _latex(table: Table) -> str:
-    rows = [_texts(table, index, row, _for_latex, r"\textbf{{\boldmath {}}}") for index, row in enumerate(table.rows)]
     columns = "".join("r" if side == "right" else "l" for side in table.align)
+    head, *rows = (rf"{' & '.join(map(_for_latex, row))} \\" for row in (table.head, *table.rows))
     lines = [
         r"\begin{table}",
         r"\centering",
         *([rf"\caption{{{_for_latex(table.title)}}}"] if table.title else []),
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
-        rf"{' & '.join(map(_for_latex, table.head))} \\",
-        r"\midrule",
-        *(rf"{' & '.join(row)} \\" for row in rows),
-        r"\bottomrule",
-        r"\end{tabular}",
+        *(rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}"),
         *([r"\par\smallskip\footnotesize"] if table.notes else []),
         *(rf"{_for_latex(note)}\par" for note in table.notes),
         r"\end{table}",
@@ -108,23 +83,10 @@ def _latex(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _texts(table: Table, index: int, row: Sequence[str], mask: Callable[[str], str], bold: str) -> list[str]:
-    """A row's entries, masked for a format, some of them bold."""
-    return [bold.format(mask(text)) if (index, column) in table.bold else mask(text) for column, text in enumerate(row)]
-
-
-def _padded(row: Sequence[str], widths: Sequence[int], align: Sequence[str]) -> str:
-    texts = []
-    for text, width, side in zip(row, widths, align, strict=True):
-        gap = " " * (width - cell_len(text))
-        texts.append(gap + text if side == "right" else text + gap)
-    return f"| {' | '.join(texts)} |"
-
-
-# What Markdown would read as markup: an underscore within a word is safe, and so is a < before a number. GitHub sets
-# what is between dollars as a formula.
+# Markup of Markdown: an underscore within a word is safe, and so is a < before a number. GitHub sets what is between
+# dollars as a formula.
 _MARKUP = re.compile(r"[\\|*`~$]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|\[(?=[^\]]*\][(\[:])|\[(?=\^)|&(?=#?\w+;)")
-# What would begin a heading, a list, a quotation, code or a rule where a paragraph begins.
+# The beginning of a heading, a list, a quotation, code or a rule, at the start of a paragraph.
 _BEGINNING = re.compile(r"\s*(?:[#>+=-]|\d+(?=[.)]))")
 
 
@@ -133,7 +95,7 @@ def _for_markdown(text: str) -> str:
 
 
 def _for_item(text: str) -> str:
-    """As an item of a list, at whose beginning some signs have a meaning that they have nowhere else."""
+    """Mask the text of a list item, at whose beginning some signs have a meaning that they have nowhere else."""
     masked = _for_markdown(text).strip()
     if found := _BEGINNING.match(masked):
         place = found.end() - (0 if found[0][-1].isdigit() else 1)
@@ -173,7 +135,7 @@ _SYMBOLS = {
 
 
 def _for_latex(text: str) -> str:
-    r"""Text with LaTeX's own characters masked, and figures set as formulas: `$0.823 \pm 0.007$`."""
+    r"""Mask LaTeX's own characters, and set numbers as formulas: `$0.823 \pm 0.007$`."""
     if _PLAIN.fullmatch(text):
         return f"${text}$"
     parts: list[str] = []

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from registry.name_errors import did_you_mean
 from zoo.errors import RunError
 from zoo.runs.run import Run
 from zoo.studies.cells import Cell, EvaluationSetting, Score
@@ -48,32 +47,13 @@ def by_ground(found: Sequence[Cell]) -> list[list[Cell]]:
     """Cells for a table each: those of one task, data set, family of splits and metric, on the axes that they have."""
     groups: dict[EvaluationSetting, list[Cell]] = {}
     for cell in found:
-        assert cell.ground is not None
-        groups.setdefault(replace(cell.ground, selection=""), []).append(cell)
+        assert cell.setting is not None
+        groups.setdefault(replace(cell.setting, selection=""), []).append(cell)
     return [
         [replace(cell, axes={axis: cell.axes[axis] for axis in cell.axes if axis in axes}) for cell in members]
         for members in groups.values()
         for axes in [{axis for cell in members for axis, label in cell.axes.items() if label != ABSENT}]
     ]
-
-
-def baseline_named(found: Sequence[Cell], name: str) -> dict[str, str]:
-    """The axis and label that a name stands for: `label`, or `axis=label` where several axes have that label.
-
-    Raises: RunError if there is none, or more than one.
-    """
-    places = {(axis, label) for cell in found for axis, label in cell.axes.items()}
-    fitting = sorted((axis, label) for axis, label in places if name in (label, f"{axis}={label}"))
-    if len(fitting) == 1:
-        return dict(fitting)
-    labels = [label for _, label in sorted(places)]
-    if fitting:
-        said = ", ".join(f"{axis}={label}" for axis, label in fitting)
-        raise RunError(f"baseline {name!r} — is a label of several axes — expected one of: {said}")
-    raise RunError(
-        f"baseline {name!r} — no cell has that label — expected one of: {', '.join(dict.fromkeys(labels))}"
-        f"{did_you_mean(name, labels)}"
-    )
 
 
 def findings(plan: StudyPlan) -> Findings:
@@ -123,14 +103,14 @@ def _of_one_figure(plan: StudyPlan, found: Sequence[Cell]) -> tuple[int, ...]:
     """A number for each cell, equal for those whose figures may be read against each other; unfinished by recipe."""
     recipes = [searched.variant.recipe for searched in plan.cells]
     finished = {
-        (repr(recipe.task.plain()), recipe.dataset.name): cell.ground
+        (repr(recipe.task.plain()), recipe.dataset.name): cell.setting
         for recipe, cell in zip(recipes, found, strict=True)
-        if cell.ground
+        if cell.setting
     }
     groups: dict[tuple[object, ...], int] = {}
     numbers = []
     for recipe, cell in zip(recipes, found, strict=True):
-        ground = cell.ground or finished.get((repr(recipe.task.plain()), recipe.dataset.name))
+        ground = cell.setting or finished.get((repr(recipe.task.plain()), recipe.dataset.name))
         key = (ground.task, ground.metric, ground.higher_is_better) if ground else (recipe.task.name,)
         numbers.append(groups.setdefault(key, len(groups)))
     return tuple(numbers)

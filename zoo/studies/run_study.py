@@ -1,4 +1,4 @@
-"""Training a study: what is wanted goes to the executor, until nothing is wanted any more."""
+"""Training of a study: its open runs go to an executor until none is left."""
 
 import errno
 import os
@@ -10,32 +10,30 @@ from typing import Protocol
 
 from zoo.runs import folder
 from zoo.runs.folder import writing
-from zoo.studies.executor import Executor
-from zoo.studies.job import Job, JobResult
+from zoo.studies.processes import Executor, Job, JobResult
 from zoo.studies.study_plan import PlannedRun, StudyPlan
 
 DEATHS = 3  # a run whose process died so often is given up
-LOOK_AGAIN = 5.0  # seconds until a run that another process holds is looked at again
-BEAT = 0.5  # seconds between two looks at what is under way
+LOOK_AGAIN = 5.0  # seconds until a run that another process holds is checked again
+BEAT = 0.5  # seconds between two checks of the runs under way
+
+Failures = Sequence[tuple[PlannedRun, str]]
 
 
 class StudyWatcher(Protocol):
-    """Sees a study pass by, as a progress bar does."""
+    """Callbacks of a study in training, such as a progress bar."""
 
     def started(self, run: PlannedRun) -> None:
-        """A run has been handed to the executor."""
+        """Note that a run was handed to the executor."""
         ...
 
-    def ended(self, run: PlannedRun, ended: JobResult) -> None:
-        """A run has ended."""
+    def ended(self, run: PlannedRun, result: JobResult) -> None:
+        """Note that a run has ended."""
         ...
 
     def beat(self, plan: StudyPlan, under_way: Collection[PlannedRun]) -> None:
-        """Called several times a second, and after every change."""
+        """Update a display: called several times a second, and after every change."""
         ...
-
-
-Failures = Sequence[tuple[PlannedRun, str]]
 
 
 def run_study(
@@ -43,10 +41,10 @@ def run_study(
 ) -> Failures:
     """Train every run of a plan that is not finished; returns those that failed, now or before, each with its reason.
 
-    Runs that failed stay failed; with `retry` each is tried once more, from the start. Several processes may work on
-    one plan: a run that another one trains is left to it and waited for. A run whose process dies is begun again from
-    its saved state, twice at most. One that met a number that is not finite has a result, and did not fail. The caller
-    closes the executor.
+    Failed runs stay failed; with `retry` each is tried once more, from the start. Several processes may work on one
+    plan: a run that another one trains is left to it and waited for. A run whose process dies resumes from its saved
+    state, twice at most. One that met a number that is not finite has a result, and did not fail. The caller closes the
+    executor.
     """
     with writing(plan.root):  # once, and not for each of hundreds of runs
         plan.root.mkdir(parents=True, exist_ok=True)
@@ -58,38 +56,36 @@ def run_study(
     reasons: dict[Path, str] = {}
     if retry:
         plan.retry()
-    while True:
-        wanted = [run for run in plan.runs() if not plan.is_over(run)]
-        if not wanted and not under_way:
-            break
-        now = time.monotonic()
+    while (wanted := [run for run in plan.runs() if not plan.is_over(run)]) or under_way:
         for run in wanted:
             if len(under_way) >= executor.slots:
                 break
-            job = Job.of(run.recipe, run.seed, plan.root, again=run.failure is not None)
-            if job.path in under_way or busy_until.get(run.path, 0.0) > now:
+            if run.path in {other.path for other in under_way.values()}:
                 continue
+            if busy_until.get(run.path, 0.0) > time.monotonic():
+                continue
+            job = Job.of(run.recipe, run.seed, plan.root, again=run.failure is not None)
             under_way[job.path] = run
             executor.start(job)
             if watcher:
                 watcher.started(run)
         if watcher:
             watcher.beat(plan, under_way.values())
-        for job, ended in executor.wait(BEAT):
+        for job, result in executor.wait(BEAT):
             run = under_way.pop(job.path)
-            if ended.how == "busy":
+            if result.status == "busy":
                 busy_until[run.path] = time.monotonic() + LOOK_AGAIN
                 continue
-            if ended.how == "died":
+            if result.status == "died":
                 deaths[run.path] += 1
                 if deaths[run.path] == DEATHS:
-                    ended = JobResult("failed", f"{ended.reason}, {DEATHS} times in a row")
-                    folder.note_failure(run.path, ended.reason)
-            if ended.how != "died":
+                    result = JobResult("failed", f"{result.reason}, {DEATHS} times in a row")
+                    folder.note_failure(run.path, result.reason)
+            if result.status != "died":
                 plan.tried(run)
-            if ended.how == "failed":
-                reasons[run.path] = ended.reason
+            if result.status == "failed":
+                reasons[run.path] = result.reason
             if watcher:
-                watcher.ended(run, ended)
+                watcher.ended(run, result)
     left = [run for run in plan.runs() if not run.finished]
     return [(run, reasons.get(run.path) or run.failure or "it left no result") for run in left]

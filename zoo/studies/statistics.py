@@ -8,19 +8,18 @@ Learning 52, 2003). It says how far the mean would move with other seeds and spl
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
 
-from zoo.studies.cells import Cell, is_figure
+from zoo.studies.formatting import count
 
 Interval = Literal["t", "bootstrap"]
-Range = tuple[float | None, float | None]  # the least and the greatest value that a figure can have; None: no such
-ANY: Range = (None, None)
+Range = tuple[float | None, float | None]  # least and greatest value of a score; None: no such
 RESAMPLES = 10_000
-SEED = 0  # of the resamples: the same figures give the same interval
+SEED = 0  # of the resamples: the same scores give the same interval
 EXACT = 8  # up to so many pairs, all n! orders are gone through
 FEWEST = 5  # below, too few distinct resamples to speak of an interval
 
@@ -37,26 +36,12 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Figures of a cell and of its baseline from runs with the same split and seed, in the order of those."""
-
-    values: tuple[float, ...]
-    baseline: tuple[float, ...]
-    left_out: int
-
-
-@dataclass(frozen=True)
-class Paired:
-    """Differences over n pairs: their summary, and two tests of whether they lie around 0.
+class Paired(Summary):
+    """Summary of differences over n pairs, and two tests of the hypothesis that they lie around 0.
 
     t_reason, wilcoxon_reason: why there is no p, where there is none.
     """
 
-    n: int
-    mean: float | None
-    sd: float | None
-    low: float | None
-    high: float | None
     t_p: float | None
     wilcoxon_p: float | None
     t_reason: str = ""
@@ -65,7 +50,7 @@ class Paired:
 
 @dataclass(frozen=True)
 class Correlation:
-    """Spearman's ρ over n pairs, its interval and p; dropped: pairs with a NaN; reason: why something is None."""
+    """Spearman's ρ over n pairs, its interval and p; dropped: pairs with a NaN; reason: for a None."""
 
     rho: float | None
     low: float | None
@@ -77,9 +62,9 @@ class Correlation:
 
 
 def summarise(
-    values: Sequence[float], *, interval: Interval = "t", confidence: float = 0.95, range: Range = ANY
+    values: Sequence[float], *, interval: Interval = "t", confidence: float = 0.95, range: Range = (None, None)
 ) -> Summary:
-    """Mean, spread and interval of finite values.
+    """Return mean, spread and interval of finite values.
 
     interval: t: mean ± t_{(1+confidence)/2, n−1} · sd/√n. bootstrap: BCa over 10,000 resamples with a fixed seed
     (Efron, "Better Bootstrap Confidence Intervals", JASA 82, 1987). One value has no spread, none has no mean; where
@@ -100,32 +85,14 @@ def summarise(
         return Summary(mean, 0.0, len(data), mean, mean)
     if interval == "t":
         margin = float(stats.t.ppf((1 + confidence) / 2, len(data) - 1)) * sd / math.sqrt(len(data))
-        low, high = mean - margin, mean + margin
+        ends = mean - margin, mean + margin
     else:
-        low, high = _bca((data,), np.mean, confidence)
-    return Summary(mean, sd, len(data), *_cut(low, high, range))
-
-
-def _cut(low: float | None, high: float | None, range: Range) -> tuple[float | None, float | None]:
+        ends = _bca((data,), np.mean, confidence)
+    if ends is None:
+        return Summary(mean, sd, len(data), None, None)
     least, greatest = range
-    if low is not None and least is not None:
-        low = max(low, least)
-    if high is not None and greatest is not None:
-        high = min(high, greatest)
-    return low, high
-
-
-def pairs(cell: Cell, baseline: Cell) -> Pairs:
-    """Match the runs of two cells by split and seed.
-
-    left_out: how many (split, seed) have no figure on one side or on both.
-    """
-    ours, theirs = (
-        {score.key: score.test for score in side.scores if is_figure(score.test)} for side in (cell, baseline)
-    )
-    keys = {score.key for side in (cell, baseline) for score in side.scores}
-    matched = sorted(ours.keys() & theirs.keys())
-    return Pairs(tuple(ours[key] for key in matched), tuple(theirs[key] for key in matched), len(keys) - len(matched))
+    low = ends[0] if least is None else max(ends[0], least)
+    return Summary(mean, sd, len(data), low, ends[1] if greatest is None else min(ends[1], greatest))
 
 
 def paired(
@@ -134,9 +101,9 @@ def paired(
     *,
     interval: Interval = "t",
     confidence: float = 0.95,
-    range: Range = ANY,
+    range: Range = (None, None),
 ) -> Paired:
-    """How a differs from b over pairs: mean of a − b with its interval, paired t test, Wilcoxon's signed-rank test.
+    """Return the mean of a − b over pairs with its interval, the paired t test and Wilcoxon's signed-rank test.
 
     Both tests are two-sided. The signed-rank test drops differences of 0, gives equal ones their mean rank and is exact
     for every n, ties included: its null distribution is counted over all 2^n signs of the ranks (Wilcoxon, Biometrics
@@ -148,20 +115,8 @@ def paired(
     if a.shape != b.shape:
         raise ValueError(f"paired — {len(a)} and {len(b)} values — expected as many of one as of the other")
     summary = summarise(list(a - b), interval=interval, confidence=confidence, range=range)
-    differences = _differences(a, b)
-    t_p, t_reason = _t_test(summary, differences)
-    wilcoxon_p, wilcoxon_reason = _signed_rank(differences, 1 - confidence)
-    return Paired(
-        n=summary.n,
-        mean=summary.mean,
-        sd=summary.sd,
-        low=summary.low,
-        high=summary.high,
-        t_p=t_p,
-        wilcoxon_p=wilcoxon_p,
-        t_reason=t_reason,
-        wilcoxon_reason=wilcoxon_reason,
-    )
+    differences = _rounded(a - b, max(np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0)))
+    return Paired(**asdict(summary), **_t_test(summary, differences), **_signed_rank(differences, 1 - confidence))
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
@@ -192,59 +147,56 @@ def correlation(x: Sequence[float | None], y: Sequence[float | None], *, confide
     dropped = int((~kept).sum())
     first, second = both[:, kept]
     n = len(first)
-    if n < 3:
-        return Correlation(None, None, None, None, n, dropped, f"{n} pairs — a rank correlation needs 3")
-    for name, side in (("x", first), ("y", second)):
-        if len(np.unique(side)) == 1:
-            return Correlation(None, None, None, None, n, dropped, f"{name} does not vary")
+    constant = [name for name, side in (("x", first), ("y", second)) if len(np.unique(side)) == 1]
+    if n < 3 or constant:
+        reason = f"{n} pairs — a rank correlation needs 3" if n < 3 else f"{constant[0]} does not vary"
+        return Correlation(None, None, None, None, n, dropped, reason)
     rho = float(_rank_correlation(first, second))
-    low = high = None
-    reason = ""
-    if n < FEWEST:
-        reason = f"no interval for {n} pairs"
-    elif abs(rho) == 1:
-        reason = "no interval for a perfect order"
-    else:
-        low, high = _bca((first, second), _rank_correlation, confidence)
-        reason = "" if low is not None else "the resamples give no interval"
-    return Correlation(rho, low, high, _rank_p(first, second, rho), n, dropped, reason)
+    p = _rank_p(first, second, rho)
+    if n < FEWEST or abs(rho) == 1:
+        reason = f"no interval for {n} pairs" if n < FEWEST else "no interval for a perfect order"
+        return Correlation(rho, None, None, p, n, dropped, reason)
+    ends = _bca((first, second), _rank_correlation, confidence)
+    if ends is None:
+        return Correlation(rho, None, None, p, n, dropped, "the resamples give no interval")
+    return Correlation(rho, *ends, p, n, dropped)
 
 
-def _differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Differences a − b, rid of rounding errors: 0.8 − 0.78 and 0.7 − 0.68 are equal, and so are ties."""
-    scale = max(np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0))
-    return np.round(a - b, 12 - math.ceil(math.log10(scale))) if scale else a - b
+def _rounded(differences: np.ndarray, scale: float) -> np.ndarray:
+    """Remove rounding errors of values up to `scale`: 0.8 − 0.78 and 0.7 − 0.68 are equal, and so are ties."""
+    return np.round(differences, 12 - math.ceil(math.log10(scale))) if scale else differences
 
 
-def _t_test(summary: Summary, differences: np.ndarray) -> tuple[float | None, str]:
+def _t_test(summary: Summary, differences: np.ndarray) -> dict[str, Any]:
     n = summary.n
     if n < 2:
-        return None, f"{_counted(n)}: a paired t test needs 2"
+        return {"t_p": None, "t_reason": f"{count(n, 'pair')}: a paired t test needs 2"}
     if not np.ptp(differences):
-        return None, f"all {n} differences are equal"
+        return {"t_p": None, "t_reason": f"all {n} differences are equal"}
     assert summary.mean is not None and summary.sd is not None
-    return float(2 * stats.t.sf(abs(summary.mean) / (summary.sd / math.sqrt(n)), n - 1)), ""
+    return {"t_p": float(2 * stats.t.sf(abs(summary.mean) / (summary.sd / math.sqrt(n)), n - 1))}
 
 
-def _signed_rank(differences: np.ndarray, level: float) -> tuple[float | None, str]:
+def _signed_rank(differences: np.ndarray, level: float) -> dict[str, Any]:
     """Wilcoxon's p, exactly. Ranks are doubled, so that mean ranks are whole and their sums can be counted."""
     apart = differences[differences != 0]
     n = len(apart)
     if not n:
-        return None, "no pairs" if not len(differences) else "no difference in any pair"
+        reason = "no difference in any pair" if len(differences) else "no pairs"
+        return {"wilcoxon_p": None, "wilcoxon_reason": reason}
     smallest = 2.0 ** (1 - n)
     if smallest > level:
-        kind = "differing " if n < len(differences) else ""
-        return None, f"{_counted(n, kind)} cannot give p < {min(1.0, smallest):.4g}"
+        noun = "differing pair" if n < len(differences) else "pair"
+        return {"wilcoxon_p": None, "wilcoxon_reason": f"{count(n, noun)} cannot give p < {min(1.0, smallest):.4g}"}
     ranks = np.rint(2 * stats.rankdata(np.abs(apart))).astype(int)
     total = int(ranks.sum())
-    chance = np.zeros(total + 1)  # of each sum of the ranks with a plus, when every sign is a fair coin's
-    chance[0] = 1.0
+    probability = np.zeros(total + 1)  # of each sum of the positive ranks, when every sign is a fair coin's
+    probability[0] = 1.0
     for rank in ranks:
-        chance[rank:] = (chance[rank:] + chance[: total + 1 - rank]) / 2
-        chance[:rank] /= 2
+        probability[rank:] = (probability[rank:] + probability[: total + 1 - rank]) / 2
+        probability[:rank] /= 2
     positive = int(ranks[apart > 0].sum())
-    return min(1.0, 2 * float(chance[: min(positive, total - positive) + 1].sum())), ""
+    return {"wilcoxon_p": min(1.0, 2 * float(probability[: min(positive, total - positive) + 1].sum()))}
 
 
 def _rank_correlation(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -270,11 +222,11 @@ def _rank_p(x: np.ndarray, y: np.ndarray, rho: float) -> float:
     return float(test.pvalue)
 
 
-def _bca(data: tuple[np.ndarray, ...], statistic: Callable[..., Any], confidence: float) -> Any:
-    """(low, high), or (None, None) where the resamples do not spread."""
+def _bca(data: tuple[np.ndarray, ...], statistic: Callable[..., Any], confidence: float) -> tuple[float, float] | None:
+    """Return the ends of the BCa interval, None where the resamples do not spread."""
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # said by the None
-        found = stats.bootstrap(
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # expressed by None
+        interval = stats.bootstrap(
             data,
             statistic,
             n_resamples=RESAMPLES,
@@ -284,9 +236,5 @@ def _bca(data: tuple[np.ndarray, ...], statistic: Callable[..., Any], confidence
             method="BCa",
             random_state=np.random.default_rng(SEED),  # pyright: ignore  # `rng` in newer SciPy, which takes both
         ).confidence_interval
-    ends = float(found.low), float(found.high)
-    return ends if np.isfinite(ends).all() else (None, None)
-
-
-def _counted(n: int, kind: str = "") -> str:
-    return f"{n} {kind}pair{'' if n == 1 else 's'}"
+    ends = float(interval.low), float(interval.high)
+    return ends if np.isfinite(ends).all() else None

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from zoo.cli.main import main
-from zoo.studies import executors
-from zoo.studies.job import work
+from zoo.studies import processes
+from zoo.studies.processes import train_job
 
 Zoo = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -63,12 +63,12 @@ def inline(pretend, monkeypatch) -> Callable[..., Any]:
     """Lets `zoo study run` train in this process; returns the executors that were made, and how."""
     made: list[tuple[Any, dict[str, Any]]] = []
 
-    def use(act=lambda job: work(job, "cpu", 1)) -> list[tuple[Any, dict[str, Any]]]:
+    def use(act=lambda job: train_job(job, "cpu", 1)) -> list[tuple[Any, dict[str, Any]]]:
         def make(name: str, **how: Any) -> Any:
             made.append((pretend(act), {"name": name, **how}))
             return made[-1][0]
 
-        monkeypatch.setattr(executors, "make_executor", make)
+        monkeypatch.setattr(processes, "make_executor", make)
         return made
 
     return use

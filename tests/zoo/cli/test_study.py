@@ -14,7 +14,7 @@ import pytest
 
 from zoo.runs import folder
 from zoo.runs.run_lock import claim
-from zoo.studies.job import JobResult, work
+from zoo.studies.processes import JobResult, train_job
 from zoo.studies.study_file import read_study
 from zoo.studies.study_plan import StudyPlan
 
@@ -66,7 +66,7 @@ def test_failures_are_shown_and_tried_again(study_file, inline, zoo_here):
         if broken and job.seed == 1:
             folder.note_failure(Path(job.path), "out of luck")
             return JobResult("failed", "out of luck")
-        return work(job, "cpu", 1)
+        return train_job(job, "cpu", 1)
 
     file = study_file(**DEPTHS)
     inline(act)
@@ -111,7 +111,7 @@ def test_an_interrupted_run_closes_the_executor(study_file, inline, zoo_here):
     def interrupted(job):
         if job.seed == 1:
             raise KeyboardInterrupt
-        return work(job, "cpu", 1)
+        return train_job(job, "cpu", 1)
 
     file, made = study_file(**DEPTHS), inline(interrupted)
     assert zoo_here("study", "run", file).code == 130

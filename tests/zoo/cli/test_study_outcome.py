@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zoo.cli.study_outcome import say_failures
 from zoo.recipe.load import load
-from zoo.studies.job import JobResult, work
+from zoo.studies.processes import JobResult, train_job
 from zoo.studies.study_plan import PlannedRun
 
 DEPTHS = {"vary": {"model.depth": [2, 3]}, "seeds": [0, 1]}
@@ -53,7 +53,7 @@ def test_json_has_every_run(study_file, inline, zoo_here):
     def act(job):
         if job.seed == 1:
             return JobResult("failed", "a disk that takes no word of it")  # so that the run's folder does not tell
-        return work(job, "cpu", 1)
+        return train_job(job, "cpu", 1)
 
     file = study_file(**DEPTHS)
     inline(act)

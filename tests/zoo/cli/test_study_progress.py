@@ -9,7 +9,7 @@ from rich.console import Console
 from zoo.cli import study_progress
 from zoo.cli.study_progress import StudyProgress
 from zoo.runs import folder
-from zoo.studies.job import JobResult
+from zoo.studies.processes import JobResult
 from zoo.studies.study_plan import StudyPlan
 from zoo.studies.study_schema import Study, Tuning
 

@@ -4,8 +4,18 @@ import pytest
 from scipy import stats
 
 from zoo.errors import RunError
-from zoo.studies.baseline import Comparison, NotCompared, compare, is_baseline
+from zoo.studies.baseline import Comparison, NotCompared, compare, is_baseline, pairs
+from zoo.studies.cells import Cell, Score
 from zoo.studies.statistics import paired
+
+
+def scored(**tests: float | None) -> Cell:
+    """A cell whose runs are named `_<seed>` or `s<split>_<seed>`."""
+    scores = []
+    for name, test in tests.items():
+        split, seed = name.split("_")
+        scores.append(Score(int(seed), int(split[1:]) if split else None, test, test, "finished", ""))
+    return Cell({}, None, tuple(scores))
 
 
 def test_the_baseline_is_equal_but_for_its_axes(cell):
@@ -95,3 +105,13 @@ def test_less_of_an_error_is_a_negative_difference(cell):
     assert isinstance(found[0], Comparison) and found[1] == NotCompared()
     assert found[0].paired.mean == pytest.approx(-0.3)
     assert found[0].paired.t_p == pytest.approx(stats.ttest_rel(tests, base).pvalue)
+
+
+def test_pairs_are_matched_by_split_and_seed():
+    """Order of the runs does not matter; runs without a partner or a figure are left out and counted."""
+    cell = scored(s0_1=0.5, s0_0=0.4, s1_0=0.6, s1_1=None, s2_0=0.9)
+    other = scored(s0_0=0.1, s0_1=0.2, s1_1=0.3, s1_0=0.25, s3_0=0.7)
+    found = pairs(cell, other)
+    assert (found.values, found.baseline, found.left_out) == ((0.4, 0.5, 0.6), (0.1, 0.2, 0.25), 3)
+    alone = pairs(scored(_0=0.5, _1=0.6), scored(s0_0=0.5))
+    assert (alone.values, alone.left_out) == ((), 3), "a split of the seed's own is not split 0"

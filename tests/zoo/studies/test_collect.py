@@ -24,8 +24,8 @@ FIXED = {"name": "geom-gcn", "rule": "geom-gcn, number 3 of 10", "index": 3}
 
 
 def ground(cell: Cell) -> EvaluationSetting:
-    assert cell.ground is not None
-    return cell.ground
+    assert cell.setting is not None
+    return cell.setting
 
 
 @pytest.fixture
@@ -77,9 +77,9 @@ def test_trained_runs_are_compared(tmp_path):
     assert [score.seed for score in shallow.scores] == [0, 1]
     assert shallow.tests == (runs[2].test, runs[0].test)
     assert [score.path for score in deep.scores] == [str(runs[3].path), str(runs[1].path)]
-    assert deep.ground is not None
-    assert (deep.ground.metric, deep.ground.selection) == ("accuracy", SELECTION)
-    assert deep.ground.dataset == "karate"  # a data set without options is its name
+    assert deep.setting is not None
+    assert (deep.setting.metric, deep.setting.selection) == ("accuracy", SELECTION)
+    assert deep.setting.dataset == "karate"  # a data set without options is its name
 
 
 def test_a_data_set_that_changed_is_another_ground(finished, tmp_path):
@@ -260,10 +260,10 @@ def test_runs_on_the_folds_of_one_deal_are_one_cell(tmp_path):
         zoo.train("smoke/graphs", {**short, "split.fold": 3 + seed}, seed=0, runs=tmp_path / "numbers")
     (cell,) = cells_of_runs([tmp_path / "seeds"])
     assert [(score.split, score.seed) for score in cell.scores] == [(None, 0), (None, 1)]
-    assert cell.ground and cell.ground.split == "folds, one of 10, dealt with seed 0; the next validates"
+    assert cell.setting and cell.setting.split == "folds, one of 10, dealt with seed 0; the next validates"
     (cell,) = cells_of_runs([tmp_path / "numbers"])
     assert [(score.split, score.seed) for score in cell.scores] == [(3, 0), (4, 0)]
-    assert cell.ground and cell.ground.split.endswith("of a fixed number")
+    assert cell.setting and cell.setting.split.endswith("of a fixed number")
 
 
 def test_another_deal_of_folds_is_another_ground(tmp_path):
@@ -271,7 +271,7 @@ def test_another_deal_of_folds_is_another_ground(tmp_path):
     short = {"split": {"name": "folds"}, "training.duration": "1 epochs"}
     for deal in (0, 1):
         zoo.train("smoke/graphs", {**short, "split.seed": deal}, runs=tmp_path)
-    assert len({cell.ground for cell in cells_of_runs([tmp_path])}) == 2
+    assert len({cell.setting for cell in cells_of_runs([tmp_path])}) == 2
 
 
 def test_older_runs_on_folds_are_read(finished):
@@ -293,14 +293,14 @@ def test_older_runs_on_folds_are_read(finished):
     paths.append(finished(folds, seed=2, environment={"split": new}))
     (cell,) = cells_of_runs(paths)
     assert [score.seed for score in cell.scores] == [0, 1, 2]
-    assert cell.ground and cell.ground.split == family
+    assert cell.setting and cell.setting.split == family
 
 
 def test_runs_without_a_figure_are_scores_without_one(finished):
     """They are counted, with how they ended."""
     (cell,) = cells_of_runs([finished(), finished(seed=1, test=None, val=None, status="non-finite")])
     assert (cell.tests, [score.status for score in cell.scores]) == ((0.5,), ["finished", "non-finite"])
-    assert isinstance(cell.ground, EvaluationSetting)
+    assert isinstance(cell.setting, EvaluationSetting)
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ def test_tables_come_from_the_file_as_from_the_runs(tmp_path, result):
 def test_everything_is_kept_but_where_it_came_from(cell, tmp_path):
     """Splits, statuses, counts, ranges, what a search chose; paths and the values of quantities stay behind."""
     odd = cell([0.1, None, 0.3, 0.4], splits=[0, 1], failed=2, missing=1, on={"range": (0.0, None)}, m="ü")
-    assert odd.ground is not None
-    measured = Predictor("q", odd.ground, (1.0,), (2.0,), ("m=ü",), Correlation(0.5, None, None, 0.1, 9, 2, "r"), "f")
+    assert odd.setting is not None
+    measured = Predictor("q", odd.setting, (1.0,), (2.0,), ("m=ü",), Correlation(0.5, None, None, 0.1, 9, 2, "r"), "f")
     found = Findings((odd, cell([], m="x", missing=3)), (0, 1), ("m: lr=0.1",), (measured,))
     read = back(found, tmp_path)
     scores = tuple(replace(score, path="") for score in odd.scores)

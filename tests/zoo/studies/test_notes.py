@@ -9,16 +9,16 @@ from zoo.studies.baseline import compare
 def test_figures_ground_and_selection(cell):
     """Metric with its direction, selection, and every data set with its split, each once."""
     cells = [cell(a="1"), cell(a="2"), cell(a="3", on={"dataset": "chameleon", "split": "geom-gcn, one of 10"})]
-    assert notes.on_figures(cells) == [
+    assert notes.on_settings(cells) == [
         "Figures are the accuracy of the test part at the best validation epoch; higher is better.",
         "Selection: test at best validation.",
         "cora, split: random, train 0.6.",
         "chameleon, split: geom-gcn, one of 10.",
     ]
-    (loss, *_) = notes.on_figures([cell(on={"metric": "mae", "higher_is_better": False})])
+    (loss, *_) = notes.on_settings([cell(on={"metric": "mae", "higher_is_better": False})])
     assert loss == "Figures are the mae of the test part at the best validation epoch; lower is better."
-    assert notes.on_figures([cell([], missing=1)]) == []
-    tasks = notes.on_figures([cell(a="1"), cell(a="2", on={"task": "links", "split": "links, val 0.05"})])
+    assert notes.on_settings([cell([], missing=1)]) == []
+    tasks = notes.on_settings([cell(a="1"), cell(a="2", on={"task": "links", "split": "links, val 0.05"})])
     assert tasks[2:] == ["cora (nodes), split: random, train 0.6.", "cora (links), split: links, val 0.05."]
 
 
@@ -46,16 +46,16 @@ def test_figures_from_before_a_run_diverged_are_owned_up_to(cell):
 
 
 def test_intervals(cell):
-    """How, at which confidence, and what they are cut to; one run has none, and two are not passed over in silence."""
+    """The method, and what they are cut to; one run has none, and two are not passed over in silence."""
     three, accuracy = [cell()], [cell(on={"range": (0.0, 1.0)})]
-    assert notes.on_interval(three, "t", 0.95) == ["Intervals of the mean: 95 %, by Student's t."]
-    assert notes.on_interval(accuracy, "t", 0.95) == [
+    assert notes.on_interval(three, "t") == ["Intervals of the mean: 95 %, by Student's t."]
+    assert notes.on_interval(accuracy, "t") == [
         "Intervals of the mean: 95 %, by Student's t, cut to the range of the metric."
     ]
-    (said,) = notes.on_interval(accuracy, "bootstrap", 0.9)
-    assert said == "Intervals of the mean: 90 %, by the BCa bootstrap (10,000 resamples, fixed seed)."
-    assert notes.on_interval([cell([0.5])], "t", 0.95) == []
-    two = notes.on_interval([cell([0.1, 0.2]), cell()], "t", 0.95)[1]
+    (said,) = notes.on_interval(accuracy, "bootstrap")
+    assert said == "Intervals of the mean: 95 %, by the BCa bootstrap (10,000 resamples, fixed seed)."
+    assert notes.on_interval([cell([0.5])], "t") == []
+    two = notes.on_interval([cell([0.1, 0.2]), cell()], "t")[1]
     assert two.startswith("n = 2: two runs say little of the spread, and the interval is ± 9.0 sample standard")
 
 

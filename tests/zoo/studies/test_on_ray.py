@@ -4,8 +4,10 @@ import json
 import signal
 import socket
 import sys
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,14 +18,13 @@ import ray.exceptions
 import torch
 
 from zoo import api, dgl_backend
-from zoo.errors import TrainingError, ZooError
+from zoo.errors import RunBusy, RunError, TrainingError, ZooError
 from zoo.recipe.load import load
 from zoo.runs.run import Run
 from zoo.runs.run_lock import claim, is_claimed
 from zoo.studies import on_ray
-from zoo.studies.job import Job, JobResult
-from zoo.studies.on_ray import OnRay, Order, Place, place, train_there
-from zoo.studies.parcel import unpack
+from zoo.studies.on_ray import OnRay, RemoteJob, Share, pack, share_of, train_remotely, unpack
+from zoo.studies.processes import Job, JobResult
 from zoo.studies.run_study import run_study
 from zoo.studies.study_plan import PlannedRun, StudyPlan
 from zoo.studies.study_schema import Study
@@ -85,7 +86,7 @@ class Starts:
         self.handed.append(run.path)
 
     def ended(self, run: PlannedRun, ended: JobResult) -> None:
-        self.ends.append(ended.how)
+        self.ends.append(ended.status)
         self.reasons += [ended.reason] if ended.reason else []
 
     def beat(self, plan: StudyPlan, under_way: object) -> None:
@@ -179,7 +180,7 @@ def test_a_worker_that_is_told_to_end_saves_first(pool, tmp_path):
     files = plugin(tmp_path, text, name="told-to-end", died=str(tmp_path / "died"))
     recipe = load("smoke/res-gcn", {"normalizer": "told-to-end", "training.save": "1000 epochs"}, files)
     job = Job.of(recipe, 0, tmp_path / "runs")
-    assert end_of(pool, job).how == "died"
+    assert end_of(pool, job).status == "died"
     assert (Path(job.path) / "state.pt").exists()
     assert end_of(pool, job) == JobResult("done")
     here = api.train(recipe, seed=0, runs=tmp_path / "here", device="cpu")
@@ -194,7 +195,7 @@ def test_an_error_is_noted_in_the_run_folder(shared, pool, tmp_path, monkeypatch
     files = plugin(tmp_path, BROKEN, name=f"broken-{shared}")
     job = smoke(*files, runs=tmp_path / "runs", normalizer=f"broken-{shared}")
     ended = end_of(pool, job)
-    assert ended.how == "failed" and ended.reason.startswith(f"normalizer broken-{shared} (")
+    assert ended.status == "failed" and ended.reason.startswith(f"normalizer broken-{shared} (")
     noted = json.loads((Path(job.path) / "failure.json").read_text())
     assert noted["error"] == ended.reason and "ValueError: no such luck" in ended.reason
     assert 'raise ValueError("no such luck")' in noted["trace"]
@@ -215,7 +216,7 @@ def test_a_run_that_another_process_holds_is_busy(pool, tmp_path, monkeypatch):
     monkeypatch.setattr(pool, "_token", lambda runs: "not-there")
     job = smoke(runs=tmp_path / "runs")
     with claim(Path(job.path)):
-        assert end_of(pool, job).how == "busy"
+        assert end_of(pool, job).status == "busy"
     assert not Path(job.path).exists()
 
 
@@ -242,7 +243,7 @@ def test_a_program_that_uses_ray_keeps_it(pool, tmp_path):
 def test_an_unseen_run_is_trained_elsewhere_and_sent(tmp_path):
     """Without the token nothing is written to the path of the runs, which may belong to something else there."""
     job = smoke(runs=tmp_path / "runs")
-    ended, parcel = train_there(Order(job, "cpu", 1, "not-there"))
+    ended, parcel = train_remotely(RemoteJob(job, "cpu", 1, "not-there"))
     assert ended == JobResult("done")
     assert not (tmp_path / "runs").exists()
     assert parcel is not None
@@ -257,7 +258,7 @@ def test_a_seen_run_is_trained_in_its_place(tmp_path):
     job = smoke(runs=tmp_path / "runs")
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "token").touch()
-    assert train_there(Order(job, "cpu", 1, "token")) == (JobResult("done"), None)
+    assert train_remotely(RemoteJob(job, "cpu", 1, "token")) == (JobResult("done"), None)
     assert Run(Path(job.path)).result["status"] == "finished"
 
 
@@ -271,7 +272,7 @@ def test_plugins_go_along(there, tmp_path):
     Path(files[0]).unlink()
     if there == "another":
         Path(files[0]).write_text("raise RuntimeError('of another version')")
-    ended, parcel = train_there(Order(job, "cpu", 1, "not-there", sent))
+    ended, parcel = train_remotely(RemoteJob(job, "cpu", 1, "not-there", sent))
     assert ended == JobResult("done")
     assert parcel is not None
     unpack(parcel, Path(job.path))
@@ -281,9 +282,9 @@ def test_plugins_go_along(there, tmp_path):
 
 def test_another_version_of_the_zoo_is_refused(tmp_path):
     """A worker whose zoo differs would make a run of another identity, which nobody looks for."""
-    order = Order(smoke(runs=tmp_path / "runs"), "cpu", 1, "not-there", version="0.0.0")
-    ended, parcel = train_there(order)
-    assert (ended.how, parcel) == ("failed", None)
+    order = RemoteJob(smoke(runs=tmp_path / "runs"), "cpu", 1, "not-there", version="0.0.0")
+    ended, parcel = train_remotely(order)
+    assert (ended.status, parcel) == ("failed", None)
     assert "expected 0.0.0" in ended.reason
 
 
@@ -301,23 +302,23 @@ def test_a_failure_without_a_folder_is_noted_by_the_driver(pool, tmp_path, monke
 @pytest.mark.parametrize(
     ("resources", "device", "workers", "expected"),
     [
-        ({"CPU": 8.0}, "auto", None, Place("cpu", 8, "8 CPUs in Ray, one run each")),
-        ({"CPU": 8.0}, "cpu", 3, Place("cpu", 3, "asked for")),
-        ({"CPU": 1.0, "GPU": 1.0}, "cpu", None, Place("cpu", 1, "1 CPU in Ray, one run each")),
-        ({}, "auto", None, Place("cpu", 1, "1 CPU in Ray, one run each")),  # a cluster that grows when asked
-        ({"CPU": 64.0, "GPU": 2.0}, "auto", None, Place("cuda", 6, "2 GPUs in Ray, 3 runs on each", 0.3333)),
-        ({"CPU": 4.0, "GPU": 2.0}, "cuda", None, Place("cuda", 4, "2 GPUs in Ray, 2 runs on each", 0.5)),
-        ({"CPU": 64.0, "GPU": 2.0}, "cuda", 3, Place("cuda", 3, "asked for", 0.5)),
-        ({"CPU": 64.0, "GPU": 4.0}, "cuda", 2, Place("cuda", 2, "asked for", 1.0)),
+        ({"CPU": 8.0}, "auto", None, Share("cpu", 8, "8 CPUs in Ray, one run each")),
+        ({"CPU": 8.0}, "cpu", 3, Share("cpu", 3, "asked for")),
+        ({"CPU": 1.0, "GPU": 1.0}, "cpu", None, Share("cpu", 1, "1 CPU in Ray, one run each")),
+        ({}, "auto", None, Share("cpu", 1, "1 CPU in Ray, one run each")),  # a cluster that grows when asked
+        ({"CPU": 64.0, "GPU": 2.0}, "auto", None, Share("cuda", 6, "2 GPUs in Ray, 3 runs on each", 0.3333)),
+        ({"CPU": 4.0, "GPU": 2.0}, "cuda", None, Share("cuda", 4, "2 GPUs in Ray, 2 runs on each", 0.5)),
+        ({"CPU": 64.0, "GPU": 2.0}, "cuda", 3, Share("cuda", 3, "asked for", 0.5)),
+        ({"CPU": 64.0, "GPU": 4.0}, "cuda", 2, Share("cuda", 2, "asked for", 1.0)),
     ],
 )
 def test_a_cluster_is_divided_among_runs(resources, device, workers, expected):
     """A CPU or a share of a GPU for each run; all runs that are handed out fit on the GPUs at once."""
-    found = place(resources, device, workers)
+    found = share_of(resources, device, workers)
     assert found == expected
     assert found.threads == (1 if found.device == "cpu" else None)
-    if found.gpu_share:
-        assert int(1 / found.gpu_share) * resources["GPU"] >= found.slots
+    if found.gpus:
+        assert int(1 / found.gpus) * resources["GPU"] >= found.slots
 
 
 def test_a_device_that_ray_cannot_give_is_refused():
@@ -325,7 +326,7 @@ def test_a_device_that_ray_cannot_give_is_refused():
     with pytest.raises(TrainingError, match="Ray chooses the GPU"):
         OnRay("cuda:1")
     with pytest.raises(TrainingError, match="Ray knows of no GPU"):
-        place({"CPU": 2.0}, "cuda", None)
+        share_of({"CPU": 2.0}, "cuda", None)
 
 
 def test_ray_that_is_not_installed_is_named(monkeypatch):
@@ -391,11 +392,91 @@ def test_a_cluster_that_does_not_answer_is_told_soon():
 def test_a_missing_module_of_a_worker_is_told_in_a_line():
     """Of a trace that Ray sends, the last line says what was wrong."""
     cause = ModuleNotFoundError("No module named 'zoo'")
-    error = ray.exceptions.RayTaskError("train_there", "Traceback …\nModuleNotFoundError: No module named 'zoo'", cause)
-    assert on_ray._reason(error) == "ModuleNotFoundError: No module named 'zoo'"
+    error = ray.exceptions.RayTaskError("train", "Traceback …\nModuleNotFoundError: No module named 'zoo'", cause)
+    assert on_ray._one_line(error) == "ModuleNotFoundError: No module named 'zoo'"
 
 
 def test_a_job_keeps_what_is_not_about_plugins(tmp_path):
     """A job without plug-ins reaches `work` unchanged."""
     job = smoke(runs=tmp_path)
-    assert on_ray._with_plugins(Order(job, "cpu", 1, ""), tmp_path) == replace(job, tree=dict(job.tree))
+    assert on_ray._with_plugins(RemoteJob(job, "cpu", 1, ""), tmp_path) == replace(job, tree=dict(job.tree))
+
+
+@pytest.fixture
+def made(tmp_path) -> Path:
+    """A finished run's folder, with a plug-in below it."""
+    path = tmp_path / "there" / "seed-0"
+    (path / "plugins" / "2").mkdir(parents=True)
+    (path / "result.json").write_text("{}")
+    (path / "model.safetensors").write_bytes(bytes(range(256)) * 100)
+    (path / "plugins" / "2" / "mine.py").write_text("x = 'μ'\n")
+    return path
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+
+def test_a_folder_arrives_as_it_was(made, tmp_path):
+    """Every file, at any depth, byte for byte, and nothing beside the folder but its lock."""
+    here = tmp_path / "here" / "cora" / "abc" / "seed-0"
+    unpack(pack(made), here)
+    assert contents(here) == contents(made)
+    assert {path.name for path in here.parent.iterdir()} - {".seed-0.lock"} == {"seed-0"}
+    assert here.stat().st_mode == made.stat().st_mode
+
+
+def test_what_is_in_the_way_is_moved_aside(made, tmp_path):
+    """An unfinished run at that place keeps its files under another name."""
+    here = tmp_path / "here" / "seed-0"
+    here.mkdir(parents=True)
+    (here / "state.pt").write_text("saved")
+    unpack(pack(made), here)
+    assert contents(here) == contents(made)
+    assert contents(here.with_name("seed-0.unfinished-1")) == {"state.pt": b"saved"}
+
+
+def test_a_finished_run_is_left_as_it_is(made, tmp_path):
+    """Of two that trained the same run the first stays."""
+    here = tmp_path / "here" / "seed-0"
+    here.mkdir(parents=True)
+    (here / "result.json").write_text('{"mine": 1}')
+    unpack(pack(made), here)
+    assert contents(here) == {"result.json": b'{"mine": 1}'}
+
+
+def test_a_run_that_is_being_trained_is_not_touched(made, tmp_path):
+    """Whoever holds the folder goes on undisturbed."""
+    here = tmp_path / "here" / "seed-0"
+    with claim(here), pytest.raises(RunBusy):
+        unpack(pack(made), here)
+    assert not here.exists()
+
+
+def test_half_of_an_arrival_is_forgotten(made, tmp_path):
+    """What a process left that died while it unpacked does not get into the run."""
+    here = tmp_path / "here" / "seed-0"
+    draft = here.with_name(".seed-0.arriving")
+    draft.mkdir(parents=True)
+    (draft / "half").touch()
+    unpack(pack(made), here)
+    assert contents(here) == contents(made)
+    assert not draft.exists()
+
+
+def test_a_place_that_cannot_be_written_is_told(made, tmp_path):
+    """A file where the folder of runs should be is the user's to mend."""
+    (tmp_path / "runs").touch()
+    with pytest.raises(RunError, match="cannot be made"):
+        unpack(pack(made), tmp_path / "runs" / "seed-0")
+
+
+def test_an_archive_cannot_reach_outside_its_folder(tmp_path):
+    """Names that climb out of the folder are refused, and nothing is unpacked."""
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("../../evil", "x")
+    with pytest.raises(RunError, match="would leave its folder"):
+        unpack(stream.getvalue(), tmp_path / "a" / "b" / "seed-0")
+    assert not list(tmp_path.rglob("evil"))
+    assert not (tmp_path / "a" / "b" / "seed-0").exists()

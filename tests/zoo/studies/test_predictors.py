@@ -220,7 +220,7 @@ def test_grounds_are_held_apart(cells):
     other = EvaluationSetting("cora", "public", "accuracy", True, "test at best validation")
     made = [*cells(lambda test: at_start(q=test)), *cells(lambda test: at_start(q=-test), other)]
     found = predictors(made, ["q"])
-    assert [(item.ground, round(item.correlation.rho or 0, 9)) for item in found] == [(GROUND, 1), (other, -1)]
+    assert [(item.setting, round(item.correlation.rho or 0, 9)) for item in found] == [(GROUND, 1), (other, -1)]
 
 
 def test_the_table_has_the_strongest_first(cells):

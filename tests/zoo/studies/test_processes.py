@@ -1,7 +1,8 @@
-"""Runs in processes of this machine: the same figures, and a pool that survives what happens to its workers."""
+"""Jobs, and processes of this machine: the same figures as `train`, and a pool that outlives its workers."""
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -12,13 +13,15 @@ import psutil
 import pytest
 import torch
 
+from registry import normalizers
 from zoo import api
 from zoo.errors import TrainingError
 from zoo.recipe.load import load
+from zoo.runs import folder
 from zoo.runs.run import Run
+from zoo.runs.run_lock import claim
 from zoo.studies import processes
-from zoo.studies.job import Job, JobResult
-from zoo.studies.processes import Processes
+from zoo.studies.processes import Job, JobResult, Processes, train_job
 from zoo.studies.run_study import run_study
 from zoo.studies.study_plan import StudyPlan
 from zoo.studies.study_schema import Study
@@ -58,8 +61,7 @@ import sys, time
 from pathlib import Path
 import psutil
 from zoo.recipe.load import load
-from zoo.studies.job import Job
-from zoo.studies.processes import Processes
+from zoo.studies.processes import Job, JobResult, Processes, train_job
 
 if __name__ == "__main__":
     pool = Processes("cpu", 2)
@@ -120,7 +122,7 @@ def test_a_worker_that_is_killed_ends_its_run_only(by, pool, tmp_path):
     other = Job.of(load("smoke/res-gcn"), 0, tmp_path / "runs")
     ended = end_of(pool, [deadly, other])
     assert ended[other.path] == JobResult("done")
-    assert ended[deadly.path].how == "died"
+    assert ended[deadly.path].status == "died"
     assert by in ended[deadly.path].reason
     assert ("memory" in ended[deadly.path].reason) == (by == "SIGKILL")
     assert end_of(pool, [deadly]) == {deadly.path: JobResult("done")}
@@ -131,7 +133,7 @@ def test_an_error_is_noted_in_the_run_folder(pool, tmp_path):
     files = plugin(tmp_path, BROKEN)
     job = Job.of(load("smoke/res-gcn", {"normalizer": "broken"}, files), 0, tmp_path / "runs")
     ended = end_of(pool, [job])[job.path]
-    assert ended.how == "failed" and ended.reason.startswith("normalizer broken (")
+    assert ended.status == "failed" and ended.reason.startswith("normalizer broken (")
     noted = json.loads((Path(job.path) / "failure.json").read_text())
     assert noted["error"] == ended.reason and "ValueError: no such luck" in ended.reason
     assert 'raise ValueError("no such luck")' in noted["trace"]
@@ -249,7 +251,7 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
 )
 def test_deaths_are_told_in_words(code, said):
     """An exit code is told as such, a signal by its name."""
-    assert said in processes._how_it_died(code)
+    assert said in processes._cause_of_death(code)
 
 
 def test_closing_saves_what_is_under_way(tmp_path):
@@ -273,3 +275,128 @@ def test_closing_saves_what_is_under_way(tmp_path):
         state = torch.load(Path(job.path) / "state.pt", weights_only=True)
         assert 0 < state["step"] < 90000
         assert not (Path(job.path) / "failure.json").exists()
+
+
+FRAGILE = """
+from registry import normalizers
+from zoo.normalizers.base import FeatureNormalizer
+
+@normalizers.register("fragile")
+class Fragile(FeatureNormalizer):
+    broken = True
+
+    def __init__(self, width):
+        super().__init__(width)
+        self.passes = 0
+
+    def forward(self, graph, x):
+        self.passes += self.training
+        if self.passes == 4 and Fragile.broken:
+            raise ValueError("no such luck")
+        return x
+"""
+
+
+@pytest.fixture
+def fragile(tmp_path):
+    """A recipe whose training breaks off in its fourth pass, one of which is at initialisation."""
+    file = tmp_path / "fragile.py"
+    file.write_text(FRAGILE)
+    overrides = {"normalizer": "fragile", "training.save": "1 epochs"}
+    return load("smoke/res-gcn", overrides, [file])
+
+
+def test_a_job_is_plain_and_knows_its_folder(tmp_path, monkeypatch):
+    """It can be sent to another process, and names absolute places: workers may stand elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    recipe = load("smoke/res-gcn")
+    job = Job.of(recipe, 3, Path("runs"))
+    assert pickle.loads(pickle.dumps(job)) == job
+    assert json.loads(json.dumps(job.tree))
+    assert Path(job.path) == tmp_path / folder.place(Path("runs"), recipe, api.identity_of(recipe), 3)
+    assert Path(job.runs) == tmp_path / "runs"
+
+
+def test_work_trains_as_train_does(tmp_path):
+    """The run lies where the job says, is that of `train`, and was computed where it was told to."""
+    recipe = load("smoke/res-gcn")
+    job = Job.of(recipe, 1, tmp_path / "there")
+    assert train_job(job, "cpu", 1) == JobResult("done")
+    there, here = Run(job.path), api.train(recipe, seed=1, runs=tmp_path / "here", device="cpu")
+    assert (there.val, there.test) == (here.val, here.test)
+    assert there.environment["threads"] == 1
+    assert {choice["what"]: choice["chosen"] for choice in there.environment["choices"]}["device"] == "cpu"
+
+
+def test_a_bug_is_noted_with_its_trace(fragile, tmp_path):
+    """Error and trace are kept in the run's folder, beside all that it had measured."""
+    job = Job.of(fragile, 0, tmp_path / "runs")
+    ended = train_job(job, "cpu", 1)
+    assert ended.status == "failed" and "ValueError: no such luck" in ended.reason and "\n" not in ended.reason
+    noted = json.loads((Path(job.path) / folder.FAILURE).read_text())
+    assert noted["error"] == ended.reason
+    assert 'raise ValueError("no such luck")' in noted["trace"]
+    assert len((Path(job.path) / folder.METRICS).read_text().splitlines()) == 2
+    assert folder.failure_of(Path(job.path)) == ended.reason
+
+
+def test_a_mistake_of_the_users_is_noted_in_its_own_words(tmp_path):
+    """Where the zoo explains itself, no trace is kept."""
+    job = Job.of(load("smoke/res-gcn", {"split": "public"}), 0, tmp_path)
+    ended = train_job(job, "cpu", 1)
+    assert ended.status == "failed"
+    noted = json.loads((Path(job.path) / folder.FAILURE).read_text())
+    assert noted == {"error": ended.reason, "trace": ""}
+    assert "public" in ended.reason
+
+
+def test_another_process_in_the_folder_is_no_failure(tmp_path):
+    """The job is told to be busy, and nothing is written into the folder of the other."""
+    job = Job.of(load("smoke/res-gcn"), 0, tmp_path)
+    with claim(Path(job.path)):
+        assert train_job(job, "cpu", 1).status == "busy"
+        assert not Path(job.path).exists()
+    assert train_job(job, "cpu", 1) == JobResult("done")
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["resumes", "again"])
+def test_an_interrupted_run_resumes_or_starts_over(again, fragile, tmp_path):
+    """From its saved state, or, asked for again, from the start, with what was there moved aside; to one end."""
+    assert train_job(Job.of(fragile, 0, tmp_path / "runs"), "cpu", 1).status == "failed"
+    normalizers.get("fragile").broken = False
+    undisturbed = api.train(fragile, seed=0, runs=tmp_path / "here", device="cpu")
+    job = Job.of(fragile, 0, tmp_path / "runs", again=again)
+    path = Path(job.path)
+    rows = (path / folder.METRICS).read_text()
+    assert train_job(job, "cpu", 1) == JobResult("done")
+    assert Run(path).test == undisturbed.test
+    assert again or (path / folder.METRICS).read_text().startswith(rows)
+    aside = path.with_name("seed-0.failed-1")
+    assert aside.exists() == again
+    if again:
+        assert (aside / folder.METRICS).read_text() == rows
+        assert "ValueError: no such luck" in str(folder.failure_of(aside))
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path, monkeypatch):
+    """Work on it is done at once."""
+    job = Job.of(load("smoke/res-gcn"), 0, tmp_path)
+    train_job(job, "cpu", 1)
+    monkeypatch.setattr(api, "_build", lambda *_: pytest.fail("trained again"))
+    assert train_job(job, "cpu", 1) == JobResult("done")
+
+
+def test_a_failure_that_cannot_be_noted_is_told(tmp_path, monkeypatch):
+    """On a full or read-only disk the reason still comes back, with what else went wrong."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def out_of_memory(*_: object, **__: object) -> None:
+        raise TrainingError("device — out of memory")
+
+    monkeypatch.setattr(api, "train", out_of_memory)
+    monkeypatch.setattr(folder, "note_failure", full)
+    ended = train_job(Job.of(load("smoke/res-gcn"), 0, tmp_path), "cpu")
+    assert ended.status == "failed"
+    assert ended.reason.startswith("device — out of memory (and failure.json cannot be written: ")

@@ -21,7 +21,6 @@ PLAIN = Table(
     rows=(("a_b & 50%", "0.823 ± 0.007", "<0.001"), ("[bold]*c*", "−0.001", "–")),
     align=("left", "right", "right"),
     notes=("Δ is a difference.", "50 % of {all}"),
-    bold=frozenset({(0, 1)}),
 )
 
 
@@ -44,12 +43,12 @@ def cells_of(markdown: str) -> list[list[str]]:
 
 
 def test_rich_shows_names_as_they_are():
-    """Square brackets are no markup, in title, heads, entries and notes; the best are bold."""
+    """Square brackets are no markup, in title, heads, entries and notes."""
     drawn = render(PLAIN, "rich")
     shown = printed(drawn)
     for text in ("test [accuracy]", "norm|x", "[bold]*c*", "0.823 ± 0.007", "Δ is a difference."):
         assert text in shown
-    assert next(iter(drawn.columns[1].cells)) == Text("0.823 ± 0.007", style="bold")
+    assert next(iter(drawn.columns[1].cells)) == Text("0.823 ± 0.007")
     assert [column.justify for column in drawn.columns] == ["left", "right", "right"]
     assert list(drawn.columns[0].cells)[1] == Text("[bold]*c*")
 
@@ -59,7 +58,7 @@ def test_markdown_reads_back():
     text = render(PLAIN, "markdown")
     assert cells_of(text) == [
         ["norm|x", "test", "p"],
-        ["a_b & 50%", "**0.823 ± 0.007**", "<0.001"],
+        ["a_b & 50%", "0.823 ± 0.007", "<0.001"],
         ["[bold]*c*", "−0.001", "–"],
     ]
     table = [line for line in text.splitlines() if line.startswith("|")]
@@ -121,7 +120,7 @@ def test_latex_is_written_out():
         r"\toprule",
         r"norm\textbar{}x & test & p \\",
         r"\midrule",
-        r"a\_b \& 50\% & \textbf{\boldmath $0.823 \pm 0.007$} & $<0.001$ \\",
+        r"a\_b \& 50\% & $0.823 \pm 0.007$ & $<0.001$ \\",
         r"{[}bold]{*}c{*} & $-0.001$ & -- \\",
         r"\bottomrule",
         r"\end{tabular}",
@@ -199,7 +198,6 @@ TABLE = Table(
     rows=tuple((text, "0.823 ± 0.007") for text in HOSTILE),
     align=("left", "right"),
     notes=tuple(HOSTILE),
-    bold=frozenset({(0, 0), (5, 0)}),
 )
 ALL_AS = pytest.mark.parametrize("form", FORMATS)
 

@@ -10,8 +10,9 @@ import pytest
 
 from zoo.errors import RunError
 from zoo.runs import folder
+from zoo.studies.baseline import baseline_named
 from zoo.studies.render import render
-from zoo.studies.results import baseline_named, cells, joined, selection_of, tables
+from zoo.studies.results import cells, joined, selection_of, tables
 from zoo.studies.study_plan import StudyPlan
 from zoo.studies.study_schema import Report, Study, Tuning
 from zoo.studies.table import long_table

@@ -10,7 +10,7 @@ from zoo.runs import folder
 from zoo.runs.run import Run
 from zoo.runs.run_lock import claim
 from zoo.studies import run_study as module
-from zoo.studies.job import Job, JobResult, work
+from zoo.studies.processes import Job, JobResult, train_job
 from zoo.studies.results import cells
 from zoo.studies.run_study import DEATHS, run_study
 from zoo.studies.study_plan import PlannedRun, StudyPlan
@@ -24,7 +24,7 @@ def study(**keys) -> Study:
 
 
 def inline(job: Job) -> JobResult:
-    return work(job, "cpu", 1)
+    return train_job(job, "cpu", 1)
 
 
 def right(recipe, seed) -> tuple[float, float]:
@@ -159,7 +159,7 @@ def test_a_run_whose_process_dies_is_begun_again_twice(tmp_path, pretend):
     assert not any(job.again for job in executor.started)
     assert [run.state for run in plan.runs()] == ["finished", "failed"]
     assert [run.failure for run in plan.runs()] == [None, "killed by SIGKILL, 3 times in a row"]
-    assert [ended.how for title, ended in log.over if "seed 1" in title] == ["died", "died", "failed"]
+    assert [ended.status for title, ended in log.over if "seed 1" in title] == ["died", "died", "failed"]
 
 
 def test_a_run_that_dies_once_is_finished(tmp_path, pretend, scored):

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from zoo.studies.cells import Cell, Score
-from zoo.studies.statistics import Summary, correlation, holm, paired, pairs, summarise
+from zoo.studies.statistics import Summary, correlation, holm, paired, summarise
 
 stats: Any = scipy_stats  # whose results are typed as bare tuples
 
@@ -19,15 +18,6 @@ stats: Any = scipy_stats  # whose results are typed as bare tuples
 def same(found: Any, wanted: Any, rtol: float) -> None:
     """Compare lists of numbers, none of which is missing."""
     np.testing.assert_allclose(np.array(found, dtype=float), np.array(wanted, dtype=float), rtol=rtol)
-
-
-def scored(**tests: float | None) -> Cell:
-    """A cell whose runs are named `_<seed>` or `s<split>_<seed>`."""
-    scores = []
-    for name, test in tests.items():
-        split, seed = name.split("_")
-        scores.append(Score(int(seed), int(split[1:]) if split else None, test, test, "finished", ""))
-    return Cell({}, None, tuple(scores))
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
@@ -103,16 +93,6 @@ def test_intervals_cover_the_mean_as_often_as_they_say():
     assert covered(draws) == pytest.approx(0.95, abs=0.015)
     assert covered(draws, confidence=0.8) == pytest.approx(0.8, abs=0.03)
     assert covered(random.normal(3, 2, (300, 25)), interval="bootstrap") == pytest.approx(0.94, abs=0.035)
-
-
-def test_pairs_are_matched_by_split_and_seed():
-    """Order of the runs does not matter; runs without a partner or a figure are left out and counted."""
-    cell = scored(s0_1=0.5, s0_0=0.4, s1_0=0.6, s1_1=None, s2_0=0.9)
-    other = scored(s0_0=0.1, s0_1=0.2, s1_1=0.3, s1_0=0.25, s3_0=0.7)
-    found = pairs(cell, other)
-    assert (found.values, found.baseline, found.left_out) == ((0.4, 0.5, 0.6), (0.1, 0.2, 0.25), 3)
-    alone = pairs(scored(_0=0.5, _1=0.6), scored(s0_0=0.5))
-    assert (alone.values, alone.left_out) == ((), 3), "a split of the seed's own is not split 0"
 
 
 def test_paired_tests_are_scipys():

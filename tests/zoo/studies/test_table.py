@@ -1,12 +1,14 @@
-"""Tables: what stands where, what is refused, and the same bytes for the same cells."""
+"""Tables: their layout, what is refused, and the numbers behind them, nothing rounded and nothing lost."""
 
 import statistics
 
+import numpy as np
 import pytest
 from scipy import stats
 
 from zoo.errors import RunError
-from zoo.studies.table import grid_table, long_table
+from zoo.studies.baseline import Comparison, compare
+from zoo.studies.table import grid_table, long_table, records
 
 
 def row_of(table, index):
@@ -87,13 +89,6 @@ def test_every_value_on_request(cell):
     assert table.align[-1] == "left"
 
 
-def test_digits_confidence_and_title(cell):
-    """As asked for."""
-    table = long_table([cell([0.8, 0.9])], digits=1, confidence=0.5, title="mine")
-    assert row_of(table, 0) == {"test": "0.9 ± 0.1", "n": "2", "50 % interval": "[0.8, 0.9]", "val": "0.9"}
-    assert table.title == "mine"
-
-
 def test_a_long_table_refuses_to_mix(cell):
     """Other metrics, splits and selections; data sets without an axis; two cells at a place."""
     for on in ({"metric": "rocauc"}, {"split": "public"}, {"selection": "tuned"}):
@@ -156,26 +151,6 @@ def test_an_axis_with_one_label_may_be_left_out(cell):
     assert "put 'norm' in one of them" in str(e.value)
 
 
-def test_the_best_is_marked_where_asked(cell):
-    """The highest mean of a row or column, or the lowest where lower is better, with all that look equal to it."""
-    cells = study(cell)
-    assert grid_table(cells, ["norm"], ["model.depth"]).bold == frozenset()
-    assert grid_table(cells, ["norm"], ["model.depth"], best="row").bold == {(0, 3), (1, 3)}
-    assert grid_table(cells, ["norm"], ["model.depth"], best="column").bold == {(1, 1), (1, 2), (1, 3)}
-    low = [
-        cell([value], m=m, d="a", on={"higher_is_better": False})
-        for m, value in zip("xyz", (3, 2, 2.0001), strict=True)
-    ]
-    assert grid_table(low, ["m"], ["d"], best="column").bold == {(1, 1), (2, 1)}
-
-
-def test_the_best_of_figures_on_different_data_is_not_marked(cell):
-    """Figures of two data sets in a row have no best among them."""
-    cells = [cell(m=m, data=data, on={"dataset": data}) for m in ("x", "y") for data in ("cora", "citeseer")]
-    assert grid_table(cells, ["m"], ["data"], best="row").bold == frozenset()
-    assert grid_table(cells, ["m"], ["data"], best="column").bold == {(0, 1), (0, 2), (1, 1), (1, 2)}
-
-
 def test_a_grid_refuses_to_mix(cell):
     """One ground in a column; data sets as columns are fine, and as rows with their splits."""
     other = {"dataset": "citeseer", "split": "public", "metric": "rocauc"}
@@ -215,3 +190,54 @@ def test_nothing_to_show(cell):
     assert long_table([]).rows == ()
     assert grid_table([], [], []).rows == ()
     assert long_table([cell([], missing=1, m="x")]).rows == (("x", "–", "0 of 1; 1 not finished", "–", "–"),)
+
+
+def test_every_number_at_full_precision(cell):
+    """Axes, ground, mean and deviation as NumPy has them, and the figures of every run of any cell."""
+    tests = [0.1 + 0.2, 1 / 3, None]
+    first, second = records([cell(tests, norm="x", failed=1), cell([0.5], norm="y", depth="2", missing=2)])
+    assert first["norm"] == "x"
+    assert (first["ground.dataset"], first["ground.metric"], first["ground.higher_is_better"]) == (
+        "cora",
+        "accuracy",
+        True,
+    )
+    assert first["ground.task"] == "nodes"
+    assert first["test.mean"] == np.mean(tests[:2])
+    assert first["test.sd"] == np.std(tests[:2], ddof=1)
+    assert (first["test.n"], first["runs.without_figure"], first["runs.failed"], first["runs.missing"]) == (2, 1, 1, 0)
+    assert [first[f"test.run {seed}"] for seed in range(3)] == tests
+    assert first["val.run 0"] == tests[0] + 0.01
+    assert (first["depth"], second["depth"], second["test.run 1"], second["test.sd"]) == (None, "2", None, None)
+    assert "delta.mean" not in first
+
+
+def test_runs_of_several_splits(cell):
+    """Each split and seed has its column, in their order."""
+    (fields,) = records([cell([0.1, 0.2, 0.3, 0.4], splits=[0, 10], m="x")])
+    assert [name for name in fields if name.startswith("test.run")] == [
+        "test.run 0/0",
+        "test.run 0/1",
+        "test.run 10/0",
+        "test.run 10/1",
+    ]
+
+
+def test_comparisons_stand_beside_them(cell):
+    """Both p values raw and adjusted; empty for the baseline, and with its reason where there is no counterpart."""
+    cells = [cell([0.1, 0.2, 0.4], m="base"), cell([0.2, 0.4, 0.5], m="x"), cell([0.3, 0.35, 0.5], m="y")]
+    comparisons = compare(cells, {"m": "base"})
+    base, x, _ = records(cells, comparisons)
+    assert [value for name, value in base.items() if name.startswith("delta.")] == [None] * 12
+    assert isinstance(comparisons[1], Comparison)
+    assert (x["delta.baseline"], x["delta.pairs"], x["delta.left_out"]) == ("m=base", 3, 0)
+    assert (x["delta.mean"], x["delta.p_t"]) == (comparisons[1].paired.mean, comparisons[1].paired.t_p)
+    assert (x["delta.p_t_holm"], x["delta.p_wilcoxon"]) == (comparisons[1].t_holm, None)
+    alone = [cell(m="base", depth="2"), cell(m="x", depth="4")]
+    assert records(alone, compare(alone, {"m": "base"}))[1]["delta.reason"] == "there is no m=base, depth=4"
+
+
+def test_a_cell_without_a_run(cell):
+    """Known by its axes alone."""
+    (row,) = records([cell([], m="x", missing=3)])
+    assert {name: value for name, value in row.items() if value not in (None, 0)} == {"m": "x", "runs.missing": 3}
