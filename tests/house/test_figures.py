@@ -11,10 +11,9 @@ import pytest
 from zoo.recipe import recipe_files
 from zoo.recipe.load import load
 from zoo.recipe.recipe import Figure, Measured
-from zoo.studies.findings import read_findings
 from zoo.studies.formatting import numbers, spread
 from zoo.studies.render import render
-from zoo.studies.results import tables_of
+from zoo.studies.results import read_results, tables_of
 from zoo.studies.study_file import read_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,7 +101,7 @@ def test_tables_of_studies_are_made_from_their_records(record):
     command = shlex.split(json.loads(record.read_text(encoding="utf-8"))["command"])
     study = read_study(command[3], quick="--quick" in command)
     page = (RESULTS / f"{command[3]}.md").read_text(encoding="utf-8")
-    made = [render(table, "markdown").strip() for table in tables_of(read_findings(record), study.report)]
+    made = [render(table, "markdown").strip() for table in tables_of(read_results(record), study.report)]
     for text in made:
         assert text in page, f"{command[3]}.md lacks, of '{' '.join(command)} --format markdown':\n{text}"
     titles = {text.splitlines()[0] for text in made}

@@ -51,7 +51,7 @@ def compare(
     from zoo.recipe import recipe_files
     from zoo.studies.baseline import baseline_named
     from zoo.studies.collect import cells_of_runs
-    from zoo.studies.results import by_ground, cells, joined
+    from zoo.studies.results import by_setting, cells, joined
     from zoo.studies.study_file import read_study
     from zoo.studies.study_plan import StudyPlan
 
@@ -82,7 +82,7 @@ def compare(
         to_do = f"zoo study run {quote(studies[0])}{' --quick' if quick else ''}"
         raise RunError(f"compare {' '.join(named)} — no run below {runs} is finished — expected some: {to_do}")
     base = baseline_named(found, baseline) if baseline else None
-    for cells_on_it in by_ground(found):
+    for cells_on_it in by_setting(found):
         print_study_table(_table(cells_on_it, base, kind, values), form)
     if left:
         raise SystemExit(1)

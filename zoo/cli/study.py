@@ -152,10 +152,10 @@ def table(
     """
     plan = _plan(words, quick, seeds, runs, plugin, allow_plugins)
     if form == "json":
-        from zoo.studies.results import findings
+        from zoo.studies.results import results
 
         typed = _typed(words, quick, seeds, Path("runs"), plugin, allow_plugins)
-        print(findings(plan).text(f"zoo study table {typed}"), end="")
+        print(results(plan).text(f"zoo study table {typed}"), end="")
         return
     _print_tables(plan, form, interval, values=values, flat=flat)
 

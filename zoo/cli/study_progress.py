@@ -69,11 +69,12 @@ class StudyProgress:
         if ended.status != "done":
             self._say(f"{run.title}: {ended.status} — {ended.reason}", style="bold")
             return
-        result = Run(run.path).result
+        record = Run(run.path).record
         self._load_done += _load(run)
-        self._seconds_done += result["seconds_with_setup"]
-        figures = ", ".join(f"{part} {result[part]:.3f}" for part in ("val", "test") if result[part] is not None)
-        self._say(f"{run.title}: {result['status']}, {figures or 'no figure'} ({result['seconds']:.0f} s)")
+        self._seconds_done += record.seconds_with_setup
+        scores = {"val": record.val, "test": record.test}
+        figures = ", ".join(f"{part} {value:.3f}" for part, value in scores.items() if value is not None)
+        self._say(f"{run.title}: {record.status}, {figures or 'no figure'} ({record.seconds:.0f} s)")
 
     def beat(self, plan: "StudyPlan", under_way: Collection["PlannedRun"]) -> None:
         """Move the bars."""

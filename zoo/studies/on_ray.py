@@ -23,8 +23,8 @@ import torch
 from zoo import __version__
 from zoo.datasets.store import CACHE, DATA, OFFLINE
 from zoo.errors import RunBusy, RunError, TrainingError, ZooError
-from zoo.identity import recorded_data
 from zoo.runs import folder
+from zoo.runs.run import Run
 from zoo.runs.run_lock import claim
 from zoo.studies.formatting import count
 from zoo.studies.processes import GRACE, PER_GPU, Executor, Job, JobResult, train_job
@@ -231,7 +231,7 @@ def unpack(packed: bytes, path: Path) -> None:
             with zipfile.ZipFile(BytesIO(packed)) as archive:
                 check_members(archive.infolist(), most=_MEMBERS)
                 archive.extractall(draft)
-            if folder.is_finished(path) and recorded_data(path).get("digest") == recorded_data(draft).get("digest"):
+            if folder.is_finished(path) and _data_digest(path) == _data_digest(draft):
                 shutil.rmtree(draft)
                 return
             folder.move_aside(path)
@@ -242,6 +242,13 @@ def unpack(packed: bytes, path: Path) -> None:
             ) from error
         except OSError as error:
             raise _cannot_be_made(path, error) from error
+
+
+def _data_digest(path: Path) -> str | None:
+    try:
+        return Run(path).record.data_digest
+    except RunError:
+        return None
 
 
 def _cannot_be_made(path: Path, error: OSError) -> RunError:

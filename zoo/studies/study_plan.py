@@ -1,6 +1,5 @@
-"""What a study has to train, as far as the runs that are finished tell."""
+"""Plan of a study: the runs that it needs, as far as the finished ones determine them."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -12,20 +11,21 @@ from zoo.identity import Digests, identity_of, is_current
 from zoo.recipe.load import load
 from zoo.recipe.recipe import Recipe
 from zoo.runs import folder
+from zoo.runs.run import finished_below
 from zoo.runs.run import Run
 from zoo.runs.run_lock import is_claimed
 from zoo.studies.grid import Variant, label, outermost_first, variants, with_split_number
 from zoo.studies.study_schema import Study
-from zoo.studies.tune import Setting, Trial, best, settings
+from zoo.studies.tune import Params, Trial, best, next_params
 
 State = Literal["finished", "failed", "running", "waiting"]
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a study. path: its folder, where it is or will be; title: its place in the study, in words.
+    """One run of a study. path: its folder, existing or not; title: its place in the study, in words.
 
-    outdated: the time of a result that is there, and is of other data than the recipe's data set holds now.
+    outdated: the time of a result in the folder that is of other data than the recipe's data set holds now.
     """
 
     title: str
@@ -47,7 +47,7 @@ class PlannedRun:
 
     @property
     def state(self) -> State:
-        """How it stands at this moment, whoever trains it."""
+        """Its state at this moment, whoever trains it."""
         if self.finished:
             return "finished"
         if is_claimed(self.path):
@@ -59,16 +59,19 @@ class SearchCell:
     """One cell of a study: the trials of its search, if it has one, and the runs that are reported.
 
     `trials`: those that are complete. `final`: the runs that are reported, None while the search goes on or if none of
-    its trials has a value. `setting`: what was chosen.
+    its trials has a value. `params`: those chosen.
     """
 
     def __init__(self, plan: "StudyPlan", variant: Variant) -> None:
         self.variant = variant
         self.trials: list[Trial] = []
         self.final: list[PlannedRun] | None = None
-        self.setting: Setting = {}
+        self.params: Params = {}
         self._plan, self._study = plan, plan.study
-        self._open: list[tuple[Setting, list[PlannedRun]]] = []
+        self._splits: Sequence[int | None] = self._study.splits or (None,)
+        tuning = self._study.tune
+        self._trial_splits: Sequence[int | None] = (tuning.splits if tuning else None) or self._splits[:1]
+        self._open: list[tuple[Params, list[PlannedRun]]] = []
         self._tried: list[PlannedRun] = []
         self.advance()
 
@@ -78,20 +81,20 @@ class SearchCell:
         return [*self._tried, *(self.final or [])]
 
     @property
+    def reported(self) -> int:
+        """The number of runs that are reported, chosen yet or not."""
+        return len(self._study.seeds) * len(self._splits)
+
+    @property
     def still_unknown(self) -> int:
-        """How many runs will be needed besides those, at most."""
+        """The number of runs that will be needed besides `runs`, at most."""
         tuning = self._study.tune
         if self.final is not None or tuning is None or self.is_hopeless:
             return 0
-        per_trial = len(tuning.seeds) * len(self._trial_splits())
+        per_trial = len(tuning.seeds) * len(self._trial_splits)
         open_or_done = len(self.trials) + len(self._open)
         trials = tuning.trials if self.variant.space and tuning.method != "grid" else open_or_done
         return (trials - open_or_done) * per_trial + self.reported
-
-    @property
-    def reported(self) -> int:
-        """How many runs are reported, chosen yet or not."""
-        return len(self._study.seeds) * len(self._splits())
 
     @property
     def is_hopeless(self) -> bool:
@@ -104,7 +107,7 @@ class SearchCell:
         if self.final is not None:
             return
         if tuning is None:
-            self.final = self._runs({}, self._study.seeds, self._splits(), "")
+            self.final = self._runs({}, self._study.seeds, self._splits)
             return
         while True:
             while self._open and (trial := self._complete(*self._open[0])) is not None:
@@ -112,51 +115,42 @@ class SearchCell:
                 self._open.pop(0)
             if self._open:
                 return
-            following = settings(self._study.name, tuning, self.variant.space, self.trials, maximize=self._maximize)
-            if not following:
+            asked = next_params(self._study.name, tuning, self.variant.space, self.trials, maximize=self._maximize)
+            if not asked:
                 break
-            for setting in following:
-                runs = self._runs(setting, tuning.seeds, self._trial_splits(), "trial: ")
-                self._open.append((setting, runs))
+            for params in asked:
+                runs = self._runs(params, tuning.seeds, self._trial_splits, "trial: ")
+                self._open.append((params, runs))
                 self._tried += [run for run in runs if run not in self._tried]
         chosen = best(self.trials, maximize=self._maximize)
         if chosen is not None:
-            self.setting = chosen.setting
-            self.final = self._runs(chosen.setting, self._study.seeds, self._splits(), "")
+            self.params = chosen.params
+            self.final = self._runs(chosen.params, self._study.seeds, self._splits)
 
     @property
     def _maximize(self) -> bool:
         """The direction of the metric, by a finished trial; another cell of the study may have another metric."""
-        for planned in self._tried:
-            if planned.finished:
-                return bool(Run(planned.path).result.get("higher_is_better", True))
-        return True
+        finished = (run for run in self._tried if run.finished)
+        return next((Run(run.path).record.higher_is_better for run in finished), True)
 
-    def _complete(self, setting: Setting, runs: Sequence[PlannedRun]) -> Trial | None:
-        """The trial with its mean validation, once none of its runs is to be waited for."""
+    def _complete(self, params: Params, runs: Sequence[PlannedRun]) -> Trial | None:
+        """Return the trial with its mean validation, once all of its runs are over."""
         if not all(map(self._plan.is_over, runs)):
             return None
         values = [Run(run.path).val if run.finished else None for run in runs]
         known = [value for value in values if value is not None]
-        return Trial(setting, sum(known) / len(known) if len(known) == len(values) else None)
+        return Trial(params, sum(known) / len(known) if len(known) == len(values) else None)
 
     def _runs(
-        self, setting: Setting, seeds: Sequence[int], splits: Sequence[int | None], purpose: str
+        self, params: Params, seeds: Sequence[int], splits: Sequence[int | None], purpose: str = ""
     ) -> list[PlannedRun]:
-        recipe = load(self.variant.recipe, outermost_first(setting))
+        recipe = load(self.variant.recipe, outermost_first(params))
         words = [f"{axis} {name}" for axis, name in self.variant.axes.items()]
-        words += [f"{path}={label(value)}" for path, value in setting.items()]
+        words += [f"{path}={label(value)}" for path, value in params.items()]
         return [
             self._plan.planned(with_split_number(recipe, split), seed, split, purpose + ", ".join(words))
             for split, seed in product(splits, seeds)
         ]
-
-    def _splits(self) -> Sequence[int | None]:
-        return self._study.splits or (None,)
-
-    def _trial_splits(self) -> Sequence[int | None]:
-        tuning = self._study.tune
-        return (tuning.splits if tuning else None) or self._splits()[:1]
 
 
 class StudyPlan:
@@ -169,7 +163,11 @@ class StudyPlan:
     def __init__(self, study: Study, runs: str | Path, *, allow_plugins: bool = False) -> None:
         self.study = study
         self.root = Path(runs)
-        self._elsewhere = _finished_below(self.root)
+        self._elsewhere: dict[tuple[str, int], Path] = {}  # finished runs by identity and seed, wherever they lie
+        for path in finished_below(self.root):
+            word, _, seed = path.name.partition("-")
+            if word == "seed" and seed.isdigit():
+                self._elsewhere.setdefault((path.parent.name, int(seed)), path)
         self._digests: Digests = {}
         self._known: dict[tuple[str, int], PlannedRun] = {}
         self._retrying = False
@@ -179,15 +177,39 @@ class StudyPlan:
     def retry(self) -> None:
         """Count runs that failed before as still to be trained; searches begin anew."""
         self._retrying = True
-        self.cells = self._begun([searched.variant for searched in self.cells])
+        self.cells = self._begun([cell.variant for cell in self.cells])
 
     def tried(self, run: PlannedRun) -> None:
         """Take note that the run has had its turn, whatever came of it."""
         self._tried.add(run.path)
 
     def is_over(self, run: PlannedRun) -> bool:
-        """Whether nothing more is to be expected of a run."""
+        """Return whether nothing more is to be expected of a run."""
         return run.finished or run.path in self._tried or (run.failure is not None and not self._retrying)
+
+    def runs(self) -> Iterator[PlannedRun]:
+        """Yield every run that is known to be needed, each once, in the order to train them."""
+        seen: set[Path] = set()
+        for cell in self.cells:
+            cell.advance()
+            for run in cell.runs:
+                if run.path not in seen:
+                    seen.add(run.path)
+                    yield run
+
+    def planned(self, recipe: Recipe, seed: int, split: int | None, title: str) -> PlannedRun:
+        """Return the run of a recipe with a seed: one for all recipes of equal identity, planned or trained before."""
+        key = identity_of(recipe), seed
+        known = self._known.get(key)
+        if known is None:
+            own = folder.place(self.root, recipe, *key)
+            path = own if folder.is_finished(own) else self._elsewhere.get(key, own)
+            outdated = None
+            if folder.is_finished(path) and not is_current(path, recipe, seed, self._digests):
+                path, outdated = own, folder.finished_at(own)
+            known = self._known[key] = PlannedRun(title, recipe, seed, split, path, outdated)
+        title = f"{title or known.recipe.name}, seed {seed}" + ("" if split is None else f", split {split}")
+        return replace(known, title=title, split=split)
 
     def _begun(self, wanted: Sequence[Variant]) -> list[SearchCell]:
         cells, problems = [], []
@@ -199,40 +221,3 @@ class StudyPlan:
         if problems:
             raise RecipeError(self.study.name, list(dict.fromkeys(problems)), "study")
         return cells
-
-    def runs(self) -> Iterator[PlannedRun]:
-        """Every run that is known to be needed, each once, in the order to train them."""
-        seen: set[Path] = set()
-        for searched in self.cells:
-            searched.advance()
-            for run in searched.runs:
-                if run.path not in seen:
-                    seen.add(run.path)
-                    yield run
-
-    def planned(self, recipe: Recipe, seed: int, split: int | None, title: str) -> PlannedRun:
-        """The run of a recipe with a seed: one for all recipes of equal identity, in this plan or trained before."""
-        key = identity_of(recipe), seed
-        known = self._known.get(key)
-        if known is None:
-            own = folder.place(self.root, recipe, *key)
-            path = own if folder.is_finished(own) else self._elsewhere.get(key, own)
-            outdated = None
-            if folder.is_finished(path) and not is_current(path, recipe, seed, self._digests):
-                path, outdated = own, folder.finished_at(own)
-            known = self._known[key] = PlannedRun(title, recipe, seed, split, path, outdated)
-        said = f"{title or known.recipe.name}, seed {seed}" + ("" if split is None else f", split {split}")
-        return replace(known, title=said, split=split)
-
-
-def _finished_below(root: Path) -> dict[tuple[str, int], Path]:
-    """Finished runs by identity and seed, wherever they lie below a folder."""
-    found: dict[tuple[str, int], Path] = {}
-    for place, folders, files in os.walk(root):
-        if folder.RESULT in files:
-            path = Path(place)
-            folders.clear()
-            word, _, seed = path.name.partition("-")
-            if word == "seed" and seed.isdigit():
-                found.setdefault((path.parent.name, int(seed)), path)
-    return found

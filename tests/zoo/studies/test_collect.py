@@ -1,4 +1,4 @@
-"""Finished runs as cells: what is one cell, what tells cells apart, and on what ground they stand."""
+"""Finished runs as cells: which runs are one cell, the labels that tell cells apart, and their settings."""
 
 import json
 from collections.abc import Callable
@@ -16,14 +16,14 @@ from zoo.runs.folder import RunFolder, place
 from zoo.runs.record import Environment
 from zoo.runs.run import Run
 from zoo.studies.cells import Cell, EvaluationSetting
-from zoo.studies.collect import SELECTION, cells_of_runs, ground_of
+from zoo.studies.collect import SELECTION, cells_of_runs, labels, setting_of
 
 RANDOM = {"name": "random", "rule": "random, train 0.6, val 0.2, the rest test"}
 DRAWN = {"name": "geom-gcn", "rule": "geom-gcn, number 3 of 10, from the run's seed", "index": 3}
 FIXED = {"name": "geom-gcn", "rule": "geom-gcn, number 3 of 10", "index": 3}
 
 
-def ground(cell: Cell) -> EvaluationSetting:
+def setting(cell: Cell) -> EvaluationSetting:
     assert cell.setting is not None
     return cell.setting
 
@@ -82,15 +82,15 @@ def test_trained_runs_are_compared(tmp_path):
     assert deep.setting.dataset == "karate"  # a data set without options is its name
 
 
-def test_a_data_set_that_changed_is_another_ground(finished, tmp_path):
+def test_a_data_set_that_changed_is_another_setting(finished, tmp_path):
     """A recipe and seed trained on two contents of its data set are two cells, and never one table."""
     for root in ("a", "b"):
         finished(root=root, environment={"data": {"digest": f"blake2b:{root * 10}"}})
     cells = cells_of_runs([tmp_path / "a", tmp_path / "b"])
     assert len(cells) == 2
-    assert {ground(cell).dataset.partition(", content ")[2] for cell in cells} == {"a" * 8, "b" * 8}
+    assert {setting(cell).dataset.partition(", content ")[2] for cell in cells} == {"a" * 8, "b" * 8}
     (alone,) = cells_of_runs([tmp_path / "a"])
-    assert "content" not in ground(alone).dataset
+    assert "content" not in setting(alone).dataset
 
 
 def test_folders_and_folders_above_them(finished, tmp_path):
@@ -225,35 +225,35 @@ def test_numbers_of_a_split_are_keys_of_runs(finished):
     ],
 )
 def test_the_split_without_what_the_seed_decides(finished, overrides, facts, rule):
-    """Runs of several seeds share their ground; a number that the recipe fixes makes another one."""
+    """Runs of several seeds share their setting; a number that the recipe fixes makes another one."""
     run = Run(finished(overrides, environment={"split": facts}))
-    assert ground_of(run).split == rule
+    assert setting_of(run).split == rule
 
 
-def test_ground_in_words(finished):
+def test_settings_in_words(finished):
     """Task, data set with its options, metric with its direction; older runs are of higher is better."""
-    loss = ground_of(Run(finished(metric="mae", higher_is_better=False)), "tuned")
+    loss = setting_of(Run(finished(metric="mae", higher_is_better=False)), "tuned")
     assert (loss.metric, loss.higher_is_better, loss.selection) == ("mae", False, "tuned")
     assert loss.task == "nodes"
     assert loss.dataset.startswith("block-model nodes=")
     assert " seed=0" in loss.dataset
-    assert ground_of(Run(finished(seed=1))).higher_is_better is True
+    assert setting_of(Run(finished(seed=1))).higher_is_better is True
 
 
-def test_runs_on_different_ground_are_different_cells(finished):
-    """As where the default split was another one while files were missing: never in one mean, each with its ground."""
+def test_runs_of_different_settings_are_different_cells(finished):
+    """As where the default split was another one while files were missing: never in one mean, each with its setting."""
     paths = [
         finished(),
         finished(seed=1, environment={"split": {"name": "public", "rule": "public, number 0 of 1", "index": 0}}),
     ]
-    assert [(ground(cell).split, len(cell.scores)) for cell in cells_of_runs(paths)] == [
+    assert [(setting(cell).split, len(cell.scores)) for cell in cells_of_runs(paths)] == [
         ("random, train 0.6, val 0.2, the rest test", 1),
         ("public, one of 1", 1),
     ]
 
 
 def test_runs_on_the_folds_of_one_deal_are_one_cell(tmp_path):
-    """The run's seed chooses a fold, or a number does; either way they are runs of one cell on one ground."""
+    """The run's seed chooses a fold, or a number does; either way they are runs of one cell with one setting."""
     short = {"split": "folds", "training.duration": "1 epochs"}
     for seed in (0, 1):
         zoo.train("smoke/graphs", short, seed=seed, runs=tmp_path / "seeds")
@@ -266,7 +266,7 @@ def test_runs_on_the_folds_of_one_deal_are_one_cell(tmp_path):
     assert cell.setting and cell.setting.split.endswith("of a fixed number")
 
 
-def test_another_deal_of_folds_is_another_ground(tmp_path):
+def test_another_deal_of_folds_is_another_setting(tmp_path):
     """Its folds overlap with those of the first deal."""
     short = {"split": {"name": "folds"}, "training.duration": "1 epochs"}
     for deal in (0, 1):
@@ -311,7 +311,7 @@ def test_runs_without_a_figure_are_scores_without_one(finished):
         (
             "result.json",
             '{"recipe": "a", "seed": 0}',
-            "has no identity, metric, val, test, status — expected what the run",
+            "has no identity — expected what the run",
         ),
         ("environment.json", "{", "cannot be read"),
     ],
@@ -323,3 +323,56 @@ def test_a_damaged_run_is_named(finished, file, content, message):
     with pytest.raises(RunError, match=message) as caught:
         cells_of_runs([path])
     assert str(path / file) in str(caught.value)
+
+
+def placed(*fields: dict[str, str], names: tuple[str, ...] = ()) -> list[dict[str, str]]:
+    named = names or ("r",) * len(fields)
+    found = labels(named, fields, [f"id{index}" for index in range(len(fields))])
+    return [{axis: label for axis, label in place.items() if axis != "recipe"} for place in found]
+
+
+NONE, HALF, ONE = {"n": "none"}, {"n": "frobenius", "n.c": "0.5"}, {"n": "frobenius", "n.c": "1"}
+
+
+def test_an_option_of_all_is_an_axis():
+    """Where each recipe has it, differences can be taken along it."""
+    assert placed(HALF, ONE) == [{"n.c": "0.5"}, {"n.c": "1"}]
+
+
+def test_an_option_of_some_stands_in_the_label_of_its_component():
+    """So that a baseline without it is equal but for one axis; of one value alone it tells nothing and is left out."""
+    assert placed(NONE, HALF, ONE) == [{"n": "none"}, {"n": "frobenius c=0.5"}, {"n": "frobenius c=1"}]
+    assert placed(NONE, HALF) == [{"n": "none"}, {"n": "frobenius"}]
+    one = {"n": "spectral", "n.c": "1", "n.steps": "5"}
+    assert placed(NONE, HALF, ONE, one)[-1] == {"n": "spectral"}
+
+
+def test_components_within_components():
+    """The nearest one above that all recipes have; an option that no component above has stays an axis."""
+    gat, deep = (
+        {"m": "stack", "m.conv": "gat", "m.conv.heads": "2"},
+        {"m": "stack", "m.conv": "gat", "m.conv.heads": "4"},
+    )
+    assert placed(gat, deep, {"m": "stack", "m.conv": "gcn"})[1] == {"m.conv": "gat heads=4"}
+    assert placed(gat, deep, {"m": "mlp"}) == [
+        {"m": "stack conv.heads=2"},
+        {"m": "stack conv.heads=4"},
+        {"m": "mlp"},
+    ]
+    assert placed({"t.x": "1"}, {"t.x": "2"}, {"y": "3"}) == [{"t.x": "1"}, {"t.x": "2"}, {"t.x": "–"}]
+
+
+def test_recipes_of_several_names_have_the_same_axes():
+    """What differs within one name is said of all, each with its own value; what differs between names alone is not."""
+    shallow, deep = {"depth": "2", "lr": "1"}, {"depth": "4", "lr": "1"}
+    assert placed(shallow, deep, {"depth": "2", "lr": "9"}, names=("a", "a", "b")) == [
+        {"depth": "2"},
+        {"depth": "4"},
+        {"depth": "2"},
+    ]
+
+
+def test_what_no_field_tells_apart_is_told_by_its_identity():
+    """Recipes of one name with the same fields, as by other code."""
+    assert placed({"a": "1"}, {"a": "1"}) == [{"identity": "id0"}, {"identity": "id1"}]
+    assert placed({"a": "1"}, {"a": "1", "b": "2"}) == [{"b": "–"}, {"b": "2"}]

@@ -120,7 +120,7 @@ def test_the_table_has_the_families_beside_all_runs(cells):
     table = predictor_table(predictors(made, ["q"], families=["model"]))
     assert table.head[1:4] == ("quantity", "family", "ρ")
     assert [row[2:4] for row in table.rows] == [("all", "+0.54"), ("low", "−1.00"), ("high", "−1.00")]
-    assert [record[:4] for record in table.records][1][2:] == ("low", pytest.approx(-1))
+    assert (table.records[1]["family"], table.records[1]["rho"]) == ("low", pytest.approx(-1))
     assert "family" not in predictor_table(predictors(made, ["q"])).head
 
 
@@ -128,7 +128,7 @@ def test_a_clear_opposite_sign_within_a_family_is_said():
     """Where the interval of a family excludes 0 on the other side; an interval across 0 says nothing."""
 
     def item(rho, low, high, family="all"):
-        return Predictor("q", GROUND, (), (), (), Correlation(rho, low, high, 0.5, 9, 0), family)
+        return Predictor("q", GROUND, Correlation(rho, low, high, 0.5, 9, 0), family=family)
 
     together = item(0.14, -0.1, 0.4)
     clear = predictor_table([together, item(-0.78, -0.9, -0.5, "ResGCN"), item(-0.1, -0.6, 0.5, "GCN")])
@@ -230,9 +230,9 @@ def test_the_table_has_the_strongest_first(cells):
     made = cells(lambda test: at_start(weak=swapped[ranks[test]], strong=-test))
     table = predictor_table(predictors(made, ["weak", "strong"]))
     assert [row[1:3] for row in table.rows] == [("strong", "−1.00"), ("weak", "+0.89")]
-    p = [float(row[table.fields.index("p")] or 0) for row in table.records]
+    p = [float(row["p"] or 0) for row in table.records]
     assert p[0] == pytest.approx(2 / math.factorial(6))  # of all orders, this one and its reverse
-    adjusted = [row[table.fields.index("p_holm")] for row in table.records]
+    adjusted = [row["p_holm"] for row in table.records]
     assert adjusted == pytest.approx([2 * p[0], max(2 * p[0], p[1])])
     assert "before the first step" in table.title
     assert "at the best validation" in predictor_table([], "best").title

@@ -249,7 +249,7 @@ def test_validation_decides_which_runs_are_reported(tmp_path, pretend, scored):
     tuned = study(tune=Tuning(method="grid", space={"optimizer.lr": tuple(figures)}), seeds=(0, 1, 2))
     plan = StudyPlan(tuned, tmp_path)
     run_study(plan, executor)
-    assert [dict(searched.setting) for searched in plan.cells] == [{"optimizer.lr": 0.1}] * 2
+    assert [dict(searched.params) for searched in plan.cells] == [{"optimizer.lr": 0.1}] * 2
     assert [cell.tests for cell in cells(plan)] == [(0.2, 0.2, 0.2)] * 2
     assert len(executor.started) == 2 * (3 + 2)  # the seed of the trial is not trained twice
 
@@ -296,11 +296,11 @@ def test_failed_trials_tried_again_count_in_the_search(tmp_path, pretend, scored
     tuned = study(tune=Tuning(method="grid", space={"optimizer.lr": (0.1, 0.2, 0.3)}), vary={})
     plan, executor = StudyPlan(tuned, tmp_path), pretend(act)
     run_study(plan, executor)
-    assert dict(plan.cells[0].setting) == {"optimizer.lr": 0.2}
+    assert dict(plan.cells[0].params) == {"optimizer.lr": 0.2}
     broken.clear()
     again = StudyPlan(tuned, tmp_path)
     run_study(again, executor, retry=True)
-    assert dict(again.cells[0].setting) == {"optimizer.lr": 0.3}
+    assert dict(again.cells[0].params) == {"optimizer.lr": 0.3}
     assert cells(again) == cells(StudyPlan(tuned, tmp_path))
     assert cells(again)[0].tests == (0.5, 0.5)
 

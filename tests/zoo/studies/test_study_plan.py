@@ -137,7 +137,7 @@ def test_validation_alone_chooses(tmp_path, finish):
         assert searched.final is None
     finish(trials[-1], val=0.5, test=0.9)
     assert list(plan.runs()) == trials  # the chosen runs are among the trials
-    assert dict(searched.setting) == {"optimizer.lr": 0.01}
+    assert dict(searched.params) == {"optimizer.lr": 0.01}
     assert [(lr(run), run.seed) for run in searched.final or ()] == [(0.01, 0), (0.01, 1)]
     assert [trial.value for trial in searched.trials] == [0.5, 0.6, 0.5]
     assert searched.still_unknown == 0
@@ -165,7 +165,7 @@ def test_a_lower_metric_may_be_better(tmp_path, finish):
     for number, run in enumerate(list(plan.runs())):
         finish(run, val=number / 10, higher_is_better=False, metric="mean absolute error")
     list(plan.runs())
-    assert dict(plan.cells[0].setting) == {"optimizer.lr": 0.1}
+    assert dict(plan.cells[0].params) == {"optimizer.lr": 0.1}
 
 
 def test_each_cell_has_the_direction_of_its_own_metric(tmp_path, finish):
@@ -176,7 +176,7 @@ def test_each_cell_has_the_direction_of_its_own_metric(tmp_path, finish):
         finish(run, val=number / 10, higher_is_better=not lower, metric="rmse" if lower else "accuracy")
     list(plan.runs())
     first, *_, last = LR["optimizer.lr"]
-    assert [dict(searched.setting)["optimizer.lr"] for searched in plan.cells] == [last, first]
+    assert [dict(searched.params)["optimizer.lr"] for searched in plan.cells] == [last, first]
 
 
 def test_failed_and_diverged_trials_have_no_value(tmp_path, finish):
@@ -191,7 +191,7 @@ def test_failed_and_diverged_trials_have_no_value(tmp_path, finish):
     list(plan.runs())
     (searched,) = plan.cells
     assert [trial.value for trial in searched.trials] == [None, None, 0.1]
-    assert dict(searched.setting) == {"optimizer.lr": 0.001}
+    assert dict(searched.params) == {"optimizer.lr": 0.001}
 
 
 def test_a_search_without_any_value_is_hopeless(tmp_path):
@@ -226,7 +226,7 @@ def test_rounds_follow_rounds(tmp_path, finish):
     # two, four, five trials are known, with two to report; of these the one with seed 0 is a trial's
     assert seen == [(2, 5), (2, 5), (4, 3), (4, 3), (5, 2), (6, 0)]
     assert len(searched.trials) == 5
-    assert searched.setting["optimizer.lr"] == min(lr(run) for run in plan.runs())
+    assert searched.params["optimizer.lr"] == min(lr(run) for run in plan.runs())
     assert [run.path for run in StudyPlan(tuned, tmp_path).runs()] == [run.path for run in plan.runs()]
 
 
@@ -253,15 +253,15 @@ def test_failed_runs_are_over_until_they_are_tried_again(tmp_path, finish):
         finish(run, val=0.5)
     list(plan.runs())
     assert plan.is_over(first)
-    assert dict(plan.cells[0].setting) == {"optimizer.lr": 0.01}
+    assert dict(plan.cells[0].params) == {"optimizer.lr": 0.01}
     plan.retry()
     assert not plan.is_over(first)
     assert plan.cells[0].final is None
     finish(first, val=0.9)
     plan.tried(first)
     list(plan.runs())
-    assert dict(plan.cells[0].setting) == {"optimizer.lr": 0.1}
-    assert dict(StudyPlan(plan.study, tmp_path).cells[0].setting) == {"optimizer.lr": 0.1}
+    assert dict(plan.cells[0].params) == {"optimizer.lr": 0.1}
+    assert dict(StudyPlan(plan.study, tmp_path).cells[0].params) == {"optimizer.lr": 0.1}
 
 
 def test_a_failure_is_tried_again_once(tmp_path):
@@ -285,7 +285,7 @@ def test_a_result_without_a_direction_is_read(tmp_path, finish):
         del values["higher_is_better"]
         (run.path / folder.RESULT).write_text(json.dumps(values))
     list(plan.runs())
-    assert dict(plan.cells[0].setting) == {"optimizer.lr": LR["optimizer.lr"][-1]}
+    assert dict(plan.cells[0].params) == {"optimizer.lr": LR["optimizer.lr"][-1]}
 
 
 def test_a_folder_that_is_not_there_holds_no_runs(tmp_path):
