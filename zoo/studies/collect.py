@@ -9,9 +9,8 @@ from typing import Any
 from zoo.errors import RunError
 from zoo.recipe.recipe import NO_RESULT, is_below
 from zoo.recipe.values import flat, in_words
-from zoo.runs.run import find
 from zoo.runs.record import RECIPE, RunRecord, read_recipe
-from zoo.runs.run import Run
+from zoo.runs.run import Run, find
 from zoo.studies.cells import Cell, EvaluationSetting, Score
 from zoo.studies.formatting import is_number
 

@@ -11,8 +11,7 @@ from zoo.identity import Digests, identity_of, is_current
 from zoo.recipe.load import load
 from zoo.recipe.recipe import Recipe
 from zoo.runs import folder
-from zoo.runs.run import finished_below
-from zoo.runs.run import Run
+from zoo.runs.run import Run, finished_below
 from zoo.runs.run_lock import is_claimed
 from zoo.studies.grid import Variant, label, outermost_first, variants, with_split_number
 from zoo.studies.study_schema import Study
