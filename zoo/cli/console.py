@@ -31,7 +31,7 @@ def print_study_table(table: "StudyTable", form: str) -> None:
     """Print a comparison in a format. Raises: RunError for a format that there is not."""
     from zoo.studies.render import render
 
-    made = render(table, form)  # pyright: ignore[reportArgumentType, reportCallIssue] - refused there, with advice
+    made = render(table, form)
     print(made) if isinstance(made, str) else print_table(made)
 
 
