@@ -62,8 +62,7 @@ def run(
     """
     from zoo.cli.study_outcome import plain, say_failures
     from zoo.cli.study_progress import StudyProgress
-    from zoo.studies.processes import make_executor
-    from zoo.studies.run_study import run_study
+    from zoo.studies.run_study import make_executor, run_study
 
     plan = _plan(words, quick, seeds, runs, plugin, allow_plugins)
     executing = make_executor(executor, device=device, workers=workers, address=address)

@@ -19,7 +19,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from registry import load_plugin
 from zoo import api
-from zoo.errors import USER_ERRORS, ComponentError, RunBusy, ZooError
+from zoo.errors import USER_ERRORS, ComponentError, RunBusy
 from zoo.recipe.check import check
 from zoo.recipe.recipe import Recipe
 from zoo.runs import folder
@@ -27,7 +27,6 @@ from zoo.system.files import expanded
 from zoo.system.process import choose_device
 from zoo.system.stop import Terminated, terminate
 
-EXECUTORS = ("processes", "ray")
 GRACE = 30.0  # seconds for runs under way to finish a step and save their states when all is to end
 PER_GPU = 3  # narrow, deep networks leave a GPU mostly waiting for launches
 
@@ -75,25 +74,6 @@ class Executor(ABC):
     @abstractmethod
     def close(self) -> None:
         """Stop everything; interrupted runs keep the state that they saved last."""
-
-
-def make_executor(
-    name: str = "processes", *, device: str = "auto", workers: int | None = None, address: str | None = None
-) -> Executor:
-    """Make the executor of that name.
-
-    device: auto, cpu, cuda or cuda:N. workers: runs at a time; unset: by the machine. address: of a Ray cluster.
-    Raises: ZooError for an unknown name, an address without Ray, or if Ray is not installed.
-    """
-    if name not in EXECUTORS:
-        raise ZooError(f"executor — {name!r} is none — expected {' or '.join(EXECUTORS)}")
-    if name == "ray":
-        from zoo.studies.on_ray import OnRay
-
-        return OnRay(device, workers, address)
-    if address is not None:
-        raise ZooError(f"executor.address — {address} has no meaning for processes — expected --executor ray with it")
-    return Processes(device, workers)
 
 
 def train_job(job: Job, device: str, threads: int | None = None) -> JobResult:

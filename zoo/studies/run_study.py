@@ -1,4 +1,4 @@
-"""Training of a study: its open runs go to an executor until none is left."""
+"""Training of a study: executors by name, and the loop that gives them the open runs until none is left."""
 
 import errno
 import os
@@ -8,16 +8,37 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from zoo.errors import ZooError
 from zoo.runs import folder
 from zoo.runs.folder import writing
-from zoo.studies.processes import Executor, Job, JobResult
+from zoo.studies.processes import Executor, Job, JobResult, Processes
 from zoo.studies.study_plan import PlannedRun, StudyPlan
 
+EXECUTORS = ("processes", "ray")
 DEATHS = 3  # a run whose process died so often is given up
 LOOK_AGAIN = 5.0  # seconds until a run that another process holds is checked again
 BEAT = 0.5  # seconds between two checks of the runs under way
 
 Failures = Sequence[tuple[PlannedRun, str]]
+
+
+def make_executor(
+    name: str = "processes", *, device: str = "auto", workers: int | None = None, address: str | None = None
+) -> Executor:
+    """Make the executor of that name.
+
+    device: auto, cpu, cuda or cuda:N. workers: runs at a time; unset: by the machine. address: of a Ray cluster.
+    Raises: ZooError for an unknown name, an address without Ray, or if Ray is not installed.
+    """
+    if name not in EXECUTORS:
+        raise ZooError(f"executor — {name!r} is none — expected {' or '.join(EXECUTORS)}")
+    if name == "ray":
+        from zoo.studies.on_ray import OnRay
+
+        return OnRay(device, workers, address)
+    if address is not None:
+        raise ZooError(f"executor.address — {address} has no meaning for processes — expected --executor ray with it")
+    return Processes(device, workers)
 
 
 class StudyWatcher(Protocol):

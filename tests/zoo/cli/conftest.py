@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from zoo.cli.main import main
-from zoo.studies import processes
+from zoo.studies import run_study
 from zoo.studies.processes import train_job
 
 Zoo = Callable[..., subprocess.CompletedProcess[str]]
@@ -68,7 +68,7 @@ def inline(pretend, monkeypatch) -> Callable[..., Any]:
             made.append((pretend(act), {"name": name, **how}))
             return made[-1][0]
 
-        monkeypatch.setattr(processes, "make_executor", make)
+        monkeypatch.setattr(run_study, "make_executor", make)
         return made
 
     return use
