@@ -24,7 +24,7 @@ class Checkpointed:
         self._before = False
 
     def __call__(self, x: Tensor, first: Tensor | None) -> list[Tensor]:
-        """What `run` returns; called once."""
+        """Return what `run` does; called once."""
         return checkpoint(self._once_more, x, first, use_reentrant=False)
 
     def _once_more(self, x: Tensor, first: Tensor | None) -> list[Tensor]:
@@ -36,7 +36,7 @@ class Checkpointed:
 
 
 class _Seen:
-    """What blocks read besides their inputs, as it is now."""
+    """Modes, parameters and buffers of blocks, as they are now."""
 
     def __init__(self, blocks: Iterable[nn.Module]) -> None:
         modules = dict.fromkeys(module for block in blocks for module in block.modules())

@@ -25,7 +25,7 @@ LONGEST = 16
 
 Mode = Literal["chained", "fused", "plain"]
 BlockT = TypeVar("BlockT", bound=nn.Module)
-Forward = Callable[[BlockT, Any, Tensor, Tensor | None], Tensor]
+Forward = Callable[[BlockT, KernelGraph, Tensor, Tensor | None], Tensor]
 
 
 def fused_block(
@@ -55,7 +55,7 @@ class FusableConv(Protocol):
 class FusableResidual(Protocol):
     """A residual share·f(x) + skip_share·skip; its class says `fusable_forward = forward`.
 
-    One that skips its block's input or nothing says `chainable_shares = shares` besides.
+    Its `chainable_shares` are `shares` if it skips its block's input or nothing, else None.
     """
 
     def shares(self, x: Tensor, first: Tensor | None) -> tuple[float, float, Tensor | None]:
@@ -74,13 +74,13 @@ class FusableBlock(Protocol):
     activation: nn.Module
     residual: FusableResidual
 
-    def norm(self, position: Any, graph: Any, x: Tensor, before: Tensor) -> Tensor:
+    def norm(self, position: Any, graph: KernelGraph, x: Tensor, before: Tensor) -> Tensor:
         """Apply the norms if they stand at this position."""
         ...
 
 
 class Decision(NamedTuple):
-    """How a block is run, and why not as a part of a chain."""
+    """The mode in which a block is run, and the reason if it is in no chain."""
 
     mode: Mode
     reason: str = ""
@@ -131,8 +131,8 @@ def _alone(module: nn.Module, block: FusableBlock) -> str | None:
         return "it has norms"
     if block.training and block.dropout.p:
         return "it drops features"
-    residual: Any = type(block.residual)
-    if residual.shares is not getattr(residual, "chainable_shares", None):
+    residual = cast(Any, type(block.residual))
+    if residual.shares is not residual.chainable_shares:
         return f"{residual.__name__} does not chain"
     operands = block.conv.operands()
     if not isinstance(operands, Affine):
@@ -151,7 +151,7 @@ def lowered(forward: "Forward[BlockT]") -> "Forward[BlockT]":
     """Decorate a block's forward, its formula: where nothing forbids it, it runs as one operator."""
 
     @wraps(forward)
-    def run(block: BlockT, graph: Any, x: Tensor, first: Tensor | None = None) -> Tensor:
+    def run(block: BlockT, graph: KernelGraph, x: Tensor, first: Tensor | None = None) -> Tensor:
         if _plain(cast(FusableBlock, block)):
             return forward(block, graph, x, first)
         return fused(cast(FusableBlock, block), graph, x, first)
@@ -159,7 +159,7 @@ def lowered(forward: "Forward[BlockT]") -> "Forward[BlockT]":
     return run
 
 
-def fused(block: FusableBlock, graph: Any, x: Tensor, first: Tensor | None) -> Tensor:
+def fused(block: FusableBlock, graph: KernelGraph, x: Tensor, first: Tensor | None) -> Tensor:
     """Return what the block's formula gives, with all from its convolution to its residual as one operator."""
     here = graph.at_destinations(x)
     first = None if first is None else graph.at_destinations(first)
@@ -169,7 +169,7 @@ def fused(block: FusableBlock, graph: Any, x: Tensor, first: Tensor | None) -> T
     return block.norm("post", graph, y, here)
 
 
-def run_step(mode: Mode, blocks: Sequence[nn.Module], graph: Any, x: Tensor, first: Tensor | None) -> Tensor:
+def run_step(mode: Mode, blocks: Sequence[nn.Module], graph: KernelGraph, x: Tensor, first: Tensor | None) -> Tensor:
     """Return what blocks give that a plan runs in this way; arguments besides as of a block's forward."""
     if mode == "chained":
         return chained(cast(Sequence[FusableBlock], blocks), graph, x)
@@ -179,7 +179,7 @@ def run_step(mode: Mode, blocks: Sequence[nn.Module], graph: Any, x: Tensor, fir
     return block(graph, x, first)
 
 
-def chained(blocks: Sequence[FusableBlock], graph: Any, x: Tensor) -> Tensor:
+def chained(blocks: Sequence[FusableBlock], graph: KernelGraph, x: Tensor) -> Tensor:
     """Return what these blocks give one after the other, to the bit, as one operator if features and graph allow."""
     links = [_link(block, x) for block in blocks]
     for place, block in enumerate(blocks):
@@ -208,7 +208,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class ExecutionPlan:
-    """How a network's blocks are run.
+    """The way in which a network's blocks are run.
 
     decisions: of each block. segments: the steps, in the runs that are computed again together where `checkpointed`.
     """

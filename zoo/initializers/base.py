@@ -23,7 +23,7 @@ class Initializer(ABC):
         """
 
     def chosen(self) -> tuple[str, str] | None:
-        """What was chosen from the graph, and why, to be recorded with a run; None, the default, if nothing was."""
+        """Return what was chosen from the graph, and why, for the run's record; None, the default, if nothing was."""
         return None
 
 

@@ -1,4 +1,4 @@
-"""A block of a network: a convolution and what stands around it."""
+"""A block of a network: a convolution with dropout, norms, activation and residual connection."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from zoo.engine.lowering import lowered
 from zoo.engine.sparse_input import dropout
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
-from zoo.layers.conv import convolve
+from zoo.layers.conv import attribute_of, convolve
 from zoo.layers.residual import Residual
 
 NormPosition = Literal["pre", "inner", "post"]
@@ -67,7 +67,7 @@ class Block(nn.Module):
 
 
 def make_activation(factory: Any) -> nn.Module:
-    """Call the factory.
+    """Return what the factory makes.
 
     Raises: BuildError for a bare name, which only the recipe builder can look up, and for what is no module.
     """
@@ -85,7 +85,7 @@ def make_activation(factory: Any) -> nn.Module:
 
 
 def activated(activation: nn.Module, x: Tensor) -> Tensor:
-    """activation(x). Raises: ComponentError unless it is of the shape, precision and device of x."""
+    """Return activation(x). Raises: ComponentError unless it is of the shape, precision and device of x."""
     return as_input("activation", activation, activation(x), x)
 
 
@@ -99,7 +99,7 @@ class Dropout(nn.Dropout):
 
     @property
     def same_in_training(self) -> bool:
-        """Whether nothing is dropped."""
+        """True if nothing is dropped."""
         return self.p == 0
 
     def forward(self, input: Tensor) -> Tensor:
@@ -116,6 +116,6 @@ def apply_norms(norms: Iterable[nn.Module], graph: Graph, x: Tensor, before: Ten
     Raises: ComponentError for a result of another shape or precision than a norm's input.
     """
     for norm in norms:
-        y = norm(graph, x, before) if getattr(norm, "reads_input", False) else norm(graph, x)
+        y = norm(graph, x, before) if attribute_of(norm, "reads_input", False) else norm(graph, x)
         x = as_input("normalizer", norm, y, x)
     return x

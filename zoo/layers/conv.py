@@ -1,7 +1,7 @@
-"""The interface of a graph convolution."""
+"""The interface of a graph convolution, and what a network reads off one."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -23,17 +23,19 @@ class Conv(nn.Module, ABC):
 
     A conv is built as `Conv(in_width, out_width, *, options)`. Its weight matrices are parameters called `weight` or
     `…_weight`, of shape [in, out] or [heads, in, out per head]: by these names weight normalisers find them. Biases and
-    attention vectors have other names.
+    attention vectors have other names. Its class or the object may set:
 
-    A class that sets `per_node` to False says that in evaluation a row of the result may depend on more than the row's
-    in-edges and what `Graph`'s operators make of them, so that rows cannot be computed apart.
-
-    self_loops: "add" says that a node hears itself by a loop only, as in Â = A + I; "avoid", that the formula takes the
-    node itself besides its neighbours, so that a loop would count it twice; None, that either will do, or is not known.
-    reads_edges: whether it reads `graph.edge_features`. A run's record says where the graph has others than these want.
-    same_in_training: whether it computes in training what it does in evaluation, see `zoo.training.declared`.
+    propagation: by which of `Graph.propagate`'s weights features spread, or None; probes read their limit subspace from
+    it. Attention says "right": its coefficients add up to 1 at each node, as those of a mean do.
+    per_node: False if in evaluation a row of the result may depend on more than the row's in-edges and what `Graph`'s
+    operators make of them, so that rows cannot be computed apart.
+    self_loops: "add" if a node reads itself by a loop only, as in Â = A + I; "avoid" if the formula takes the node
+    itself besides its neighbours, so that a loop would count it twice; None if either will do, or is not known.
+    reads_edges: True if it reads `graph.edge_features`. A run's record says where the graph has others than these want.
+    same_in_training: True if it computes in training what it does in evaluation, see `zoo.training.declared`.
     """
 
+    propagation: Norm | None = "both"
     per_node: ClassVar[bool] = True
     self_loops: SelfLoops = None
     reads_edges: ClassVar[bool] = False
@@ -44,17 +46,9 @@ class Conv(nn.Module, ABC):
         self.out_width = out_width
 
     def __call__(self, graph: Graph, x: Tensor, *more: Any, **named: Any) -> Any:
-        """What a module's call does, for a graph and features that fit."""
+        """Do what a module's call does. Raises: BuildError unless graph and features fit."""
         check_given(type(self).__name__, graph, x)
         return super().__call__(graph, x, *more, **named)
-
-    @property
-    def propagation(self) -> Norm | None:
-        """By which of `Graph.propagate`'s weights features spread, or None; probes read their limit subspace from it.
-
-        Attention answers "right": its coefficients add up to 1 at each node, as those of a mean do.
-        """
-        return "both"
 
     @abstractmethod
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
@@ -82,14 +76,27 @@ class FusedConv(Conv):
     fusable_forward = forward
 
 
+def attribute_of(module: object, name: str, default: Any = None) -> Any:
+    """Return an attribute that a plug-in's or a third party's module may lack."""
+    return getattr(module, name, default)
+
+
+def conv_of(block: nn.Module) -> nn.Module | None:
+    """Return a block's convolution; None if a plug-in's has none."""
+    found = block._modules.get("conv")
+    if found is None:
+        found = attribute_of(block, "conv")
+    return found if isinstance(found, nn.Module) else None
+
+
 def convolve(conv: nn.Module, graph: Graph, x: Tensor) -> Tensor:
-    """conv(graph, x). Raises: ComponentError unless it is [nodes, out_width], in the precision of x."""
-    shape = graph.nodes, getattr(conv, "out_width", None)
+    """Return conv(graph, x). Raises: ComponentError unless it is [nodes, out_width], in the precision of x."""
+    shape = graph.nodes, attribute_of(conv, "out_width")
     return returned("conv", conv, conv(graph, x), shape, x, "[nodes, out_width]")
 
 
 def head_width(out_width: int, heads: int, option: str = "heads") -> int:
-    """The width of each of `heads` heads that together are `out_width` wide.
+    """Return the width of each of `heads` heads that together are `out_width` wide.
 
     Raises: BuildError, with the nearest numbers of heads that divide the width.
     """
@@ -103,9 +110,9 @@ def head_width(out_width: int, heads: int, option: str = "heads") -> int:
 
 
 def weight_matrices(conv: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Parameter]]:
-    """The weight matrices of a convolution, the zoo's or a third party's, by dotted name.
+    """Yield the weight matrices of a convolution, the zoo's or a third party's, by dotted name.
 
-    Those are the parameters called `weight` or `…_weight` that have two dimensions or more: attention vectors, biases
+    Those are the parameters called `weight` or `…_weight` that have two dimensions or more: attention vectors, biases,
     the parameters of feature normalisers and tables of embeddings are none.
     """
     # Most convolutions have no parts, and asking for the names of those takes ten times as long.
@@ -127,36 +134,28 @@ Note = tuple[str, str, str]
 
 
 def edge_notes(network: nn.Module, *, loops: int, nodes: int, columns: int) -> Iterator[Note]:
-    """Notes for the record on edges that do not suit the network: what, how it is, why that matters and what to do.
+    """Yield notes for the record on edges that do not suit the network: what, how it is, why that matters, what to do.
 
-    Modules say what they want by `self_loops` and `reads_edges`, see `zoo.layers.conv.Conv`.
     loops, nodes: how many the prepared graph has. columns: how many features each edge has.
     """
-    parts = list(network.modules())
-    wishes = {
-        wish: _named(part for part in parts if getattr(part, "self_loops", None) == wish) for wish in ("add", "avoid")
-    }
-    if loops and wishes["avoid"]:
+    names: dict[str | None, dict[str, None]] = {"add": {}, "avoid": {}}
+    for module in network.modules():
+        found = names.get(attribute_of(module, "self_loops"), {})
+        found[attribute_of(module, "name", type(module).__name__)] = None
+    add, avoid = map(", ".join, names.values())
+    if loops and avoid:
         yield (
             "self-loops",
             f"{loops:,} on {nodes:,} nodes",
-            f"{wishes['avoid']} takes the node itself besides its neighbours, so that a loop counts it twice: "
+            f"{avoid} takes the node itself besides its neighbours, so that a loop counts it twice: "
             "prepare.self_loops=remove takes loops away",
         )
-    if not loops and wishes["add"]:
-        yield (
-            "self-loops",
-            "none",
-            f"{wishes['add']} hears the node itself by its loop alone: prepare.self_loops=add makes loops",
-        )
-    if columns and not any(getattr(part, "reads_edges", False) for part in parts):
+    if not loops and add:
+        yield "self-loops", "none", f"{add} reads the node itself by its loop alone: prepare.self_loops=add makes loops"
+    if columns and not any(attribute_of(module, "reads_edges", False) for module in network.modules()):
         yield (
             "edge features",
             "not read",
             f"edges carry {columns} feature{'s' if columns > 1 else ''}, and no convolution here declares that it "
             "reads any: conv=gine or gcn-edge does; prepare.edge_features=drop leaves them out",
         )
-
-
-def _named(modules: Iterable[nn.Module]) -> str:
-    return ", ".join(dict.fromkeys(getattr(module, "name", type(module).__name__) for module in modules))

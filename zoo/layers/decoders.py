@@ -75,7 +75,7 @@ class HadamardMLP(Decoder):
 
     @property
     def same_in_training(self) -> bool:
-        """Whether nothing is dropped."""
+        """True if nothing is dropped."""
         return self.dropout == 0
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What makes float features of what the edges carry: in each convolution that reads them, an embedding of its own."""
+"""Float features made of what the edges carry; each convolution that reads them has an embedding of its own."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -89,13 +89,13 @@ class LinearEdgeEmbedding(EdgeEmbedding):
 
 
 def make_edge_embedding(named: str | Callable[..., Any], width: int) -> EdgeEmbedding:
-    """The edge embedding of a name, or of a factory."""
+    """Return the edge embedding of a name, or of a factory."""
     made: EdgeEmbedding = (edge_embeddings.get(named) if isinstance(named, str) else named)(width)
     return made
 
 
 def edge_features(graph: Graph, conv: str, *, plain: str | None = None) -> Tensor:
-    """What the graph's edges carry. conv: the one that asks; plain: one like it that does without.
+    """Return what the graph's edges carry. conv: the one that asks; plain: one like it that does without.
 
     Raises: BuildError if the edges carry nothing.
     """
@@ -108,7 +108,7 @@ def edge_features(graph: Graph, conv: str, *, plain: str | None = None) -> Tenso
 
 
 def embed_edges(embedding: nn.Module, graph: Graph, width: int, conv: str, *, plain: str) -> Tensor:
-    """What a convolution reads of the graph's edges, floats [edges, width]; arguments as of `edge_features`.
+    """Return what a convolution reads of the graph's edges, floats [edges, width]; arguments as of `edge_features`.
 
     Raises: BuildError if the edges carry nothing; ComponentError for an embedding of another shape.
     """

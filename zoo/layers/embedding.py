@@ -1,4 +1,4 @@
-"""What makes float features of what a data set has: the way into every network."""
+"""Float features made of what a data set has of its nodes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from zoo.recipe.fields import Count
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a network is given of each node: `width` floats, or integers, column k of them in 0 … categories[k]−1.
+    """Features of a node as a data set has them: `width` floats, or integers, column k of them in 0 … categories[k]−1.
 
     embedding: the name of the embedding that the integers are made for, or None.
     """
@@ -32,7 +32,7 @@ class Embedding(nn.Module, ABC):
     Built as `Embedding(inputs, width)`, `width` that of the network's blocks. reason: why it is this one.
     """
 
-    reason = "asked for"
+    reason: str = "asked for"
 
     def __init__(self, out_width: int) -> None:
         super().__init__()
@@ -118,12 +118,12 @@ class AtomEmbedding(Embedding):
 
 
 def auto(inputs: Inputs, blocks_width: int, *, width: Count | None = None) -> Embedding:
-    """None for float features, the one that integer features are made for, else a vector for each category.
+    """Return none for float features, the embedding that integers are made for, else a vector for each category.
 
     width: of an embedding of integers; unset, that of the network's blocks.
     """
     if inputs.categories is None:
-        made: Any = NoEmbedding(inputs, blocks_width)
+        made: Embedding = NoEmbedding(inputs, blocks_width)
         made.reason = "the data set's features are floats"
     elif inputs.embedding == "atom":
         made = AtomEmbedding(inputs, blocks_width, width=width)

@@ -12,7 +12,7 @@ from zoo.dgl_backend import dgl, has_cuda
 from zoo.errors import BuildError
 from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
-from zoo.layers.conv import Conv, SelfLoops, head_width
+from zoo.layers.conv import Conv, SelfLoops, attribute_of, head_width
 from zoo.layers.linear import Linear
 from zoo.recipe.fields import Count
 
@@ -46,15 +46,11 @@ class DGLConv(Conv):
         super().__init__(in_width, out_width)
         self.name = name
         self.module = module
-        self.self_loops = SELF_LOOPS.get(type(module).__name__)
+        kind = type(module).__name__
+        option = attribute_of(module, "_norm") or attribute_of(module, "_aggre_type")
+        self.propagation = PROPAGATION.get(f"{kind}.{option}", PROPAGATION.get(kind, "both"))
+        self.self_loops = SELF_LOOPS.get(kind)
         self._takes_lambda = "lambda_max" in inspect.signature(module.forward).parameters
-
-    @property
-    def propagation(self) -> Norm:
-        """What the module's kind and its `norm` or aggregator say; "both" where nothing is known."""
-        kind = type(self.module).__name__
-        option = getattr(self.module, "_norm", None) or getattr(self.module, "_aggre_type", None)
-        return PROPAGATION.get(f"{kind}.{option}", PROPAGATION.get(kind, "both"))
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Run the module on the DGLGraph."""
@@ -139,7 +135,7 @@ def _usable(classes: Mapping[str, type[nn.Module]]) -> list[str]:
 
 
 def _lacking(kind: type[nn.Module]) -> str:
-    """What the module's forward wants besides a graph and node features; empty if nothing."""
+    """Return what the module's forward wants besides a graph and node features; empty if nothing."""
     if kind.__name__.startswith("CuGraph"):
         return "the package pylibcugraphops"
     _, graph, features, *rest = inspect.signature(kind.forward).parameters.values()

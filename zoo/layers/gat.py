@@ -9,7 +9,6 @@ from torch.nn import functional
 
 from zoo.engine.attention import Attention, DynamicScores, Scores, StaticScores, per_head
 from zoo.engine.rescale import divisor
-from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
 from zoo.layers.conv import FusedConv, head_width
 from zoo.layers.linear import glorot, zeros
@@ -19,12 +18,13 @@ Merge = Literal["concat", "mean"]
 
 
 class AttentionConv(FusedConv):
-    """What both attention convolutions share: heads, attention dropout, merging, bias.
+    """An attention convolution with heads, attention dropout, merging and bias.
 
     A head is out_width/heads wide for merge="concat" and out_width for "mean". Each head's matrix is initialised on its
     own.
     """
 
+    propagation = "right"  # attention at equal weights is a mean
     self_loops = "add"
 
     def __init__(
@@ -41,11 +41,6 @@ class AttentionConv(FusedConv):
     @abstractmethod
     def operands(self) -> Attention:
         """Return the matrices, how edges are scored, and what becomes of the heads; dropout while training only."""
-
-    @property
-    def propagation(self) -> Norm:
-        """By means: attention at equal weights is one."""
-        return "right"
 
     def values_and_scores(self, graph: Graph, x: Tensor) -> tuple[Tensor, Tensor]:
         """Per head the features to be averaged, [sources, heads, d], and the scores of the edges, [edges, heads]."""
@@ -99,7 +94,7 @@ class GATConv(AttentionConv):
 
     @property
     def same_in_training(self) -> bool:
-        """Whether no attention is dropped."""
+        """True if no attention is dropped."""
         return not self.attention_dropout
 
     def operands(self) -> Attention:
@@ -150,7 +145,7 @@ class GATv2Conv(AttentionConv):
 
     @property
     def same_in_training(self) -> bool:
-        """Whether no attention is dropped."""
+        """True if no attention is dropped."""
         return not self.attention_dropout
 
     def operands(self) -> Attention:

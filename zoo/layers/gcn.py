@@ -1,4 +1,4 @@
-"""Graph convolution of Kipf & Welling (ICLR 2017)."""
+"""Graph convolution of Kipf & Welling (ICLR 2017), and its form that reads edge features."""
 
 from typing import Literal
 
@@ -28,14 +28,10 @@ class GCNConv(FusedConv):
         self, in_width: int, out_width: int, *, norm: Literal["both", "right"] = "both", bias: bool = True
     ) -> None:
         super().__init__(in_width, out_width)
-        self.norm: Literal["both", "right"] = norm
+        self.norm: Norm = norm
+        self.propagation = norm
         self.weight = glorot(in_width, out_width)
         self.bias = zeros(out_width) if bias else None
-
-    @property
-    def propagation(self) -> Norm:
-        """`norm`."""
-        return self.norm
 
     def operands(self) -> Affine:
         """Return those of Â x W + b."""

@@ -1,4 +1,4 @@
-"""The block of networks whose convolution reads X_0 besides its input: GCNII and EGNN."""
+"""Blocks and convolutions that read X_0 besides their input: GCNII and EGNN."""
 
 import math
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
 from zoo.layers.block import activated, apply_norms
+from zoo.layers.conv import Conv
 
 
 class InitialBlock(nn.Module):
@@ -32,7 +32,7 @@ class InitialBlock(nn.Module):
         return activated(self.activation, apply_norms(self.norms, graph, update, graph.at_destinations(x)))
 
 
-class GCNIIConv(nn.Module):
+class GCNIIConv(Conv):
     """Z ((1−β)I + β W) with Z = (1−α) Â X + α X_0 (Chen et al., ICML 2020, eq. 5, without its activation).
 
     β = log(θ/l + 1) for block l, counted from 1: the deeper a block, the nearer its matrix is to the identity.
@@ -46,18 +46,13 @@ class GCNIIConv(nn.Module):
     same_in_training = True
 
     def __init__(self, width: int, block: int, *, alpha: float, theta: float, variant: bool = False) -> None:
-        super().__init__()
+        super().__init__(width, width)
         self.alpha = alpha
         self.beta = math.log(theta / block + 1)
         self.weight = _uniform(width)
         self.initial_weight = _uniform(width) if variant else None
 
-    @property
-    def propagation(self) -> Norm:
-        """By 1/√(d_i d_j)."""
-        return "both"
-
-    def forward(self, graph: Graph, x: Tensor, first: Tensor) -> Tensor:
+    def forward(self, graph: Graph, x: Tensor, first: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """x, first: [nodes, width], the block's input and X_0; the result is [nodes, width]."""
         spread = graph.propagate(x)
         first = graph.at_destinations(first).to(spread.dtype)
@@ -68,7 +63,7 @@ class GCNIIConv(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the numbers, for `print`."""
-        return f"{self.weight.shape[0]}, alpha={self.alpha:g}, beta={self.beta:.4g}"
+        return f"{self.in_width}, alpha={self.alpha:g}, beta={self.beta:.4g}"
 
     def _near_identity(self, x: Tensor, weight: Tensor) -> Tensor:
         return torch.addmm(x, x, weight, beta=1 - self.beta, alpha=self.beta)
@@ -79,45 +74,39 @@ def _uniform(width: int) -> nn.Parameter:
     return nn.Parameter(torch.empty(width, width).uniform_(-bound, bound))
 
 
-class EGNNConv(nn.Module):
+class EGNNConv(Conv):
     """((1−c_min) Â X + (c_min−β) X + β X_0) W (Zhou et al., NeurIPS 2021: lower-bounded residual connection).
 
     W [width, width] starts at √c_max·I and is held near it by the penalty penalty_weight·‖W − √c_max·I‖_F, the norm not
-    squared, as in the authors' code; there is no bias.
+    squared, as in the authors' code; there is no bias. Dirichlet energy is so held between two bounds.
     """
 
     self_loops = "add"
     same_in_training = True
 
     def __init__(self, width: int, *, c_min: float, c_max: float, beta: float, penalty_weight: float) -> None:
-        super().__init__()
+        super().__init__(width, width)
         self.c_min = c_min
         self.c_max = c_max
         self.beta = beta
         self.penalty_weight = penalty_weight
         self.weight = nn.Parameter(math.sqrt(c_max) * torch.eye(width))
 
-    @property
-    def propagation(self) -> Norm:
-        """By 1/√(d_i d_j)."""
-        return "both"
-
-    def forward(self, graph: Graph, x: Tensor, first: Tensor) -> Tensor:
+    def forward(self, graph: Graph, x: Tensor, first: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """x, first: [nodes, width], the block's input and X_0; the result is [nodes, width]."""
         here, first = graph.at_destinations(x), graph.at_destinations(first)
         mixed = (1 - self.c_min) * graph.propagate(x) + (self.c_min - self.beta) * here + self.beta * first
         return mixed @ self.weight
 
     def penalty(self) -> Tensor:
-        """The orthogonality penalty, a scalar, of the stored matrix."""
-        width = self.weight.shape[0]
-        identity = torch.eye(width, dtype=self.weight.dtype, device=self.weight.device)
+        """Return the orthogonality penalty, a scalar, of the stored matrix."""
+        identity = torch.eye(self.in_width, dtype=self.weight.dtype, device=self.weight.device)
         # At the start W is there already, where the norm has no gradient; PyTorch's is 0.
         return self.penalty_weight * torch.linalg.matrix_norm(self.weight - math.sqrt(self.c_max) * identity)
 
     def extra_repr(self) -> str:
         """Return the numbers, for `print`."""
-        return f"{self.weight.shape[0]}, c_min={self.c_min:g}, c_max={self.c_max:g}, beta={self.beta:g}"
+        return f"{self.in_width}, c_min={self.c_min:g}, c_max={self.c_max:g}, beta={self.beta:g}"
 
 
 class SReLU(nn.Module):

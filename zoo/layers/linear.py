@@ -1,4 +1,4 @@
-"""A linear map with its weight stored as [in, out], as the equations have it."""
+"""Linear maps, with the weight stored as [in, out] as in the equations; and convolutions without one of the two."""
 
 from typing import Literal
 
@@ -35,29 +35,25 @@ class Linear(nn.Module):
 
 
 def glorot(*shape: int) -> nn.Parameter:
-    """A parameter [..., in, out], uniform in ±√(6 / (in + out)) (Glorot & Bengio, AISTATS 2010, eq. 16)."""
+    """Return a parameter [..., in, out], uniform in ±√(6 / (in + out)) (Glorot & Bengio, AISTATS 2010, eq. 16)."""
     bound = (6 / (shape[-2] + shape[-1])) ** 0.5
     return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
 
 
 def zeros(*shape: int) -> nn.Parameter:
-    """A parameter of zeros."""
+    """Return a parameter of zeros."""
     return nn.Parameter(torch.zeros(shape))
 
 
 class MLPConv(Conv):
     """Linear map x W + b of each node on its own: what depth does when there is no graph to smooth over."""
 
+    propagation = None
     same_in_training = True
 
     def __init__(self, in_width: int, out_width: int, *, bias: bool = True) -> None:
         super().__init__(in_width, out_width)
         self.linear = Linear(in_width, out_width, bias=bias)
-
-    @property
-    def propagation(self) -> Norm | None:
-        """None: each node keeps to itself."""
-        return None
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return x W + b."""
@@ -75,12 +71,8 @@ class Propagation(Conv):
 
     def __init__(self, width: int, *, norm: Literal["both", "right"] = "both") -> None:
         super().__init__(width, width)
-        self.norm: Literal["both", "right"] = norm
-
-    @property
-    def propagation(self) -> Norm:
-        """`norm`."""
-        return self.norm
+        self.norm: Norm = norm
+        self.propagation = norm
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return Â x."""

@@ -1,4 +1,4 @@
-"""The weight matrices inside blocks: where they stand, and how other tensors stand in for them."""
+"""The weight matrices inside blocks, by name, and other tensors in their places."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from operator import is_
 
 from torch import Tensor, nn
 
-from zoo.layers.conv import weight_matrices
+from zoo.layers.conv import conv_of, weight_matrices
 
 Place = tuple[nn.Module, str]  # a module, and the name of one of its own parameters
 
@@ -27,7 +27,7 @@ class BlockMatrices:
         self._places: list[Place] = []
 
     def of(self, blocks: Iterable[nn.Module]) -> dict[str, Tensor]:
-        """The matrices by name, or what stands in for them now."""
+        """Return the matrices by name, or what stands in for them now."""
         blocks = list(blocks)
         seen = _structure(blocks)
         if len(seen) != len(self._seen) or not all(map(is_, seen, self._seen)):
@@ -66,14 +66,13 @@ class BlockMatrices:
 
 
 def _structure(blocks: Sequence[nn.Module]) -> list[object]:
-    """The blocks, all modules in their convolutions, and the names of the parameters that these have."""
+    """Return the blocks, all modules in their convolutions, and the names of the parameters that these have."""
     found: list[object] = []
     for block in blocks:
         found.append(block)
-        conv = block._modules.get("conv")
-        inside = [getattr(block, "conv", None) if conv is None else conv]
+        inside = [conv_of(block)]
         for module in inside:
-            if isinstance(module, nn.Module):
+            if module is not None:
                 found.append(module)
                 found += [key for key, parameter in module._parameters.items() if parameter is not None]
                 if module._modules:
@@ -84,7 +83,7 @@ def _structure(blocks: Sequence[nn.Module]) -> list[object]:
 def _named_places(blocks: Sequence[nn.Module]) -> Iterator[tuple[str, Place]]:
     owners: dict[nn.Module, int] = {}
     for index, block in enumerate(blocks):
-        if isinstance(conv := getattr(block, "conv", None), nn.Module):
+        if conv := conv_of(block):
             owners.setdefault(conv, index)
     for conv, index in owners.items():
         for name, _ in weight_matrices(conv):

@@ -1,7 +1,7 @@
-"""Residual connections: what a block does with its input, its update and the first representation."""
+"""Residual connections of a block, and readouts of all blocks for the head."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -35,20 +35,25 @@ class Residual(nn.Module, ABC):
         """
 
     def readout(self, outputs: Sequence[Tensor]) -> Tensor:
-        """What the head reads, [nodes, readout_width]. The default is the last block's output."""
+        """Return what the head reads, [nodes, readout_width]. The default is the last block's output."""
         return outputs[-1]
 
     def readout_width(self, width: int, blocks: int) -> int:
-        """Width of the readout of so many blocks of that width."""
+        """Return the width of the readout of so many blocks of that width."""
         return width
 
 
 class LinearSkip(Residual):
-    """A residual connection share·f(x) + skip_share·skip: what a block can run as one with its convolution."""
+    """A residual connection share·f(x) + skip_share·skip, which a block can run as one with its convolution.
+
+    chainable_shares: `shares`, if it skips the block's input or nothing, so that several blocks can be run as one.
+    """
+
+    chainable_shares: ClassVar[Callable[..., tuple[float, float, Tensor | None]] | None] = None
 
     @abstractmethod
     def shares(self, x: Tensor, first: Tensor | None) -> tuple[float, float, Tensor | None]:
-        """share, skip_share and skip; the latter None where there is none. Arguments as of `forward`."""
+        """Return share, skip_share and skip; the latter None where there is none. Arguments as of `forward`."""
 
     def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
         """Return share·f(x) + skip_share·skip."""
@@ -64,7 +69,7 @@ class NoSkip(LinearSkip):
     same_in_training = True
 
     def shares(self, x: Tensor, first: Tensor | None) -> tuple[float, float, Tensor | None]:
-        """All of f(x)."""
+        """Return all of f(x)."""
         return 1.0, 0.0, None
 
     chainable_shares = shares
@@ -76,7 +81,7 @@ class AddSkip(LinearSkip):
     same_in_training = True
 
     def shares(self, x: Tensor, first: Tensor | None) -> tuple[float, float, Tensor | None]:
-        """All of f(x) and of x."""
+        """Return all of f(x) and of x."""
         return 1.0, 1.0, x
 
     chainable_shares = shares
@@ -95,7 +100,7 @@ class InitialSkip(LinearSkip):
         self.alpha = alpha
 
     def shares(self, x: Tensor, first: Tensor | None) -> tuple[float, float, Tensor | None]:
-        """1−α of f(x), α of X_0."""
+        """Return 1−α of f(x), α of X_0."""
         assert first is not None, "the network hands X_0 to every block with a residual"
         return 1 - self.alpha, self.alpha, first
 

@@ -1,4 +1,4 @@
-"""Group-reversible blocks: activations are not kept, but computed again from the blocks' outputs."""
+"""Group-reversible blocks, whose inputs are recomputed from their outputs instead of kept."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -15,7 +15,7 @@ from zoo.errors import BuildError
 from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
 from zoo.layers.block import activated, apply_norms
-from zoo.layers.conv import convolve
+from zoo.layers.conv import attribute_of, convolve
 
 _WAY_OUT = "model.reversible=false keeps the activations"
 
@@ -35,7 +35,7 @@ class SavedOutput:
     @staticmethod
     def of(x: Tensor) -> "SavedOutput | None":
         """Return what the node that made x holds of it; None where x is no reversible operator's output."""
-        found = getattr(x.grad_fn, "saved", None)
+        found = attribute_of(x.grad_fn, "saved")
         return found if isinstance(found, SavedOutput) else None
 
     def release(self) -> None:
@@ -70,12 +70,12 @@ class GroupedConv(nn.ModuleList):
     @property
     def in_width(self) -> int | None:
         """The width of a group, where the convolution tells."""
-        return getattr(self[0], "in_width", None)
+        return attribute_of(self[0], "in_width")
 
     @property
     def propagation(self) -> Norm | None:
         """By which weights features spread, as the first convolution says; the groups have equal ones."""
-        return getattr(self[0], "propagation", "both")
+        return attribute_of(self[0], "propagation", "both")
 
 
 class GroupUpdate(nn.Module):
@@ -141,7 +141,7 @@ class ReversibleBlock(nn.Module):
         super().__init__()
         if len(convs) < 2:
             raise BuildError(f"model.groups — {len(convs)} cannot be inverted — expected 2 or more — nearest: 2")
-        if getattr(activation, "inplace", False):
+        if attribute_of(activation, "inplace", False):
             raise BuildError(
                 "model.activation.inplace — overwrites what the block is rebuilt from — expected inplace: false"
             )
@@ -191,7 +191,7 @@ class ReversibleBlock(nn.Module):
 
 
 class ReversibleHead(nn.Sequential):
-    """What comes after reversible blocks: modules one after the other, in the precision of their parameters."""
+    """Modules after reversible blocks, one after the other, in the precision of their parameters."""
 
     same_in_training = True
 
@@ -278,7 +278,7 @@ def _members(modules: Sequence[tuple[str, nn.Module]], kind: Literal["_parameter
     return {
         f"{prefix}.{name}".lstrip("."): tensor
         for prefix, module in modules
-        for name, tensor in getattr(module, kind).items()
+        for name, tensor in attribute_of(module, kind).items()
         if tensor is not None
     }
 

@@ -22,15 +22,11 @@ class SAGEConv(FusedConv):
         self, in_width: int, out_width: int, *, aggregator: Literal["mean", "sum"] = "mean", bias: bool = True
     ) -> None:
         super().__init__(in_width, out_width)
-        self.norm: Literal["right", "sum"] = "right" if aggregator == "mean" else "sum"
+        self.norm: Norm = "right" if aggregator == "mean" else "sum"
+        self.propagation = self.norm
         self.root_weight = glorot(in_width, out_width)
         self.neighbor_weight = glorot(in_width, out_width)
         self.bias = zeros(out_width) if bias else None
-
-    @property
-    def propagation(self) -> Norm:
-        """By means or sums, as the aggregator says."""
-        return self.norm
 
     def operands(self) -> Affine:
         """Return those of Â x W_neighbor + x W_root + b."""

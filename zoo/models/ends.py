@@ -1,4 +1,4 @@
-"""What stands before and after the blocks of a network: linear maps with dropout."""
+"""Parts of models: linear maps with dropout before and after the blocks, and blocks of propagation alone."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence

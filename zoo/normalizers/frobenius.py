@@ -67,7 +67,7 @@ class Frobenius(FrobeniusFactor):
 class FrobeniusSoft(FrobeniusFactor):
     """W/max(1, ‖W‖_F/c): the identity inside the ball of radius c, `Frobenius` outside.
 
-    Bound: ‖W‖_2 ≤ ‖W‖_F ≤ c; what follows from it for a block, and where nothing does, is said at `Frobenius`. Options
+    Bound: ‖W‖_2 ≤ ‖W‖_F ≤ c; what follows from it for a block, and where nothing does, stands at `Frobenius`. Options
     are those of `Frobenius`; with heads="mean" the mean of the heads' norms is at most c.
 
     Source: the earlier code of the authors of arXiv 2410.04824; in `project` mode it is the projection onto the ball.

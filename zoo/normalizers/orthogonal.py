@@ -14,7 +14,7 @@ class Orthogonal(BoundedNormalizer):
     """c·Q with QᵀQ = I (tall or square W) or QQᵀ = I (wide W): every singular value is c.
 
     Bound: ‖W‖_2 = c, and no direction of the smaller side is lost. What follows for a block, and where nothing does
-    (attention, sum and mean aggregation), is said at `Frobenius`. Every head of a multi-head weight is its own matrix.
+    (attention, sum and mean aggregation), stands at `Frobenius`. Every head of a multi-head weight is its own matrix.
 
     Options:
         c: the common singular value; a number, or "auto" to calibrate it at initialisation.

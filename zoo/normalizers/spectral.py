@@ -16,7 +16,7 @@ class Spectral(BoundedNormalizer):
     """c·W/σ(W) with σ(W) = ‖W‖_2, the largest singular value; soft: W/max(1, σ(W)/c).
 
     Bound: ‖W‖_2 ≤ c, as tightly as `method` knows σ. What follows for a block, and where nothing does (attention, sum
-    and mean aggregation), is said at `Frobenius`. Every head of a multi-head weight is a matrix of its own.
+    and mean aggregation), stands at `Frobenius`. Every head of a multi-head weight is a matrix of its own.
 
     Options:
         c: the bound; a number, or "auto" to calibrate it at initialisation.
@@ -58,7 +58,7 @@ class Spectral(BoundedNormalizer):
 
     @property
     def same_in_training(self) -> bool:
-        """Whether no iteration goes on while weights are trained."""
+        """True if no iteration goes on while weights are trained."""
         return self.method != "power" or self.mode == "project"
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The interface of a regulariser."""
+"""The interface of a regulariser, and no regularisation."""
 
 from abc import ABC
 from typing import Any
@@ -22,20 +22,25 @@ class Regularizer(nn.Module, ABC):
 
     per_block: bool = False
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Take `thin`, its name until 0.1.0, for `drop_edges`."""
+        super().__init_subclass__(**options)
+        cls.drop_edges = vars(cls).get("thin", cls.drop_edges)
+
     def drop_edges(self, graph: GraphLike) -> GraphLike:
-        """The graph that blocks run on; the default is the graph itself."""
+        """Return the graph that blocks run on; the default is the graph itself."""
         return graph
 
     def features(self, graph: NetworkGraph, x: Tensor) -> Tensor:
-        """The input features that the network sees, [nodes, in]; the default is x itself."""
+        """Return the input features that the network sees, [nodes, in]; the default is x itself."""
         return x
 
     def mix(self, graph: GraphLike, before: Tensor, after: Tensor) -> Tensor:
-        """X_l of a block whose input and output have one shape [nodes, width]; the default is its output, `after`."""
+        """Return X_l of a block, `before` and `after` being its input and output, [nodes, width] both."""
         return after
 
     def penalty(self, network: Any) -> Tensor | None:
-        """What is added to the loss, a scalar, for a network with `block_matrices`; None, the default, is nothing."""
+        """Return a scalar to add to the loss of a network with `block_matrices`; None, the default, adds nothing."""
         return None
 
 

@@ -117,3 +117,16 @@ def test_one_of_a_users_own(tmp_path):
     built = zoo.build("smoke/res-gcn", {"regularizer": {"name": "shout", "times": 3.0}})
     network, x = built.network, built.data.features
     assert torch.equal(network.train()(built.graph, x), network.eval()(built.graph, 3 * x))
+
+
+def test_thin_is_drop_edges_by_its_old_name():
+    """A plug-in that was written against 0.1.0 works unchanged."""
+
+    class Old(Regularizer):
+        def thin(self, graph):
+            return "thinned"
+
+    class Older(Old):
+        """Inherits it."""
+
+    assert Old().drop_edges(None) == Older().drop_edges(None) == "thinned"  # pyright: ignore
