@@ -16,9 +16,7 @@ from zoo.regularizers.drop_edge import DropEdge
 
 
 def blocks(count: int = 9, dropout: float = 0.0) -> Blocks:
-    return Blocks(
-        Block(GCNConv(4, 4), residual=AddSkip(), activation=nn.ReLU(), dropout=dropout) for _ in range(count)
-    )
+    return Blocks(Block(GCNConv(4, 4), residual=AddSkip(), activation=nn.ReLU(), dropout=dropout) for _ in range(count))
 
 
 @pytest.fixture
