@@ -163,7 +163,7 @@ def _made(rng: random.Random, sandbox: Sandbox, source: Path, real: list[str]) -
     done, file = damage(rng, root)
     with (
         mock.patch("zoo.datasets.store.accepted", lambda content, digests: True),
-        mock.patch("zoo.datasets.ogb.folder.known_digests", lambda name: {}),
+        mock.patch("zoo.datasets.ogb.ogb_folder.known_digests", lambda name: {}),
     ):
         judged = _read_data(rng, name, root, sandbox)
     return f"data: {form}", f"{name}: {file.name} {done}", judged
@@ -187,8 +187,7 @@ def _real(rng: random.Random, sandbox: Sandbox, source: Path, real: list[str]) -
 
 
 def _has_digest(name: str, path: str) -> bool:
-    from zoo.datasets.files import source_files
-    from zoo.datasets.ogb.folder import known_digests
+    from zoo.datasets.sources import known_digests, source_files
 
     if name.startswith("ogb"):
         return path in known_digests(name)

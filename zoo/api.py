@@ -253,7 +253,7 @@ def reopen(finished: Run, device: str = "cpu", plugins: Plugins = (), *, allow_p
     if moved:  # c was found in the run, and is among the weights
         recipe = _load_recipe(recipe, changes)
     built = _build(recipe, finished.seed)
-    if recorded_data(finished.path).get("digest", built.data.facts["digest"]) != built.data.facts["digest"]:
+    if recorded_data(finished.path).get("digest", built.data.digest) != built.data.digest:
         warnings.warn(
             f"run folder {finished.path} — its data set has changed since it was trained — expected the data of then — "
             "figures of now are of other data",

@@ -11,11 +11,11 @@ import torch
 from zoo import dgl_backend
 from zoo.contracts import broken
 from zoo.datasets.base import Data
-from zoo.datasets.content import digest_of
-from zoo.datasets.given import as_tensors
+from zoo.datasets.digests import digest_of
 from zoo.datasets.prepare import prepare
 from zoo.datasets.splits import check_any_split
 from zoo.datasets.store import Store
+from zoo.datasets.validity import as_tensors
 from zoo.errors import BuildError, TrainingError
 from zoo.factory import factory
 from zoo.graphs.graph import Graph
@@ -113,7 +113,7 @@ class Built:
     @property
     def material(self) -> dict[str, str]:
         """The digests of what is trained on: data and split."""
-        return {"data set": self.data.facts["digest"], "split": self.split.facts["digest"]}
+        return {"data set": self.data.digest, "split": self.split.digest}
 
 
 def build(recipe: Recipe, seed: int = 0, team: Team | None = None) -> Built:
@@ -133,8 +133,8 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
     data = team.local_rank_first(partial(_load_data, recipe, seed))
     split = as_tensors(factory(recipe.split, "splits")(data, seed))
     check_any_split(data, split)  # which may be a plug-in's
-    split = replace(split, facts={**split.facts, "digest": digest_of(split)})
-    _check_same(team, {f"data set {data.name}": data.facts["digest"], f"split {split.name}": split.facts["digest"]})
+    split = replace(split, digest=digest_of(split))
+    _check_same(team, {f"data set {data.name}": data.digest, f"split {split.name}": split.digest})
     setting = TaskSetting(seed=seed, kernel=recipe.execution.kernel, rank=team.rank, processes=team.size)
     task: Task = factory(recipe.task, "tasks")(data, split, setting).to(device)
     threads, threads_choice = choose_threads(
@@ -159,8 +159,8 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
         *([Choice("processes", str(team.size), f"started by torchrun; {team.backend}")] if team.size > 1 else []),
         Choice("kernel", task.graph.kernel, task.graph.kernel_reason),
         threads_choice,
-        *([Choice("data", data.name, data.facts["verified"])] if "verified" in data.facts else []),
-        Choice("split", split.name, split.facts.get("why", "asked for")),
+        *([Choice("data", data.name, data.verified)] if data.verified else []),
+        Choice("split", split.name, split.why or "asked for"),
         Choice("metric", task.metric, task.metric_reason),
         Choice("embedding", type(embedding).__name__, embedding.reason),
         *(Choice(*chosen) for chosen in task.choices),
@@ -225,7 +225,7 @@ def _untrimmed(built: Built) -> AbstractContextManager[None]:
 def load_data(recipe: Recipe, seed: int = 0) -> Data:
     """Return the recipe's data set, prepared as it says; what it draws at random follows from the seed alone.
 
-    `facts["digest"]` is of what the data set returned.
+    `digest` is of what the data set returned.
     """
     with kept_random_state():
         return _load_data(recipe, seed)
@@ -235,7 +235,7 @@ def _load_data(recipe: Recipe, seed: int) -> Data:
     _seed_everything(seed)
     data = as_tensors(factory(recipe.dataset, "datasets")(Store()))
     prepared = prepare(data, **recipe.prepare.model_dump())
-    return replace(prepared, facts={**prepared.facts, "digest": digest_of(data)})
+    return replace(prepared, digest=digest_of(data))
 
 
 def _seed_everything(seed: int) -> None:

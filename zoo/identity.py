@@ -14,8 +14,7 @@ from typing import Any
 from registry import TABLES
 from zoo import __version__
 from zoo.builder import load_data
-from zoo.datasets.files import known_content, superseded_content
-from zoo.datasets.ogb.folder import known_digests
+from zoo.datasets.sources import known_content, superseded_content
 from zoo.errors import RunError
 from zoo.own_code import own_code
 from zoo.recipe.recipe import Recipe
@@ -55,7 +54,7 @@ def is_current(path: Path, recipe: Recipe, seed: int, digests: Digests | None = 
 
 def is_of(path: Path, data: Any) -> bool:
     """Whether a folder holds a finished run that was trained on these data, which were just loaded."""
-    return folder.is_finished(path) and recorded_data(path).get("digest") == data.facts["digest"]
+    return folder.is_finished(path) and recorded_data(path).get("digest") == data.digest
 
 
 def recorded_data(path: Path) -> Mapping[str, Any]:
@@ -74,8 +73,7 @@ def _why_not(path: Path, recipe: Recipe, seed: int, digests: Digests) -> str | N
         if wrong := superseded_content(file, str(digest)):
             return f"of its file {file} it is known now that {wrong}"
     if TABLES["datasets"].find(recipe.dataset.name).source == "built-in":
-        of_ogb = known_digests(recipe.dataset.name)
-        known = all(of_ogb.get(file) == digest or known_content(file, str(digest)) for file, digest in files.items())
+        known = all(known_content(recipe.dataset.name, file, str(digest)) for file, digest in files.items())
         if known or "digest" not in recorded:  # before digests were noted, files were known ones or none
             return None
     elif "digest" not in recorded:
@@ -86,5 +84,5 @@ def _why_not(path: Path, recipe: Recipe, seed: int, digests: Digests) -> str | N
 def _digest_now(recipe: Recipe, seed: int, digests: Digests) -> str:
     key = json.dumps([recipe.dataset.plain(), own_code(recipe), seed], sort_keys=True, default=str)
     if key not in digests:
-        digests[key] = load_data(recipe, seed).facts["digest"]
+        digests[key] = load_data(recipe, seed).digest
     return digests[key]

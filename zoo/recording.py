@@ -44,8 +44,8 @@ def environment_of(built: Built) -> Environment:
         resets=tuple(built.recipe.resets),
         plan=tuple(built.network.plan().lines()),
         choices=built.choices,
-        data=built.data.facts,
-        split={"name": built.split.name, **built.split.facts},
+        data=built.data.provenance(),
+        split={"name": built.split.name, **built.split.provenance()},
     )
 
 

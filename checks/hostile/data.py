@@ -13,7 +13,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from zoo import ogb_backend
-from zoo.datasets.files import source_files
+from zoo.datasets.sources import source_files
 
 # Names of data sets by the format of their files; OGB's are folders of several formats.
 MADE = {

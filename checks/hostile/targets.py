@@ -84,8 +84,8 @@ def _state(data: bytes) -> None:
 
 def _pickled(data: bytes) -> None:
     """A pickle of numbers, as old data sets have them."""
+    from zoo.datasets.pickled import unpickle
     from zoo.datasets.store import Content, SourceFile
-    from zoo.datasets.unpickle import unpickle
     from zoo.errors import DataBroken
 
     try:
@@ -96,7 +96,7 @@ def _pickled(data: bytes) -> None:
 
 def _arrays(data: bytes) -> None:
     """An archive of arrays."""
-    from zoo.datasets.archive import Archive
+    from zoo.datasets.readers import Archive
     from zoo.datasets.store import Content, SourceFile
     from zoo.errors import DataBroken
 

@@ -347,7 +347,7 @@ def test_the_digest_is_of_the_data_as_they_were():
     """How data are prepared is the recipe's, and no other data."""
     built = [zoo.build("smoke/gcn", {**SMALL, "prepare.features": scaled}) for scaled in ("none", "standardize")]
     assert not torch.equal(built[0].data.features, built[1].data.features)
-    assert built[0].data.facts["digest"] == built[1].data.facts["digest"]
+    assert built[0].data.digest == built[1].data.digest
 
 
 def test_processes_with_other_data_do_not_train_together():

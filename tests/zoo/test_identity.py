@@ -6,7 +6,7 @@ import pytest
 
 import zoo
 from zoo.api import resolve
-from zoo.datasets.files import source_files
+from zoo.datasets.sources import source_files
 from zoo.identity import OtherData, identity_of, is_current
 
 
@@ -48,7 +48,7 @@ def test_a_data_set_of_unknown_files_is_loaded_once_for_many_questions(finished,
 
     monkeypatch.setattr("zoo.identity.load_data", load)
     recipe, digests = resolve("smoke/mlp", (), None, ()), {}
-    folder = finished({"files": {"own/file": "sha256:0"}, "digest": zoo.build("smoke/mlp").data.facts["digest"]})
+    folder = finished({"files": {"own/file": "sha256:0"}, "digest": zoo.build("smoke/mlp").data.digest})
     assert all(is_current(folder, recipe, 0, digests) for _ in range(3))
     assert loaded == [0]
 

@@ -1,22 +1,28 @@
-"""The graphs of Geom-GCN: Wikipedia articles, actors and university web pages, with ten splits each.
+"""Graphs of Geom-GCN: Wikipedia articles, actors and university web pages, with ten splits each.
 
 Edges are directed and kept as the files have them: the row `a b` is the edge a → b. Actor has some rows
 twice, and all graphs have loops. (DGL's loader turns every edge around; `direction: reverse` does the same.)
 Source: Pei et al., "Geom-GCN: Geometric Graph Convolutional Networks", ICLR 2020.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zoo.datasets.archive import stacked_masks
-from zoo.datasets.base import NodeData
-from zoo.datasets.files import source_facts, source_files
+from zoo.datasets.base import Masks, NodeData
 from zoo.datasets.published import verified
+from zoo.datasets.readers import Archive
+from zoo.datasets.sources import Source, github, source_files
 from zoo.datasets.store import Content, Store
+
+GEOM_GCN = github("graphdml-uiuc-jlu/geom-gcn", "f1fc0d14b3b019c562737240d06ec83b07d16a8f", "none stated")
+# Cornell's nodes in the repository above are Texas's; an author of it uploaded the right ones here
+_CORRECTED = github("bingzhewei/geom-gcn", "1124af17444d7fd09686504ec46caa3f39f4f632", "none stated")
+
+Parse = Callable[[list[bytes]], NDArray[np.float32]]
 
 _COMMA, _ZERO = ord(","), ord("0")
 ACTOR_WORDS = 932
@@ -43,7 +49,7 @@ def cornell(store: Store) -> NodeData:
     The files are those of the correction of 2022; before, Texas's words and classes were distributed as Cornell's, and
     figures of that time are of those.
     """
-    return _geom_gcn(store, "cornell", _bits, repository="geom-gcn-corrected")
+    return _geom_gcn(store, "cornell", _bits, _CORRECTED)
 
 
 def texas(store: Store) -> NodeData:
@@ -56,22 +62,25 @@ def wisconsin(store: Store) -> NodeData:
     return _geom_gcn(store, "wisconsin", _bits)
 
 
-def _geom_gcn(
-    store: Store, name: str, parse: Callable[[list[bytes]], NDArray[np.float32]], repository: str = "geom-gcn"
-) -> NodeData:
-    found = store.read(name, source_files(name), by_content=True)
-    return verified(store, name, found.values(), partial(_data, name, parse, repository, found))
+def stacked_masks(contents: Iterable[Content]) -> Masks:
+    """Return the splits that Geom-GCN ships, one file each with `train_mask`, `val_mask`, `test_mask` [nodes]."""
+    archives = [Archive(content) for content in contents]
+    train, val, test = (
+        torch.from_numpy(np.stack([archive[f"{part}_mask"].astype(bool) for archive in archives]))
+        for part in ("train", "val", "test")
+    )
+    return Masks(train, val, test)
 
 
-def _data(
-    name: str,
-    parse: Callable[[list[bytes]], NDArray[np.float32]],
-    repository: str,
-    found: Mapping[str, Content],
-) -> NodeData:
+def _geom_gcn(store: Store, name: str, parse: Parse, source: Source = GEOM_GCN) -> NodeData:
+    found = store.read(name, source_files(name, source), by_content=True)
+    return verified(store, name, found.values(), partial(_data, name, parse, source, found))
+
+
+def _data(name: str, parse: Parse, source: Source, found: Mapping[str, Content]) -> NodeData:
     features, labels = _nodes(found["out1_node_feature_label.txt"], parse)
     edges = _edges(found["out1_graph_edges.txt"])
-    masks = stacked_masks([content for file, content in found.items() if file.endswith(".npz")])
+    masks = stacked_masks(content for file, content in found.items() if file.endswith(".npz"))
     return NodeData(
         published=True,
         name=name,
@@ -81,14 +90,12 @@ def _data(
         labels=torch.from_numpy(labels),
         classes=int(labels.max()) + 1,
         masks={"public": masks, "geom-gcn": masks},
-        facts=source_facts(repository, found, edges="directed, as in the file: first column → second column"),
+        facts=source.facts(found.values(), edges="directed, as in the file: first column → second column"),
     )
 
 
-def _nodes(
-    content: Content, parse: Callable[[list[bytes]], NDArray[np.float32]]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Features and labels in the order of the node ids; the lines are `id, features, label`, separated by tabs."""
+def _nodes(content: Content, parse: Parse) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return features and labels in the order of the node ids; the lines are `id, features, label`, split by tabs."""
     try:
         ids, words, classes = zip(*(line.split(b"\t") for line in content.data.splitlines()[1:]), strict=True)
         order = np.array(ids, dtype=np.int64)
@@ -108,7 +115,7 @@ def _edges(content: Content) -> NDArray[np.int64]:
 
 
 def _bits(rows: list[bytes]) -> NDArray[np.float32]:
-    """Rows like `0,1,0`: one digit per word. Read as bytes, which is fifty times faster than as numbers."""
+    """Parse rows like `0,1,0`, one digit per word, as bytes: fifty times faster than as numbers."""
     if len({len(row) for row in rows}) != 1:
         raise ValueError("the rows of features differ in length")
     text = np.frombuffer(b"".join(row + b"," for row in rows), dtype=np.uint8)
@@ -119,7 +126,7 @@ def _bits(rows: list[bytes]) -> NDArray[np.float32]:
 
 
 def _positions(rows: list[bytes]) -> NDArray[np.float32]:
-    """Rows like `92,132,143`: the positions of the keywords that a node has."""
+    """Parse rows like `92,132,143`: the positions of the keywords that a node has."""
     features = np.zeros((len(rows), ACTOR_WORDS), dtype=np.float32)
     positions = [row.split(b",") for row in rows]
     columns = np.array([column for row in positions for column in row], dtype=np.int64)

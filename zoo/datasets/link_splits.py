@@ -1,4 +1,4 @@
-"""Which links train, validate and test: the split that a data set ships, or a random one of a graph's edges."""
+"""Splits of links: the one that a data set ships, or a random one of a graph's edges."""
 
 from dataclasses import replace
 
@@ -13,22 +13,24 @@ from zoo.recipe.fields import Count, Fraction, Number
 
 
 def shipped_links(data: LinkData) -> LinkSplit:
-    """The split of the data set, with its message edges as they were prepared.
+    """Return the split of the data set, with its message edges as they were prepared.
 
     Raises: DataError if one of its val or test links is among them, in either direction; a data set whose links come
-    again by their nature (a pair that collaborates in two years) says so in `links.facts["repeats"]`. And as
-    `check_links`.
+    again by their nature (a pair that collaborates in two years) says so in `links.repeats`. And as `check_links`.
     """
     split = replace(data.links, message=torch.stack([data.src, data.dst]))
     check_links(data, split)
-    repeated = _repeated(split, data.nodes)
-    if repeated and "repeats" not in split.facts:
+    message = pair_keys(split.message, data.nodes, directed=False).unique()
+    held = pair_keys(torch.cat([split.val, split.test], dim=1), data.nodes, directed=False)
+    repeated = int(among(held, message).sum())
+    if repeated and not split.repeats:
         raise DataError(
             f"split {split.name} — {repeated} val and test links of {data.name} are edges that features spread along — "
             "expected none, in either direction"
         )
-    facts = {**split.facts, "sizes": _sizes(split), "repeated links": repeated}
-    return replace(split, facts={"why": "the data set ships it", **facts})
+    repeats = {"repeats": split.repeats} if split.repeats else {}
+    facts = {**split.facts, **repeats, "sizes": _sizes(split), "repeated links": repeated}
+    return replace(split, facts=facts, why="the data set ships it")
 
 
 def links(
@@ -91,24 +93,26 @@ def links(
 
 
 def check_links(data: NodeData | LinkData, split: LinkSplit) -> None:
-    """Refuse a split of links that cannot be trained with, or not be scored.
+    """Refuse a split of links that cannot be trained with, or cannot be scored.
 
     Raises: BuildError if a part has no links, or no pairs to score them against; DataError if one of these names a node
     that is not there, or pairs belong to other numbers of links than there are.
     """
-    for part in ("train", "val", "test"):
-        links = getattr(split, part)
-        others = None if part == "train" else getattr(split, f"{part}_negative")
-        for what, pairs in (("links", links), *([("pairs without a link", others)] if others is not None else [])):
-            if not pairs.numel():
-                raise BuildError(f"split {split.name} — no {part} {what} in {data.name} — expected at least one")
-            for node in map(int, torch.aminmax(pairs)):  # of hundreds of millions; needs no copy
-                if not 0 <= node < data.nodes:
-                    raise DataError(
-                        f"split {split.name} — {part} {what} of {data.name} name node {node} — expected "
-                        f"0 … {data.nodes - 1}"
-                    )
-        if others is not None and others.ndim == 3 and others.shape[1] != links.shape[1]:
+    for part, what, pairs in (
+        ("train", "links", split.train),
+        ("val", "links", split.val),
+        ("val", "pairs without a link", split.val_negative),
+        ("test", "links", split.test),
+        ("test", "pairs without a link", split.test_negative),
+    ):
+        if not pairs.numel():
+            raise BuildError(f"split {split.name} — no {part} {what} in {data.name} — expected at least one")
+        for node in map(int, torch.aminmax(pairs)):  # of hundreds of millions; needs no copy
+            if not 0 <= node < data.nodes:
+                wrong = f"{part} {what} of {data.name} name node {node}"
+                raise DataError(f"split {split.name} — {wrong} — expected 0 … {data.nodes - 1}")
+    for part, links, others in (("val", split.val, split.val_negative), ("test", split.test, split.test_negative)):
+        if others.ndim == 3 and others.shape[1] != links.shape[1]:
             raise DataError(
                 f"split {split.name} — {part} has pairs for {others.shape[1]} links of {data.name} — expected some for "
                 f"each of its {links.shape[1]}"
@@ -116,13 +120,13 @@ def check_links(data: NodeData | LinkData, split: LinkSplit) -> None:
 
 
 def _within(ways: Tensor, pairs: Tensor, nodes: int) -> Tensor:
-    """Of directed links those between the pairs, which are sorted."""
+    """Return the directed links between these pairs, which are sorted."""
     links = pairs_of(ways, nodes)
     return links[:, among(pair_keys(links, nodes, directed=False), pairs)]
 
 
 def _unlinked(known: Tensor, nodes: int, count: int, seed: int, *, directed: bool, name: str) -> Tensor:
-    """Different pairs of different nodes that are not among the keys `known`, in random order: int64 [2, count]."""
+    """Draw distinct pairs of different nodes that are not among the keys `known`: int64 [2, count]."""
     free = nodes * (nodes - 1) // (1 if directed else 2) - len(known)
     if count > free:
         raise BuildError(
@@ -147,12 +151,6 @@ def _unlinked(known: Tensor, nodes: int, count: int, seed: int, *, directed: boo
         _, first = np.unique(drawn, return_index=True)  # repeated draws are dropped where they come second
         drawn = drawn[np.sort(first)]
     return pairs_of(torch.from_numpy(drawn[:count]), nodes)
-
-
-def _repeated(split: LinkSplit, nodes: int) -> int:
-    message = pair_keys(split.message, nodes, directed=False).unique()
-    held = torch.cat([split.val, split.test], dim=1)
-    return int(among(pair_keys(held, nodes, directed=False), message).sum())
 
 
 def _sizes(split: LinkSplit) -> dict[str, int]:

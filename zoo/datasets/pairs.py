@@ -1,4 +1,4 @@
-"""Pairs of nodes as numbers: which are linked, and drawing some that are not."""
+"""Pairs of nodes: edge lists, pairs as numbers, and draws of pairs that are not linked."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from zoo.errors import BuildError
 
 
 def pair_keys(pairs: Tensor, nodes: int, *, directed: bool) -> Tensor:
-    """A number for each of pairs [2, …], int64 […]: the first node times `nodes` plus the second one.
+    """Return a number for each of pairs [2, …], int64 […]: the first node times `nodes` plus the second one.
 
     Undirected, the lower node counts as first, so that both directions of a pair have one number.
     """
@@ -16,24 +16,35 @@ def pair_keys(pairs: Tensor, nodes: int, *, directed: bool) -> Tensor:
 
 
 def pairs_of(keys: Tensor, nodes: int) -> Tensor:
-    """The pairs [2, …] that numbers of `pair_keys` stand for."""
+    """Return the pairs [2, …] that numbers of `pair_keys` stand for."""
     return torch.stack([keys // nodes, keys % nodes])
 
 
 def among(keys: Tensor, known: Tensor) -> Tensor:
-    """Whether each of the keys is in `known`, which is sorted; bool, in the keys' shape."""
+    """Tell which of the keys are in `known`, which is sorted; bool, in the keys' shape."""
     if not len(known):
         return torch.zeros_like(keys, dtype=torch.bool)
     place = torch.searchsorted(known, keys).clamp_(max=len(known) - 1)
     return known[place] == keys
 
 
+def both_directions(src: Tensor, dst: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
+    """Return each edge and its reverse once, sorted by source, then destination; a loop stays one edge."""
+    return distinct(torch.cat([src, dst]), torch.cat([dst, src]), nodes)
+
+
+def distinct(src: Tensor, dst: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
+    """Return every edge once, sorted by source and then by destination."""
+    keys = torch.unique(src * nodes + dst)
+    return keys // nodes, keys % nodes
+
+
 class Unlinked:
-    """Draws pairs of different nodes that are not linked, all equally likely.
+    """Draws of pairs of different nodes that are not linked, all equally likely.
 
     linked: int64 [2, links]. directed: whether a link from u to v leaves the pair (v, u) free. Where fewer than one
-    pair in `SCARCE` is free, those that are free are listed, which takes memory for as many pairs as are linked.
-    Else one that is linked after all is drawn again, and the chance that one is left after `ROUNDS` draws is 2e-4.
+    pair in `SCARCE` is free, the free ones are listed, which takes memory for as many pairs as are linked. Else one
+    that is linked after all is drawn again; the chance that one is left after `ROUNDS` draws is 2e-4.
     Raises: BuildError if no pair is free.
     """
 
@@ -53,7 +64,7 @@ class Unlinked:
         self.free = self._every_free() if free * self.SCARCE < pairs else None
 
     def draw(self, count: int, seed: int) -> Tensor:
-        """int64 [2, count], by PyTorch's generator on the CPU, seeded so; repetitions may occur."""
+        """Return int64 [2, count] by PyTorch's CPU generator with this seed; repetitions may occur."""
         generator = torch.Generator().manual_seed(seed)
         if self.free is not None:
             drawn = self.free[torch.randint(len(self.free), (count,), generator=generator)]
@@ -73,7 +84,7 @@ class Unlinked:
         return pairs
 
     def _every_free(self) -> Tensor:
-        """The numbers of all pairs that are free, row by row of the matrix of all pairs."""
+        """Return the numbers of all free pairs, row by row of the matrix of all pairs."""
         numbers = torch.arange(self.nodes)
         found = []
         for node in range(self.nodes):

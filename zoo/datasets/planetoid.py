@@ -1,4 +1,4 @@
-"""The Planetoid citation graphs: papers, bag-of-words features, citations in both directions.
+"""Planetoid citation graphs: papers, bag-of-words features, citations in both directions.
 
 Source: Yang, Cohen, Salakhutdinov, "Revisiting Semi-Supervised Learning with Graph Embeddings", ICML 2016.
 The `geom-gcn` splits are those of Pei et al., "Geom-GCN", ICLR 2020.
@@ -11,15 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zoo.datasets.archive import stacked_masks
 from zoo.datasets.base import Masks, NodeData
-from zoo.datasets.csr import dense
-from zoo.datasets.edges import both_directions
-from zoo.datasets.files import source_facts, source_files
+from zoo.datasets.geom_gcn import GEOM_GCN, stacked_masks
+from zoo.datasets.pairs import both_directions
+from zoo.datasets.pickled import SparseRows, unpickle
 from zoo.datasets.published import verified
+from zoo.datasets.readers import dense
+from zoo.datasets.sources import github, source_files
 from zoo.datasets.store import Content, Store
-from zoo.datasets.unpickle import SparseRows, unpickle
 
+_PLANETOID = github("kimiyoung/planetoid", "af6abf468a772cc055bec88c52e4d6f51b7c37e3", "MIT")
 VALIDATION = 500
 
 
@@ -42,11 +43,11 @@ def pubmed(store: Store) -> NodeData:
 
 
 def _planetoid(store: Store, name: str) -> NodeData:
-    found = store.read(name, source_files(name), by_content=True)
+    found = store.read(name, source_files(name, _PLANETOID), by_content=True)
     parts = {file.rpartition(".")[2]: content for file, content in found.items()}
     splits = store.read_optional(
         name,
-        source_files(f"{name}/geom-gcn"),
+        source_files(f"{name}/geom-gcn", GEOM_GCN),
         fetch=any(store.in_cache(part) for part in parts.values()),
         by_content=True,
     )
@@ -79,20 +80,20 @@ def _data(name: str, parts: Mapping[str, Content], splits: Mapping[str, Content]
     one_hot[:first], one_hot[test_ids] = known_classes, test_classes
     src, dst = _edges(parts["graph"], nodes)
     masks = {"public": _public(nodes, len(unpickle(parts["y"], np.ndarray)), test_ids)}
-    facts = source_facts("planetoid", parts, edges="undirected, both directions listed")
+    facts = _PLANETOID.facts(parts.values(), edges="undirected, both directions listed")
+    absent = {}
     if splits is None:
         some, *others = source_files(f"{name}/geom-gcn")
-        facts["absent"] = {"geom-gcn": f"{some.path} and {len(others)} files like it are not on this machine"}
+        absent["geom-gcn"] = f"{some.path} and {len(others)} files like it are not on this machine"
     else:
-        masks["geom-gcn"] = stacked_masks(list(splits.values()))
-        about = source_facts("geom-gcn", splits, edges="none in these")
+        masks["geom-gcn"] = stacked_masks(splits.values())
+        about = GEOM_GCN.facts(splits.values(), edges="")
         facts["files"] |= about["files"]
         facts["geom-gcn splits"] = {key: about[key] for key in ("source", "licence")}
     unknown = nodes - len(known) - len(test_ids)
     if unknown:
         facts["without features and class"] = f"{unknown} nodes, given zero features and class 0 as in the reference"
     return NodeData(
-        published=True,
         name=name,
         src=src,
         dst=dst,
@@ -101,6 +102,8 @@ def _data(name: str, parts: Mapping[str, Content], splits: Mapping[str, Content]
         classes=one_hot.shape[1],
         masks=masks,
         facts=facts,
+        absent=absent,
+        published=True,
     )
 
 
@@ -113,7 +116,7 @@ def _matrix(content: Content) -> NDArray[np.float32]:
 
 
 def _classes(content: Content) -> NDArray[np.int64]:
-    """One row for each node, a 1 at its class. Rows without any are nodes of no known class."""
+    """Return one row for each node, a 1 at its class; rows without any are nodes of no known class."""
     rows = unpickle(content, np.ndarray)
     if rows.ndim == 2 and (np.any((rows != 0) & (rows != 1)) or np.any(rows.sum(axis=1) > 1)):
         raise content.broken("a row of it has more than a single 1")

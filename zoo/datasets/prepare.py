@@ -1,22 +1,20 @@
-"""What is done to a graph before training: edge direction, self-loops, feature scaling. All of it is recorded."""
+"""Preparation of a graph before training, all of it recorded: edge direction, self-loops, feature scaling."""
 
 from dataclasses import replace
-from typing import Literal, TypeVar
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from zoo.datasets.base import Data, GraphData, LinkData, NodeData
-from zoo.datasets.edges import both_directions, distinct
-from zoo.datasets.given import as_tensors
-from zoo.datasets.validity import check
+from zoo.datasets.base import D, Data
+from zoo.datasets.pairs import both_directions, distinct
+from zoo.datasets.validity import as_tensors, check
 from zoo.errors import BuildError
 
 SelfLoops = Literal["add", "remove", "keep"]
 Direction = Literal["both", "keep", "reverse"]
 Features = Literal["none", "row", "standardize"]
 EdgeFeatures = Literal["keep", "drop"]
-D = TypeVar("D", NodeData, LinkData, GraphData)
 
 
 def prepare(
@@ -27,16 +25,15 @@ def prepare(
     features: Features,
     edge_features: EdgeFeatures = "keep",
 ) -> D:
-    """Check the data and return a prepared copy; the input is not changed. `facts["prepared"]` says what was done.
+    """Check the data and return a prepared copy; `facts["prepared"]` says what was done.
 
     direction: `both` adds every edge's reverse and leaves each edge once; `reverse` turns every edge around; `keep`
         leaves edges, and repetitions among them, as they are.
     self_loops: `add` leaves exactly one loop at every node, after all other edges; `remove` leaves none.
     features: `row` divides a node's features by the sum of their magnitudes, rows of zeros stay zero; `standardize`
         gives every column mean 0 and standard deviation 1 over all nodes, constant columns become zero.
-    edge_features: `drop` makes plain edges of those with features, which else are neither made nor merged.
-    Raises: DataError for what `validity.check` refuses: numbers that are not finite, labels out of range, edges that
-        name nodes that do not exist and more; BuildError for scaling of categories, or edges to be added that would
+    edge_features: `drop` removes them; with features, edges are neither added nor merged.
+    Raises: DataError as `validity.check` does; BuildError for scaling of categories, or edges to be added that would
         need features.
     """
     data = as_tensors(data)
@@ -51,8 +48,7 @@ def prepare(
     if data.categories is not None and features != "none":
         raise BuildError(f"prepare.features — those of {data.name} are categories — expected none")
     src, dst = _direct(data, direction)
-    loops = src == dst
-    on_edges = data.edge_features
+    loops, on_edges = src == dst, data.edge_features
     if on_edges is not None and self_loops == "remove":
         on_edges = on_edges[~loops]
     if self_loops != "keep":
@@ -72,14 +68,8 @@ def prepare(
     }
     if data.edge_features is not None or edge_features == "drop":
         prepared["edge_features"] = edge_features
-    return replace(
-        data,
-        src=src,
-        dst=dst,
-        features=_scale(data.features, features),
-        edge_features=on_edges,
-        facts={**data.facts, "prepared": prepared},
-    )
+    x, facts = _scale(data.features, features), {**data.facts, "prepared": prepared}
+    return replace(data, src=src, dst=dst, features=x, edge_features=on_edges, facts=facts)
 
 
 def _direct(data: Data, direction: Direction) -> tuple[Tensor, Tensor]:

@@ -1,25 +1,22 @@
-"""What is published of the data sets, and data held against it: a digest tells which bytes, not that they are right.
+"""Published figures of data sets, and data held against them: a digest identifies bytes, not what they mean.
 
 `published.csv` has counts and homophily with their source, `arrays.csv` digests of the arrays that verified files hold.
 A file in another encoding, as a mirror or another library distributes it, is taken where its arrays are those.
 """
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from zoo.datasets.base import GraphData, LinkData, NodeData
-from zoo.datasets.content import digest_of_tensor, parts_of
+from zoo.datasets.base import D, Data, GraphData, LinkData, NodeData
+from zoo.datasets.digests import digest_of_tensor, parts_of
+from zoo.datasets.sources import rows
 from zoo.datasets.store import Content, Store
 from zoo.errors import DataBroken
 
-D = TypeVar("D", NodeData, LinkData, GraphData)
 TOLERANCE = 0.006  # of a homophily that is published with two digits
 
 _COUNTS = ("graphs", "nodes", "edges", "features", "classes", "nodes of each class")
@@ -27,12 +24,12 @@ _COUNTS = ("graphs", "nodes", "edges", "features", "classes", "nodes of each cla
 
 @cache
 def published() -> Mapping[str, Mapping[str, str]]:
-    """What is published of each data set: text by column, "" where nothing is; what depends on an option is `3|21`."""
-    return {row["set"]: row for row in _rows("published.csv")}
+    """Return the published figures of each data set: text by column, "" where none; `3|21` depends on an option."""
+    return {row["set"]: row for row in rows("published.csv")}
 
 
-def differences(data: NodeData | LinkData | GraphData, *, homophily: bool = True) -> list[str]:
-    """In what the data differ from what is published of the data set of their name: `2707 nodes, published 2708`."""
+def differences(data: Data, *, homophily: bool = True) -> list[str]:
+    """Return what differs from the published figures of the data set of this name: `2707 nodes, published 2708`."""
     facts, wrong = published().get(data.name, {}), []
     for what, found in _counts(data).items():
         if (expected := facts.get(what)) and found not in expected.split("|"):
@@ -45,14 +42,14 @@ def differences(data: NodeData | LinkData | GraphData, *, homophily: bool = True
 
 
 def edge_homophily(data: NodeData) -> float:
-    """The share of undirected edges, each counted once and loops left out, whose ends have the same label."""
+    """Return the share of undirected edges, each counted once and loops left out, whose ends have the same label."""
     one, other = torch.minimum(data.src, data.dst), torch.maximum(data.src, data.dst)
     edges = torch.unique((one * data.nodes + other)[one != other])
     return float((data.labels[edges // data.nodes] == data.labels[edges % data.nodes]).double().mean())
 
 
 def verified(store: Store, name: str, contents: Iterable[Content], make: Callable[[], D]) -> D:
-    """The data that `make` makes of these files, held against what is published; a note in their facts says how.
+    """Return the data that `make` reads from these files, held against what is published; `verified` says how.
 
     Files of known bytes are right where the counts are. Others are where every array is that of the known files or,
     where those were never at hand, the published counts are.
@@ -66,7 +63,7 @@ def verified(store: Store, name: str, contents: Iterable[Content], make: Callabl
 
 
 def held_against_published(store: Store, name: str, unknown: Sequence[Content], files: int, make: Callable[[], D]) -> D:
-    """As `verified`, where it is known already which of so many files have unknown bytes."""
+    """Return `verified` data, where it is known already which of so many files have unknown bytes."""
     try:
         data = make()
     except DataBroken as error:
@@ -78,14 +75,20 @@ def held_against_published(store: Store, name: str, unknown: Sequence[Content], 
     if unknown and not known and not published().get(name):
         wrong = ["nothing is known that they could be held against"]
     if unknown and known and not wrong:
-        wrong = [
-            f"{array} differ from those of the known files"
-            for array, digest in canonical(data)
-            if digest not in known.get(array, ())
-        ]
+        changed = [array for array, digest in canonical(data) if digest not in known.get(array, ())]
+        wrong = [f"{array} differ from those of the known files" for array in changed]
     if wrong:
         raise _broken(store, name, unknown, files, wrong)
-    return replace(data, facts={**data.facts, "verified": _note(name, unknown, known)}) if unknown else data
+    return replace(data, verified=_note(name, unknown, known)) if unknown else data
+
+
+def canonical(data: Data) -> Iterator[tuple[str, str]]:
+    """Yield digests of the arrays by name; of edges without features whatever their order, which is the file's own."""
+    parts = parts_of(data)
+    if data.edge_features is None:
+        yield "edges", digest_of_tensor(torch.sort(data.src * data.nodes + data.dst).values)
+        parts = {name: digest for name, digest in parts.items() if name not in ("src", "dst")}
+    yield from parts.items()
 
 
 def _broken(store: Store, name: str, unknown: Sequence[Content], files: int, wrong: Sequence[str]) -> DataBroken:
@@ -105,38 +108,22 @@ def _note(name: str, unknown: Sequence[Content], known: Mapping[str, Any]) -> st
     return f"by content, as the bytes of {names} are not known: {how}"
 
 
-def canonical(data: NodeData | LinkData | GraphData) -> Iterator[tuple[str, str]]:
-    """Digests of the arrays by name; of edges without features whatever their order, which is the file's own."""
-    parts = parts_of(data)
-    if data.edge_features is None:
-        yield "edges", digest_of_tensor(torch.sort(data.src * data.nodes + data.dst).values)
-        parts = {name: digest for name, digest in parts.items() if name not in ("src", "dst")}
-    yield from parts.items()
-
-
-def _counts(data: NodeData | LinkData | GraphData) -> dict[str, str]:
+def _counts(data: Data) -> dict[str, str]:
     counts: dict[str, Any] = {"nodes": data.nodes, "edges": len(data.src), "features": data.features.shape[1]}
     if isinstance(data, GraphData):
         counts["graphs"] = len(data.sizes)
     if not isinstance(data, LinkData):
         counts["classes"] = data.classes
         if data.problem == "classes":
-            counts["nodes of each class"] = " ".join(map(str, _of_each_class(data.labels, data.classes)))
+            sizes = torch.bincount(data.labels[data.labels >= 0], minlength=data.classes)
+            counts["nodes of each class"] = " ".join(map(str, sizes.tolist()))
     return {what: str(counts[what]) for what in _COUNTS if what in counts}
-
-
-def _of_each_class(labels: Tensor, classes: int) -> list[int]:
-    return torch.bincount(labels[labels >= 0], minlength=classes).tolist()
 
 
 @cache
 def _arrays() -> Mapping[str, Mapping[str, frozenset[str]]]:
     table: dict[str, dict[str, frozenset[str]]] = {}
-    for row in _rows("arrays.csv"):
+    for row in rows("arrays.csv"):
         parts = table.setdefault(row["set"], {})
         parts[row["array"]] = parts.get(row["array"], frozenset()) | {row["digest"]}
     return table
-
-
-def _rows(table: str) -> Iterator[dict[str, str]]:
-    yield from csv.DictReader(files("zoo.datasets").joinpath(table).read_text(encoding="utf-8").splitlines())

@@ -1,7 +1,7 @@
-"""Which nodes, or graphs of many, train, validate and test.
+"""Splits of nodes, or of graphs, into parts to train, validate and test on.
 
 Each split is a function of the data and of the run's seed. Random splits sort the nodes by numbers from PCG64, a stream
-that numpy promises not to change, so that a split stays the same from version to version.
+that NumPy promises not to change, so that a split stays the same from version to version.
 """
 
 from dataclasses import replace
@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from zoo.datasets.base import Data, GraphData, LinkData, LinkSplit, Masks, NodeData, Split
+from zoo.datasets.base import AnySplit, Data, GraphData, LinkData, LinkSplit, NodeData, Split
 from zoo.datasets.link_splits import check_links, shipped_links
 from zoo.datasets.validity import check_masks
 from zoo.errors import BuildError, DataError, DataMissing
@@ -22,21 +22,16 @@ Folds = Annotated[int, Field(ge=3)]
 Labelled = NodeData | GraphData
 
 
-def default(data: Data, run_seed: int) -> Any:
-    """The public split where the data set ships one, else a random one of 60/20/20 percent; of links, their own.
-
-    It is a Split, and a LinkSplit where the data set's links are to be found.
-    """
+def default(data: Data, run_seed: int) -> AnySplit:
+    """The public split where the data set ships one, else a random one of 60/20/20 percent; of links, their own."""
     if isinstance(data, LinkData):
         return shipped_links(data)
     if "public" in data.masks:
-        split, why = public(data, run_seed), "the data set ships public splits"
-    else:
-        split, why = random(data, run_seed), "the data set ships no public split"
-    return replace(split, facts={**split.facts, "why": why})
+        return replace(public(data, run_seed), why="the data set ships public splits")
+    return replace(random(data, run_seed), why="the data set ships no public split")
 
 
-def public(data: Data, run_seed: int, *, index: Number | None = None) -> Any:
+def public(data: Data, run_seed: int, *, index: Number | None = None) -> AnySplit:
     """A split that the data set's authors published; without an index, the run's seed goes through them in turn."""
     if isinstance(data, LinkData):
         if index:
@@ -155,7 +150,7 @@ def _shipped(data: Labelled, kind: str, run_seed: int, index: int | None) -> Spl
     masks = data.masks.get(kind)
     has = ", ".join([*data.masks, "random", "balanced"])
     if masks is None:
-        absent = data.facts.get("absent", {}).get(kind)
+        absent = data.absent.get(kind)
         if absent:
             raise DataMissing(
                 f"split {kind} — its files for {data.name} are missing: {absent} — expected below a folder "
@@ -168,16 +163,13 @@ def _shipped(data: Labelled, kind: str, run_seed: int, index: int | None) -> Spl
         raise BuildError(f"split {kind} — index {index}, but {data.name} ships {shipped} — expected 0 … {shipped - 1}")
     chosen = run_seed % shipped if index is None else index
     how = f"{kind}, number {chosen} of {shipped}" + (", from the run's seed" if index is None else "")
-    split = Split(kind, *_indices(masks, chosen), number=chosen)
+    parts = (mask[chosen].nonzero().flatten() for mask in (masks.train, masks.val, masks.test))
+    split = Split(kind, *parts, number=chosen)
     return _checked(data, split, f"{kind}, one of {shipped}", {"rule": how, "index": chosen})
 
 
-def _indices(masks: Masks, index: int) -> tuple[Tensor, Tensor, Tensor]:
-    return tuple(mask[index].nonzero().flatten() for mask in (masks.train, masks.val, masks.test))  # pyright: ignore
-
-
 def _permutation(data: Labelled, seed: int) -> Tensor:
-    """The labelled nodes or graphs in an order that only the seed and their number decide."""
+    """Return the labelled nodes or graphs in an order that only the seed and their number decide."""
     _no_links(data, "of nodes or graphs")
     labelled = _known(data).nonzero().flatten()
     keys = np.random.PCG64(seed).random_raw(len(labelled))
@@ -190,12 +182,12 @@ def _no_links(data: Data, split: str) -> None:
 
 
 def _known(data: Labelled) -> Tensor:
-    """Which nodes or graphs have a label, bool; of several, at least one."""
+    """Return a mask of the nodes or graphs with a label, or at least one of several."""
     return data.labels >= 0 if data.problem == "classes" else ~data.labels.isnan().all(dim=1)
 
 
-def check_any_split(data: Data, split: Any) -> None:
-    """`check_split` or `check_links`, whichever it takes; one that fits no data of this kind is left to the task."""
+def check_any_split(data: Data, split: AnySplit) -> None:
+    """Call `check_split` or `check_links`; a split that fits no data of this kind is left to the task to refuse."""
     if isinstance(split, LinkSplit) and not isinstance(data, GraphData):
         check_links(data, split)
     elif isinstance(split, Split) and not isinstance(data, LinkData):
@@ -203,7 +195,7 @@ def check_any_split(data: Data, split: Any) -> None:
 
 
 def check_split(data: Labelled, split: Split) -> None:
-    """Refuse a split that cannot be trained with, or whose figures would not be worth anything.
+    """Refuse a split that cannot be trained with, or whose scores would mean nothing.
 
     Raises: BuildError if a part is empty; DataError if it is not an int64 index of nodes or graphs that have a label,
     each once, or if parts overlap.
@@ -237,7 +229,7 @@ def check_split(data: Labelled, split: Split) -> None:
 
 
 def _checked(data: Labelled, split: Split, family: str, facts: dict[str, Any]) -> Split:
-    """Return the split with its family and facts, rule and sizes included, if `check_split` finds nothing wrong."""
+    """Return the split with its family and facts, rule and sizes included; raise as `check_split` does."""
     check_split(data, split)
     sizes = {part: len(getattr(split, part)) for part in ("train", "val", "test")}
     return replace(split, family=family, facts={"rule": family, **facts, "sizes": sizes})

@@ -1,10 +1,10 @@
-"""Where the files of a data set are: the user's folders, the cache, or the network.
+"""Store of data files: the user's folders, the cache, the network.
 
 Every file is read once, and the very bytes whose digest was checked are the ones that get parsed.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_cache_dir
 
-from zoo.datasets.digest import accepted, git_blob
-from zoo.datasets.download import download
-from zoo.datasets.network import DownloadError
+from zoo.datasets.digests import accepted, git_blob
+from zoo.datasets.download import DownloadError, download
 from zoo.errors import DataBroken, DataError, DataMissing
 from zoo.system.files import expanded, sha256
 from zoo.system.lock import waiting
@@ -29,7 +28,7 @@ _NO = ("", "0", "false", "no", "off")
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a data set.
+    """File of a data set.
 
     path: relative to a data folder, with forward slashes. digests: those that are accepted, each `sha256:…` or `git:…`
     (the id of a git blob); empty if none is known. url: where it can be downloaded, or None; `…/archive.zip#member` of
@@ -49,7 +48,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Content:
-    """A file that was found and verified: its bytes, and the path where it lies."""
+    """Bytes of a file that was found, and the path where it lies."""
 
     file: SourceFile
     place: Path
@@ -57,7 +56,7 @@ class Content:
 
     @cached_property
     def sha256(self) -> str:
-        """The digest of the bytes, `sha256:…`, whichever digest they were verified by."""
+        """Digest of the bytes, `sha256:…`, whichever digest they were verified by."""
         return sha256(self.data)
 
     @cached_property
@@ -67,19 +66,19 @@ class Content:
 
     @property
     def superseded(self) -> str | None:
-        """What is wrong with the content, if it was distributed by mistake."""
+        """Reason why the content is wrong, if it was distributed by mistake."""
         found = (self.file.superseded.get(digest) for digest in (self.sha256, git_blob(self.data)))
         return next(filter(None, found), None) if self.file.superseded else None
 
     def broken(self, reason: object) -> DataBroken:
-        """The error to raise when the content cannot be parsed."""
-        said = escape_controls(reason, keep="\n")  # libraries quote what they found
-        return DataBroken(f"{self.place} — cannot be read: {said} — expected the file that its source publishes")
+        """Return the error to raise when the content cannot be parsed."""
+        text = escape_controls(reason, keep="\n")  # libraries quote what they found
+        return DataBroken(f"{self.place} — cannot be read: {text} — expected the file that its source publishes")
 
 
 @dataclass(frozen=True)
 class Location:
-    """A folder where files are looked for, whether it is there, and why it is looked at."""
+    """Folder where files are looked for, and the reason."""
 
     folder: Path
     exists: bool
@@ -87,14 +86,14 @@ class Location:
 
 
 class Store:
-    """Finds the source files of data sets.
+    """Finder of the source files of data sets.
 
-    Looked for, in this order: the folders named in the environment variable ZOO_DATA (never written to), the cache
+    Looked at, in this order: the folders named in the environment variable ZOO_DATA (never written to), the cache
     folder (ZOO_CACHE, or the user's cache folder of this system), the network.
     ZOO_OFFLINE=1 (or true, yes, on) forbids the network.
 
     folders, cache, offline: given here, they take the place of the environment variables.
-    timeout: seconds that a silent server is waited for.
+    timeout: seconds to wait for a silent server.
     """
 
     def __init__(
@@ -114,7 +113,7 @@ class Store:
         self._cache_why = f"cache, named by {CACHE}" if own_cache and cache is None else "cache, filled by downloads"
 
     def locations(self) -> list[Location]:
-        """The folders that are looked at, in order."""
+        """Return the folders that are looked at, in order."""
         return [
             *(Location(folder, folder.is_dir(), f"named by {DATA}, only read") for folder in self.folders),
             Location(self.cache, self.cache.is_dir(), self._cache_why),
@@ -123,7 +122,7 @@ class Store:
     def read(self, dataset: str, files: Sequence[SourceFile], *, by_content: bool = False) -> dict[str, Content]:
         """Find, verify and read all these files; the result maps each file's name to its content.
 
-        by_content: hand out files of unknown digests too, for who verifies what they hold.
+        by_content: return files of unknown digests too, for a caller who verifies their content.
         Raises: DataMissing, once for all files that could not be had; DataBroken, once for all with a wrong digest.
         """
         reasons = self._fetch(dataset, files)
@@ -134,7 +133,7 @@ class Store:
     def read_optional(
         self, dataset: str, files: Sequence[SourceFile], *, fetch: bool, by_content: bool = False
     ) -> dict[str, Content] | None:
-        """As `read`, but None if any of the files is missing. fetch: whether missing ones may be downloaded.
+        """Return as `read`, but None if any of the files is missing. fetch: whether missing ones may be downloaded.
 
         Raises: DataBroken, as `read` does: a file that is there has to be right.
         """
@@ -143,7 +142,7 @@ class Store:
         return self._load(dataset, files, by_content=by_content)
 
     def in_cache(self, content: Content) -> bool:
-        """Whether the content was read from the cache, so that the network is this user's source."""
+        """Tell whether the content was read from the cache, so that the network is this user's source."""
         return self.cache in content.place.parents
 
     def _place(self, file: SourceFile) -> Path | None:
@@ -172,11 +171,11 @@ class Store:
                 problems.append(self.broken_text(content))
         if problems:
             head = f"data set {dataset} — {len(problems)} of {len(files)} files are broken:"
-            raise DataBroken("\n".join([head, *_indent(problems)]))
+            raise DataBroken("\n  ".join([head, *problems]))
         return found
 
     def _fetch(self, dataset: str, files: Sequence[SourceFile]) -> dict[SourceFile, str]:
-        """Download what is not there; the result says why for each file that is still missing.
+        """Download missing files; return the reason for each that is still missing.
 
         One process at a time downloads into a folder of the cache; the others wait, and find the files there.
         """
@@ -196,21 +195,20 @@ class Store:
                 with waiting((target.with_name(".lock") for target in wanted.values()), f"data set {dataset}"):
                     reasons |= self._download({file: at for file, at in wanted.items() if self._place(file) is None})
             except OSError as error:
-                reasons |= {
-                    file: f"it is at {file.url}, but {error.filename} cannot be written: {error.strerror}"
-                    for file in wanted
-                }
+                reason = f"but {error.filename} cannot be written: {error.strerror}"
+                reasons |= {file: f"it is at {file.url}, {reason}" for file in wanted}
         return {file: reasons[file] for file in files if file in reasons}
 
     def _download(self, wanted: Mapping[SourceFile, Path]) -> dict[SourceFile, str]:
-        """Download each file to its place; the result says why for each that did not come."""
+        """Download each file to its place; return the reason for each that did not come."""
         reasons: dict[SourceFile, str] = {}
         silent: set[str] = set()  # one wait for a dead server is enough
         archives: dict[str, bytes] = {}  # and one download of an archive
         stuck = False  # and one attempt at a disk that takes nothing
         for file, target in wanted.items():
             address = file.url or ""
-            if stuck or urlsplit(address).netloc in silent:
+            host = urlsplit(address).netloc
+            if stuck or host in silent:
                 reasons[file] = f"not tried again; it is at {address}"
                 continue
             try:
@@ -218,40 +216,38 @@ class Store:
             except DownloadError as error:
                 reasons[file] = f"download of {address} failed: {error}"
                 stuck = error.stuck
-                if error.unreachable:
-                    silent.add(urlsplit(address).netloc)
+                silent |= {host} if error.unreachable else set()
         return reasons
 
     def _missing_text(self, dataset: str, total: int, reasons: dict[SourceFile, str]) -> str:
-        places = [f"{at.folder} ({at.why}{'' if at.exists else ', does not exist'})" for at in self.locations()]
         return "\n".join(
             [
                 f"data set {dataset} — {len(reasons)} of {total} files are missing:",
-                *_indent(f"{file.path} — {reason}" for file, reason in reasons.items()),
+                *(f"  {file.path} — {reason}" for file, reason in reasons.items()),
                 "looked in:",
-                *_indent(places),
+                *(f"  {at.folder} ({at.why}{'' if at.exists else ', does not exist'})" for at in self.locations()),
                 f"expected each file at the path above, below one of these folders — put them into {self.cache}, or "
                 f"set {DATA} to the folder that holds them",
             ]
         )
 
     def broken_text(self, content: Content) -> str:
-        """What is wrong with a file whose digest is not known, and what to do."""
-        again = f"get it again from {content.file.url}" if content.file.url else "get it again from its source"
-        remedy = "delete it, and it is downloaded again" if self.in_cache(content) else again
+        """Return what is wrong with a file whose digest is not known, and what to do."""
+        source = content.file.url or "its source"
+        remedy = "delete it, and it is downloaded again" if self.in_cache(content) else f"get it again from {source}"
+        expected = " or ".join(content.file.digests)
         if content.superseded:
-            expected = " or ".join(content.file.digests)
             return f"{content.place} — superseded: {content.superseded} — expected {expected} — {remedy}"
         by_git_only = all(digest.startswith("git:") for digest in content.file.digests)
         found = git_blob(content.data) if by_git_only else content.sha256
         return (
-            f"{content.place} — wrong content ({len(content.data)} bytes): digest {found} — "
-            f"expected {' or '.join(content.file.digests)} — truncated or changed: {remedy}"
+            f"{content.place} — wrong content ({len(content.data)} bytes): digest {found} — expected {expected} — "
+            f"truncated or changed: {remedy}"
         )
 
 
 def is_switched_on(variable: str) -> bool:
-    """Whether an environment variable that is a switch says yes. Raises: DataError for a word that is no answer."""
+    """Tell whether an environment variable that is a switch says yes. Raises: DataError for a word that is neither."""
     word = os.environ.get(variable, "").strip().lower()
     if word not in (*_YES, *_NO):
         raise DataError(
@@ -259,7 +255,3 @@ def is_switched_on(variable: str) -> bool:
             f"{', '.join(filter(None, _NO))} or nothing for no"
         )
     return word in _YES
-
-
-def _indent(lines: Iterable[str]) -> list[str]:
-    return [f"  {line}" for line in lines]

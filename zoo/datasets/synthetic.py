@@ -1,4 +1,4 @@
-"""Graphs made on the spot: no file, any size, known truth."""
+"""Graphs that need no file: a stochastic block model, overlapping communities, and the karate club."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from zoo.datasets.base import NodeData
 from zoo.datasets.store import Store
 from zoo.errors import BuildError
-from zoo.recipe.fields import Count, NonNegative, Positive, Share
+from zoo.recipe.fields import Count, Fraction, NonNegative, Positive, Probability, Share
 
 Ids = NDArray[np.int64]
 
@@ -76,8 +76,91 @@ def block_model(
     )
 
 
+def overlapping_blocks(
+    store: Store,
+    *,
+    nodes: Count = 1000,
+    labels: Count = 8,
+    share: Fraction = 0.25,
+    degree: Positive = 8.0,
+    homophily: Share = 0.8,
+    features: Count = 32,
+    signal: NonNegative = 1.0,
+    unknown: Probability = 0.0,
+    seed: Annotated[int, Field(ge=0)] = 0,
+) -> NodeData:
+    """Overlapping communities: as many binary labels for each node, by default 8 for 1,000 nodes and 4,000 edges.
+
+    Labels: round(share · nodes) members of each community, drawn without regard to the others, so that a node may be in
+    several or in none.
+    Graph: exactly round(nodes · degree / 2) distinct undirected edges without loops, both directions listed. An edge
+    joins, with probability `homophily`, two members of a community, which is drawn for it; else any two nodes.
+    Features: x_i = Σ_k y_ik m_k + z_i with z_i standard normal in every coordinate and m_k orthogonal, of length
+    `signal`: the best classifier of a label by features alone has a ROC-AUC of Φ(signal / √2).
+    Nothing depends on anything but these options, so a seed gives the same graph again (with the same numpy).
+
+    unknown: the probability that a label is withheld, of each node and community; NaN then. seed: of the graph.
+    Raises: BuildError if a community has fewer than two members or is everybody, there are fewer features than labels,
+    or not pairs enough.
+    """
+    members = round(share * nodes)
+    if not 2 <= members < nodes or features < labels:
+        raise BuildError(
+            f"dataset overlapping-blocks — {nodes} nodes, {members} of them in each of {labels} communities, and "
+            f"{features} features — expected 2 or more members, other nodes besides, and no fewer features than labels"
+        )
+    rng = np.random.default_rng(seed)
+    truth = np.zeros((nodes, labels), dtype=np.float32)
+    belonging = np.stack([rng.choice(nodes, members, replace=False) for _ in range(labels)])
+    truth[belonging, np.arange(labels)[:, None]] = 1
+    low, high = _community_edges(rng, belonging, nodes, round(nodes * degree / 2), homophily)
+    src, dst = np.divmod(np.sort(np.concatenate([low * nodes + high, high * nodes + low])), nodes)
+    means, _ = np.linalg.qr(rng.standard_normal((features, labels)))
+    x = rng.standard_normal((nodes, features)) + truth @ (signal * means.T)
+    known = rng.random((nodes, labels)) >= unknown
+    return NodeData(
+        name="overlapping-blocks",
+        src=torch.from_numpy(src),
+        dst=torch.from_numpy(dst),
+        features=torch.from_numpy(x.astype(np.float32)),
+        labels=torch.from_numpy(np.where(known, truth, np.float32("nan"))),
+        classes=labels,
+        metric="rocauc",
+        problem="binary",
+        facts={
+            "source": "overlapping communities",
+            "edges": "undirected, both directions listed",
+            "labels of a node": float(truth.sum(axis=1).mean()),
+            "numpy": np.__version__,
+        },
+    )
+
+
+def karate(store: Store) -> NodeData:
+    """Zachary's karate club: 34 members, 156 edges (78 friendships both ways), 2 classes.
+
+    The features are the identity matrix [34, 34]; class 0 stayed with Mr. Hi, class 1 followed the officer.
+    Source: Zachary, "An Information Flow Model for Conflict and Fission in Small Groups", 1977.
+    """
+    import networkx as nx
+
+    club = nx.karate_club_graph()
+    pairs = torch.tensor([(a, b) for a, b in club.edges()])
+    one, other = pairs.unbind(1)
+    sides = [club.nodes[member]["club"] for member in range(len(club))]
+    return NodeData(
+        name="karate",
+        src=torch.cat([one, other]),
+        dst=torch.cat([other, one]),
+        features=torch.eye(len(club)),
+        labels=torch.tensor([int(side != "Mr. Hi") for side in sides]),
+        classes=2,
+        facts={"source": "networkx.karate_club_graph", "edges": "undirected, both directions listed"},
+    )
+
+
 def _class_sizes(nodes: int, classes: int, imbalance: float) -> Ids:
-    """Geometric sizes that add up to `nodes`, at least one each; the largest remainders are rounded up."""
+    """Return geometric sizes that add up to `nodes`, at least one each; the largest remainders are rounded up."""
     shares = imbalance ** -np.linspace(0.0, 1.0, classes)
     wanted = (nodes - classes) * shares / shares.sum()
     sizes = wanted.astype(np.int64)
@@ -86,14 +169,14 @@ def _class_sizes(nodes: int, classes: int, imbalance: float) -> Ids:
 
 
 def _class_means(rng: Generator, classes: int, features: int, signal: float) -> NDArray[np.float32]:
-    """Corners of a regular simplex with edges of length `signal`, centred at 0 and turned at random."""
+    """Return corners of a regular simplex with edges of length `signal`, centred at 0 and turned at random."""
     orthonormal, _ = np.linalg.qr(rng.standard_normal((features, classes)))
     corners = orthonormal.T * (signal / np.sqrt(2))
     return (corners - corners.mean(axis=0)).astype(np.float32)
 
 
 def _edges(rng: Generator, sizes: Ids, edges: int, homophily: float) -> tuple[Ids, Ids]:
-    """Distinct pairs of different nodes, which are numbered class by class."""
+    """Draw distinct pairs of different nodes, which are numbered class by class."""
     nodes = int(sizes.sum())
     within = np.cumsum(sizes * (sizes - 1) // 2)  # pairs in classes 0 … c
     first_class, second_class = np.triu_indices(len(sizes), k=1)
@@ -121,13 +204,13 @@ def _edges(rng: Generator, sizes: Ids, edges: int, homophily: float) -> tuple[Id
 
 
 def _block(numbers: Ids, ends: Ids) -> tuple[Ids, Ids]:
-    """Which block each number falls in, and its place there, when blocks end at the running totals `ends`."""
+    """Return the place of each number in its block, and that block; blocks end at the running totals `ends`."""
     block = np.searchsorted(ends, numbers, side="right")
     return numbers - np.concatenate([[0], ends])[block], block
 
 
 def _pair_below(number: Ids) -> tuple[Ids, Ids]:
-    """The pair (low < high) at each place of the list (0,1), (0,2), (1,2), (0,3), … — number = high(high−1)/2 + low."""
+    """Return the pair (low < high) at each place of (0,1), (0,2), (1,2), (0,3), …: number = high(high−1)/2 + low."""
     high = ((1 + np.sqrt(1 + 8 * number.astype(np.float64))) / 2).astype(np.int64)
     high -= number < high * (high - 1) // 2  # the root of a large number may be rounded up or down
     high += number >= (high + 1) * high // 2
@@ -135,7 +218,7 @@ def _pair_below(number: Ids) -> tuple[Ids, Ids]:
 
 
 def _distinct(rng: Generator, population: int, count: int) -> Ids:
-    """A uniformly random set of `count` different numbers below `population`, in memory proportional to `count`."""
+    """Draw a uniformly random set of `count` numbers below `population`, in memory proportional to `count`."""
     if 2 * count > population:
         left = np.ones(population, dtype=bool)
         left[_distinct(rng, population, population - count)] = False
@@ -149,3 +232,23 @@ def _distinct(rng: Generator, population: int, count: int) -> Ids:
             return drawn[:count]
         missing = count - len(drawn)
         drawn = np.concatenate([drawn, rng.integers(population, size=missing + missing // 8 + 16)])
+
+
+def _community_edges(rng: Generator, belonging: Ids, nodes: int, edges: int, homophily: float) -> tuple[Ids, Ids]:
+    """Draw distinct pairs low < high, with repetition, where each pair counts where it comes first."""
+    drawn = np.empty(0, dtype=np.int64)
+    for _ in range(100):
+        _, first = np.unique(drawn, return_index=True)
+        drawn = drawn[np.sort(first)]
+        if len(drawn) >= edges:
+            return np.divmod(drawn[:edges], nodes)
+        count = 2 * (edges - len(drawn)) + 16
+        pair = rng.integers(nodes, size=(2, count))
+        community, place = rng.integers(len(belonging), size=count), rng.integers(belonging.shape[1], size=(2, count))
+        pair = np.where(rng.random(count) < homophily, belonging[community, place], pair)
+        low, high = pair.min(axis=0), pair.max(axis=0)
+        drawn = np.concatenate([drawn, (low * nodes + high)[low < high]])
+    raise BuildError(
+        f"dataset overlapping-blocks — {edges} edges are wanted, {len(drawn)} distinct ones were found — expected a "
+        "lower degree, a larger share, or a smaller homophily"
+    )

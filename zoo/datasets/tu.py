@@ -1,4 +1,4 @@
-"""Sets of many small graphs of the TU collection: molecules, proteins, and who played in films with whom.
+"""TU collection, sets of many small graphs: molecules, proteins, and who played in films with whom.
 
 Files number nodes and graphs from 1, over all graphs, and list each edge in both directions. Graphs' labels become
 classes 0, 1, … in their order (−1 and 1 are two classes, not three); nodes' labels, which name atoms or parts of
@@ -19,10 +19,12 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from zoo.datasets.base import GraphData
-from zoo.datasets.edges import distinct
-from zoo.datasets.files import source_facts, source_files
+from zoo.datasets.pairs import distinct
 from zoo.datasets.published import verified
+from zoo.datasets.sources import github, source_files
 from zoo.datasets.store import Content, Store
+
+_GRAPH_NN = github("bknyaz/graph_nn", "72eaa1c6bd70a90fde772ad4a21049ccd6bc97a2", "ECL-2.0")
 
 
 def mutag(store: Store, *, edge_labels: bool = False) -> GraphData:
@@ -74,30 +76,26 @@ def imdb_binary(store: Store, *, degree: bool = True) -> GraphData:
 def _tu(
     store: Store, name: str, *, attributes: bool = False, edge_labels: bool = False, degree: bool = False
 ) -> GraphData:
-    files = list(source_files(name))
-    for part, asked in (("attributes", attributes), ("edge-labels", edge_labels)):
-        files += source_files(f"{name}/{part}") if asked else ()
+    parts = [name, *([f"{name}/attributes"] if attributes else []), *([f"{name}/edge-labels"] if edge_labels else [])]
+    files = [file for part in parts for file in source_files(part, _GRAPH_NN)]
     found = {_kind(file): content for file, content in store.read(name, files, by_content=True).items()}
     return verified(store, name, found.values(), partial(_data, name, found, degree=degree))
 
 
 def _data(name: str, found: Mapping[str, Content], *, degree: bool) -> GraphData:
     sizes = _sizes(found["graph_indicator"])
+    nodes = int(sizes.sum())
     labels, classes = _classes(found["graph_labels"], len(sizes), "graphs")
     src, dst = _edges(found["A"], sizes)
-    on_edges, kinds_of_edges = _edge_features(found, len(src))
-    listed = len(src)
-    if on_edges is None:
-        src, dst = distinct(src, dst, int(sizes.sum()))
-    features, columns = _features(
-        found, int(sizes.sum()), torch.bincount(dst, minlength=int(sizes.sum())) if degree else None
-    )
-    facts = source_facts("graph-nn", {content.file.name: content for content in found.values()}, edges="both ways")
+    listed, on_edges, facts = len(src), None, _GRAPH_NN.facts(found.values(), edges="both ways")
+    if "edge_labels" in found:
+        kinds, values = _classes(found["edge_labels"], listed, "edges")
+        on_edges, facts["edge features"] = kinds[:, None], f"column 0: labels {values}"
+    else:
+        src, dst = distinct(src, dst, nodes)
+    features, columns = _features(found, nodes, torch.bincount(dst, minlength=nodes) if degree else None)
     facts |= {"labels of the classes": classes, "features": columns, "repeated edges left out": listed - len(src)}
-    if kinds_of_edges is not None:
-        facts["edge features"] = f"column 0: labels {kinds_of_edges}"
     return GraphData(
-        published=True,
         name=name,
         src=src,
         dst=dst,
@@ -107,17 +105,18 @@ def _data(name: str, found: Mapping[str, Content], *, degree: bool) -> GraphData
         classes=len(classes),
         facts=facts,
         edge_features=on_edges,
+        published=True,
     )
 
 
 def _kind(file: str) -> str:
-    """`graph_labels` of `PTC_MR_graph_labels.txt`."""
+    """Return `graph_labels` of `PTC_MR_graph_labels.txt`."""
     kinds = "A", "graph_indicator", "graph_labels", "node_labels", "node_attributes", "edge_labels"
     return next(kind for kind in kinds if file.endswith(f"_{kind}.txt"))
 
 
 def _sizes(content: Content) -> Tensor:
-    """How many nodes each graph has, from the graph's number at each node."""
+    """Return the number of nodes of each graph, from the graph's number at each node."""
     graphs = _numbers(content, np.int64)[:, 0]
     steps = np.diff(graphs)
     if graphs[0] != 1 or np.any((steps != 0) & (steps != 1)):
@@ -140,28 +139,20 @@ def _edges(content: Content, sizes: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _classes(content: Content, count: int, what: str) -> tuple[Tensor, list[int]]:
-    """The labels as 0, 1, …, and what they are in the file."""
-    values, places = np.unique(_column(content, count, what), return_inverse=True)
+    """Return the labels as 0, 1, …, and their values in the file."""
+    values, places = np.unique(_numbers(content, np.int64, count, what)[:, 0], return_inverse=True)
     return torch.from_numpy(places.astype(np.int64)), values.tolist()
 
 
-def _edge_features(found: Mapping[str, Content], edges: int) -> tuple[Tensor | None, list[int] | None]:
-    if "edge_labels" not in found:
-        return None, None
-    places, values = _classes(found["edge_labels"], edges, "edges")
-    return places[:, None], values
-
-
 def _features(found: Mapping[str, Content], nodes: int, degrees: Tensor | None) -> tuple[Tensor, str]:
-    """The nodes' features, and what their columns are."""
+    """Return the nodes' features, and a description of their columns."""
     parts, columns = [], []
     if "node_labels" in found:
         places, values = _classes(found["node_labels"], nodes, "nodes")
         parts.append(one_hot(places, len(values)).float())
         columns.append(f"one-hot node labels {values}")
     if "node_attributes" in found:
-        attributes = _numbers(found["node_attributes"], np.float64)
-        _counted(found["node_attributes"], len(attributes), nodes, "nodes")
+        attributes = _numbers(found["node_attributes"], np.float64, nodes, "nodes")
         parts.append(torch.from_numpy(attributes).float())
         columns.append(f"{attributes.shape[1]} node attributes")
     if degrees is not None:
@@ -173,21 +164,12 @@ def _features(found: Mapping[str, Content], nodes: int, degrees: Tensor | None) 
     return torch.cat(parts, dim=1), ", ".join(columns)
 
 
-def _column(content: Content, count: int, what: str) -> NDArray[np.int64]:
-    numbers = _numbers(content, np.int64)
-    _counted(content, len(numbers), count, what)
-    return numbers[:, 0]
-
-
-def _counted(content: Content, rows: int, count: int, what: str) -> None:
-    if rows != count:
-        raise content.broken(f"it has {rows} rows for {count} {what}")
-
-
-def _numbers(content: Content, kind: Any) -> NDArray[Any]:
-    """Rows of numbers, separated by commas."""
+def _numbers(content: Content, kind: Any, count: int | None = None, what: str = "") -> NDArray[Any]:
+    """Return rows of numbers, separated by commas. count: how many rows there have to be, one for each of `what`."""
     try:
         table = pd.read_csv(io.BytesIO(content.data), header=None, dtype=kind, skipinitialspace=True)
     except (ValueError, OverflowError) as error:
         raise content.broken(error) from error
+    if count is not None and len(table) != count:
+        raise content.broken(f"it has {len(table)} rows for {count} {what}")
     return np.array(table)  # a copy: pandas may hand out what cannot be written to

@@ -1,21 +1,81 @@
-"""Whether data can be trained on at all: everything that a file or a plug-in can get wrong, named with its place."""
+"""Checks of data sets and splits from files and plug-ins: conversion to tensors, and errors that name the place."""
 
-from dataclasses import fields
-from typing import get_args
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any, TypeVar, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from registry.name_errors import did_you_mean
-from zoo.datasets.base import Data, GraphData, LinkData, LinkSplit, Masks, NodeData, Problem
+from zoo.datasets.base import Data, GraphData, LinkData, LinkSplit, Masks, NodeData, Problem, Split
 from zoo.errors import DataError
+
+G = TypeVar("G", NodeData, LinkData, GraphData, Split, LinkSplit)
+
+_PARTS = ("train", "val", "test")
+_DTYPES: dict[str, Any] = {"b": np.bool_, "i": np.int64, "u": np.int64, "f": np.float32}
+
+
+def as_tensors(data: G) -> G:
+    """Return the data set or split with copies of NumPy's arrays as tensors: bool, int64 or float32, by their kind.
+
+    Labels of a problem other than classes become float32, whatever they are; a mask of one split, [n], becomes [1, n].
+    Tensors are left as they are. Raises: DataError, with the place and a remedy, for what is neither.
+    """
+    where = f"{'split' if isinstance(data, Split | LinkSplit) else 'data set'} {data.name}"
+    numbers = isinstance(data, NodeData | GraphData) and data.problem != "classes"
+    changes: dict[str, Any] = {}
+    for field in fields(data):
+        value = getattr(data, field.name)
+        if field.name == "masks":
+            changes["masks"] = _masks(where, value)
+        elif field.name == "links":
+            changes["links"] = as_tensors(value)
+        elif field.type is Tensor or (Tensor in get_args(field.type) and value is not None):
+            dtypes = dict.fromkeys(_DTYPES, np.float32) if numbers and field.name == "labels" else _DTYPES
+            changes[field.name] = _tensor(f"{where} — {field.name}", value, dtypes)
+    return replace(data, **changes)
+
+
+def _masks(where: str, masks: Any) -> dict[str, Masks]:
+    if not isinstance(masks, Mapping) or not all(isinstance(each, Masks) for each in masks.values()):
+        raise DataError(
+            f"{where} — masks are no splits by name — expected a mapping to Masks — "
+            "masks={'public': Masks(train=…, val=…, test=…)}"
+        )
+    return {
+        kind: Masks(
+            *(torch.atleast_2d(_tensor(f"{where} — masks.{kind}.{part}", getattr(each, part))) for part in _PARTS)
+        )
+        for kind, each in masks.items()
+    }
+
+
+def _tensor(what: str, value: Any, dtypes: Mapping[str, Any] | None = None) -> Tensor:
+    """Return the value as a tensor. dtypes: by the kind of an array, the type that it is converted to."""
+    if isinstance(value, Tensor):
+        if value.layout != torch.strided:
+            raise DataError(f"{what} is a sparse tensor {list(value.shape)} — expected a dense one — to_dense()")
+        return value
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in _DTYPES:
+            raise DataError(f"{what} is an array of {value.dtype} — expected numbers")
+        with np.errstate(over="ignore"):  # what float32 does not hold becomes infinite, and is refused as that
+            dtype = value.dtype if dtypes is None else dtypes[value.dtype.kind]
+            return torch.from_numpy(np.array(value, dtype, order="C"))
+    kind = f"a {type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "")
+    near = " — toarray()" if hasattr(value, "toarray") else ""
+    if value is None:
+        kind = "None"
+        if what.endswith(" features"):
+            near = " — where there are none, torch.arange(nodes)[:, None] with categories=(nodes,)"
+    raise DataError(f"{what} is {kind} — expected a tensor, or an array of NumPy's{near}")
 
 
 def check(data: Data) -> None:
-    """Refuse data that no model could be trained on.
-
-    Raises: DataError that names the first thing wrong and where.
-    """
+    """Refuse data that no model could be trained on. Raises: DataError that names the first thing wrong, and where."""
     if data.categories is not None:
         _check_categories(data, data.categories)
     else:
@@ -30,35 +90,41 @@ def check(data: Data) -> None:
             check_masks(data, kind, masks)
     for name, ends in (("src", data.src), ("dst", data.dst)):
         if ends.ndim != 1 or ends.dtype != torch.int64 or len(ends) != len(data.src):
-            raise _error(data, f"{name} is {ends.dtype} {list(ends.shape)}", f"int64 [{len(data.src)}]")
+            raise _error(data, f"{name} is {_described(ends)}", f"int64 [{len(data.src)}]")
         bad = (ends < 0) | (ends >= data.nodes)
         if bad.any():
             edge = int(bad.nonzero()[0])
             raise _error(data, f"{name} of edge {edge} is node {int(ends[edge])}", f"0 … {data.nodes - 1}")
-    if data.edge_features is not None:
-        _check_edge_features(data, data.edge_features)
+    x = data.edge_features
+    if x is not None:
+        drop = "prepare.edge_features=drop"
+        if x.ndim != 2 or x.dtype not in (torch.float32, torch.int64) or len(x) != len(data.src) or not x.shape[1]:
+            expected = f"float32 or int64 [{len(data.src)} edges, columns]"
+            raise _error(data, f"edge features are {_described(x)}", expected, drop)
+        if x.is_floating_point() and not is_finite(x):
+            raise _error(data, f"the feature of edge {not_finite(x)}", "no NaN, no infinity", drop)
 
 
 def check_masks(data: NodeData | GraphData, kind: str, masks: Masks) -> None:
     """Raise DataError for masks of another shape than the data set's."""
     count = len(data.labels)
-    for part in ("train", "val", "test"):
-        mask = getattr(masks, part)
+    for part in _PARTS:
+        mask: Tensor = getattr(masks, part)
         if mask.ndim != 2 or mask.dtype != torch.bool or mask.shape[1] != count or len(mask) != len(masks.train):
             nearest = " — mask.bool()" if mask.dtype != torch.bool else ""
             raise DataError(
-                f"split {kind} — the {part} masks of {data.name} are {mask.dtype} {list(mask.shape)} — expected bool "
+                f"split {kind} — the {part} masks of {data.name} are {_described(mask)} — expected bool "
                 f"[{len(masks.train)}, {count}]{nearest}"
             )
 
 
 def is_finite(x: Tensor) -> bool:
-    """Whether all numbers are, without a mask as large as they are: NaN spreads to the least and the largest one."""
+    """Tell whether all numbers are finite, without a mask as large as they are: NaN spreads to the extremes."""
     return not x.numel() or all(torch.isfinite(end) for end in torch.aminmax(x))
 
 
 def not_finite(x: Tensor) -> str:
-    """Of x [rows, columns] the first number that is not finite, and how many more rows have one: `row 3, …`."""
+    """Return the first number of x [rows, columns] that is not finite, and how many more rows have one: `3, …`."""
     bad = ~torch.isfinite(x)
     rows = bad.any(dim=1)
     row = int(rows.nonzero()[0])
@@ -70,73 +136,55 @@ def _check_floats(data: Data) -> None:
     x = data.features
     if x.ndim != 2 or x.dtype != torch.float32 or 0 in x.shape:
         nearest = "features.float()" if x.is_floating_point() and x.ndim == 2 and 0 not in x.shape else ""
-        raise _error(data, f"features are {x.dtype} {list(x.shape)}", "floats float32 [nodes, width]", nearest)
+        raise _error(data, f"features are {_described(x)}", "floats float32 [nodes, width]", nearest)
     if not is_finite(x):
         raise _error(data, f"the feature of node {not_finite(x)}", "no NaN, no infinity")
 
 
 def _check_categories(data: Data, categories: tuple[int, ...]) -> None:
-    shape = [data.nodes, len(categories)]
-    if data.features.dtype != torch.int64 or list(data.features.shape) != shape or 0 in shape:
-        raise _error(data, f"features are {data.features.dtype} {list(data.features.shape)}", f"int64 {shape}")
-    bad = (data.features < 0) | (data.features >= torch.tensor(categories))
+    x, shape = data.features, [data.nodes, len(categories)]
+    if x.dtype != torch.int64 or list(x.shape) != shape or 0 in shape:
+        raise _error(data, f"features are {_described(x)}", f"int64 {shape}")
+    bad = (x < 0) | (x >= torch.tensor(categories))
     if bad.any():
-        node, column = (int(place) for place in bad.nonzero()[0])
-        raise _error(
-            data,
-            f"feature {column} of node {node} is {int(data.features[node, column])}",
-            f"0 … {categories[column] - 1}",
-        )
-
-
-def _check_edge_features(data: Data, x: Tensor) -> None:
-    if x.ndim != 2 or x.dtype not in (torch.float32, torch.int64) or len(x) != len(data.src) or not x.shape[1]:
-        raise _error(
-            data,
-            f"edge features are {x.dtype} {list(x.shape)}",
-            f"float32 or int64 [{len(data.src)} edges, columns]",
-            "prepare.edge_features=drop",
-        )
-    if x.is_floating_point() and not is_finite(x):
-        raise _error(data, f"the feature of edge {not_finite(x)}", "no NaN, no infinity", "prepare.edge_features=drop")
+        node, column = bad.nonzero()[0].tolist()
+        wrong = f"feature {column} of node {node} is {int(x[node, column])}"
+        raise _error(data, wrong, f"0 … {categories[column] - 1}")
 
 
 def _check_sizes(data: GraphData) -> None:
     if data.sizes.ndim != 1 or data.sizes.dtype != torch.int64 or not len(data.sizes):
-        raise _error(data, f"sizes are {data.sizes.dtype} {list(data.sizes.shape)}", "int64 [graphs], one at least")
+        raise _error(data, f"sizes are {_described(data.sizes)}", "int64 [graphs], one at least")
     if bool((data.sizes < 0).any()) or int(data.sizes.sum()) != data.nodes:
         raise _error(data, f"the graphs have {int(data.sizes.sum())} nodes together", f"{data.nodes}")
 
 
 def _check_labels(data: NodeData | GraphData) -> None:
     of, count = ("graph", len(data.sizes)) if isinstance(data, GraphData) else ("node", data.nodes)
-    if data.problem not in get_args(Problem):
-        near = did_you_mean(str(data.problem), get_args(Problem))
-        raise _error(data, f"its problem is {data.problem!r}", f"one of: {', '.join(get_args(Problem))}{near}")
+    labels, problems = data.labels, get_args(Problem)
+    if data.problem not in problems:
+        near = did_you_mean(str(data.problem), problems)
+        raise _error(data, f"its problem is {data.problem!r}", f"one of: {', '.join(problems)}{near}")
     if data.classes < 1:
         raise _error(data, f"it has {data.classes} {'classes' if data.problem == 'classes' else 'labels'}", "1 or more")
-    if data.problem != "classes":
-        if list(data.labels.shape) != [count, data.classes] or not data.labels.is_floating_point():
-            raise _error(
-                data, f"labels are {data.labels.dtype} {list(data.labels.shape)}", f"floats [{count}, {data.classes}]"
-            )
-        binary = data.problem == "binary"
-        known = data.labels.isnan().logical_not()
-        right = (data.labels == 0) | (data.labels == 1) if binary else data.labels.isfinite()
-        if bool((wrong := known & ~right).any()):
-            row, column = (int(place) for place in wrong.nonzero()[0])
-            value = f"label {column} of {of} {row} is {float(data.labels[row, column]):g}"
-            expected = "0 or 1, or NaN where unknown" if binary else "finite numbers, or NaN where unknown"
-            raise _error(data, f"{value}: {'not 0 or 1' if binary else 'infinite'}", expected)
+    if data.problem == "classes":
+        if labels.shape != (count,) or labels.dtype != torch.int64:
+            raise _error(data, f"labels are {_described(labels)}", f"int64 [{count}]")
+        bad = (labels < -1) | (labels >= data.classes)
+        if bad.any():
+            row = int(bad.nonzero()[0])
+            expected = f"0 … {data.classes - 1}, or −1 for no label"
+            raise _error(data, f"{of} {row} has label {int(labels[row])}", expected)
         return
-    if data.labels.shape != (count,) or data.labels.dtype != torch.int64:
-        raise _error(data, f"labels are {data.labels.dtype} {list(data.labels.shape)}", f"int64 [{count}]")
-    bad = (data.labels < -1) | (data.labels >= data.classes)
-    if bad.any():
-        row = int(bad.nonzero()[0])
-        raise _error(
-            data, f"{of} {row} has label {int(data.labels[row])}", f"0 … {data.classes - 1}, or −1 for no label"
-        )
+    if list(labels.shape) != [count, data.classes] or not labels.is_floating_point():
+        raise _error(data, f"labels are {_described(labels)}", f"floats [{count}, {data.classes}]")
+    binary = data.problem == "binary"
+    valid = (labels == 0) | (labels == 1) if binary else labels.isfinite()
+    if bool((wrong := ~(valid | labels.isnan())).any()):
+        row, column = wrong.nonzero()[0].tolist()
+        value = f"label {column} of {of} {row} is {float(labels[row, column]):g}"
+        expected = "0 or 1, or NaN where unknown" if binary else "finite numbers, or NaN where unknown"
+        raise _error(data, f"{value}: {'not 0 or 1' if binary else 'infinite'}", expected)
 
 
 def _check_links(data: LinkData, links: LinkSplit) -> None:
@@ -147,7 +195,11 @@ def _check_links(data: LinkData, links: LinkSplit) -> None:
         several = field.name.endswith("_negative")
         if pairs.dtype != torch.int64 or pairs.ndim not in ((2, 3) if several else (2,)) or len(pairs) != 2:
             expected = "int64 [2, links]" + (" or [2, links, others]" if several else "")
-            raise _error(data, f"links.{field.name} is {pairs.dtype} {list(pairs.shape)}", expected)
+            raise _error(data, f"links.{field.name} is {_described(pairs)}", expected)
+
+
+def _described(x: Tensor) -> str:
+    return f"{x.dtype} {list(x.shape)}"
 
 
 def _error(data: Data, wrong: str, expected: str, nearest: str = "") -> DataError:

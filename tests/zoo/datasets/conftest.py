@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from registry import TABLES
+from zoo.datasets.base import Data
 from zoo.datasets.store import Store
 
 
@@ -39,3 +41,9 @@ def scratch(real: Path, tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / "scratch"
 
     return copy
+
+
+@pytest.fixture
+def registered() -> Callable[[str], Callable[..., Data]]:
+    """A function that returns the loader of a data set by its name."""
+    return TABLES["datasets"].get

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from zoo.datasets import geom_gcn
-from zoo.datasets.files import source_files
+from zoo.datasets.geom_gcn import stacked_masks
 from zoo.datasets.prepare import prepare
-from zoo.datasets.store import SourceFile, Store
+from zoo.datasets.sources import source_files
+from zoo.datasets.store import Content, SourceFile, Store
 from zoo.dgl_backend import dgl
 from zoo.errors import DataBroken
 
@@ -83,7 +84,7 @@ def small(tmp_path, monkeypatch):
 
     def make(name: str, nodes: str, edges: str) -> Store:
         files = [SourceFile(file.path) for file in source_files(name)]
-        monkeypatch.setattr(geom_gcn, "source_files", lambda _: files)
+        monkeypatch.setattr(geom_gcn, "source_files", lambda *_: files)
         for file in files:
             target = tmp_path / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -94,6 +95,19 @@ def small(tmp_path, monkeypatch):
         return Store(folders=[tmp_path], cache=tmp_path / "cache", offline=True)
 
     return make
+
+
+def test_masks_are_stacked_in_order(tmp_path):
+    """Each file becomes one row of each mask, as booleans whatever their type was."""
+    contents = []
+    for shift, dtype in ((0, np.uint8), (2, bool)):
+        masks = np.roll(np.eye(3, dtype=dtype), shift, axis=1)
+        np.savez(tmp_path / "x.npz", train_mask=masks[0], val_mask=masks[1], test_mask=masks[2])
+        contents.append(Content(SourceFile("x.npz"), tmp_path, (tmp_path / "x.npz").read_bytes()))
+    masks = stacked_masks(contents)
+    assert masks.train.tolist() == [[True, False, False], [False, False, True]]
+    assert masks.val.tolist() == [[False, True, False], [True, False, False]]
+    assert masks.test.tolist() == [[False, False, True], [False, True, False]]
 
 
 NODES = "node_id\tfeature\tlabel\n2\t0,1\t0\n0\t1,0\t2\n1\t1,1\t1\n"

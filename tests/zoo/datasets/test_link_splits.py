@@ -153,7 +153,7 @@ def shipped(**changes) -> LinkData:
         val_negative=one([[0], [3]]),
         test_negative=one([[0], [4]]),
         message=one([[0, 1, 1, 2], [1, 0, 2, 1]]),
-        facts=changes.pop("facts", {}),
+        repeats=changes.pop("repeats", ""),
     )
     src, dst = split.message
     return replace(LinkData("toy", src.clone(), dst.clone(), torch.ones(5, 1), split), **changes)
@@ -166,7 +166,7 @@ def test_a_shipped_split_spreads_along_the_prepared_edges():
     assert torch.equal(splits.public(data, 0).message, split.message)
     assert torch.equal(split.val, data.links.val) and torch.equal(split.test_negative, data.links.test_negative)
     assert torch.equal(split.message, torch.stack([data.src, data.dst])) and split.message.shape[1] == 4 + 5
-    assert split.facts["why"] == "the data set ships it" and split.facts["repeated links"] == 0
+    assert split.why == "the data set ships it" and split.facts["repeated links"] == 0
 
 
 def test_a_shipped_split_is_one():
@@ -184,7 +184,7 @@ def test_a_shipped_split_that_leaks_is_refused(edge):
     }
     with pytest.raises(DataError, match=r"split time — 1 val and test links of toy are edges that features spread"):
         shipped_links(shipped(**changes))
-    assert shipped_links(shipped(**changes, facts={"repeats": "by year"})).facts["repeated links"] == 1
+    assert shipped_links(shipped(**changes, repeats="by year")).facts["repeated links"] == 1
 
 
 @pytest.mark.parametrize("split", [splits.random, splits.balanced, splits.folds, splits.geom_gcn])

@@ -1,13 +1,14 @@
-"""Pairs of nodes as numbers, against sets of tuples."""
+"""Pairs of nodes, edge lists, and draws of what is not linked."""
 
 from collections import Counter
 
+import networkx as nx
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.datasets.pairs import Unlinked, among, pair_keys, pairs_of
+from zoo.datasets.pairs import Unlinked, among, both_directions, distinct, pair_keys, pairs_of
 from zoo.errors import BuildError
 
 NODES = 12
@@ -82,3 +83,31 @@ def test_a_complete_graph_is_refused():
     """Where every pair is linked there is nothing to learn from: an error, in place of links taken for others."""
     with pytest.raises(BuildError, match="all 66 pairs of different nodes are linked"):
         Unlinked(tensor([(u, v) for u in range(NODES) for v in range(NODES)]), NODES, directed=False)
+
+
+PAIRS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=60)
+
+
+def tensors(pairs: list[tuple[int, int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pairs as source and destination."""
+    return torch.tensor([a for a, _ in pairs], dtype=torch.int64), torch.tensor(
+        [b for _, b in pairs], dtype=torch.int64
+    )
+
+
+def listed(src: torch.Tensor, dst: torch.Tensor) -> list[tuple[int, int]]:
+    """Source and destination as pairs."""
+    return list(zip(src.tolist(), dst.tolist(), strict=True))
+
+
+@given(PAIRS)
+def test_both_directions_is_the_undirected_graph(pairs):
+    """The result is networkx's undirected graph read as a directed one, in sorted order."""
+    oracle = nx.DiGraph(nx.Graph(pairs)).edges()
+    assert listed(*both_directions(*tensors(pairs), 10)) == sorted(oracle)
+
+
+@given(PAIRS)
+def test_distinct_is_the_sorted_set(pairs):
+    """Repeated edges are listed once, reverses stay apart."""
+    assert listed(*distinct(*tensors(pairs), 10)) == sorted(set(pairs))

@@ -8,8 +8,8 @@ import scipy.sparse as sp
 import torch
 
 from zoo.datasets import planetoid
-from zoo.datasets.files import source_files
 from zoo.datasets.prepare import prepare
+from zoo.datasets.sources import source_files
 from zoo.datasets.splits import geom_gcn, public
 from zoo.datasets.store import SourceFile, Store
 from zoo.dgl_backend import dgl
@@ -103,7 +103,7 @@ def test_a_harmed_optional_file_is_not_passed_over(scratch, tmp_path):
 def unverified(monkeypatch, *changed: str) -> None:
     """Accept any content for the files with these names."""
 
-    def files(name: str) -> tuple[SourceFile, ...]:
+    def files(name: str, *_: object) -> tuple[SourceFile, ...]:
         return tuple(SourceFile(file.path) if file.name in changed else file for file in source_files(name))
 
     monkeypatch.setattr(planetoid, "source_files", files)

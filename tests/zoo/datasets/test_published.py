@@ -7,13 +7,18 @@ import numpy as np
 import pytest
 import torch
 
+<<<<<<< HEAD
 from registry import datasets
 from zoo.datasets import geom_gcn, gnn_benchmark, heterophilous, planetoid, published, tu
+=======
+from registry.catalog import DATASETS
+from zoo.datasets import geom_gcn, npz_graphs, planetoid, published, tu
+>>>>>>> ec6e829 (Data sets: one downloader, sources beside their loaders, typed provenance, fewer modules)
 from zoo.datasets.base import NodeData
-from zoo.datasets.files import _table, source_files
+from zoo.datasets.pickled import SparseRows, load_numbers
 from zoo.datasets.published import differences, edge_homophily
+from zoo.datasets.sources import _files, source_files
 from zoo.datasets.store import Store
-from zoo.datasets.unpickle import SparseRows, load_numbers
 from zoo.errors import DataBroken
 
 SMALL = "dgl/minesweeper_61c0a166/minesweeper.npz"
@@ -59,7 +64,7 @@ def swapped(array):
 
 def test_every_data_set_of_files_has_its_published_counts():
     """No data set of the zoo's own files is without nodes, edges, features, classes and where they are published."""
-    names = {name for name in _table() if "/" not in name}
+    names = {name for name in _files() if "/" not in name and not name.startswith("ogb")}
     rows = published.published()
     assert names <= set(rows) <= set(datasets.names())
     for name in names:
@@ -87,10 +92,10 @@ def test_differences_are_named(store):
 
 def test_another_encoding_of_the_same_arrays_is_taken(changed, store):
     """A file of other bytes is read, its arrays are held against the known ones, and the record says so."""
-    data = heterophilous.minesweeper(changed(SMALL, rewrite()))
-    assert "minesweeper.npz are not known: every array equals" in data.facts["verified"]
-    known = heterophilous.minesweeper(store)
-    assert "verified" not in known.facts
+    data = npz_graphs.minesweeper(changed(SMALL, rewrite()))
+    assert "minesweeper.npz are not known: every array equals" in data.verified
+    known = npz_graphs.minesweeper(store)
+    assert known.verified is None
     assert torch.equal(data.features, known.features)
 
 
@@ -110,7 +115,7 @@ def test_another_encoding_of_the_same_arrays_is_taken(changed, store):
 def test_what_holds_something_else_is_refused(changed, change, words):
     """One number, label, mask or edge that is another, and a file cut short: DataBroken that names file and change."""
     with pytest.raises(DataBroken, match=r"1 of 1 files are broken") as caught:
-        heterophilous.minesweeper(changed(SMALL, change))
+        npz_graphs.minesweeper(changed(SMALL, change))
     for each in (words, SMALL, "wrong content", "get it again from https://"):
         assert each in str(caught.value)
 
@@ -118,18 +123,18 @@ def test_what_holds_something_else_is_refused(changed, change, words):
 def test_without_known_arrays_the_note_says_what_was_not_verified(changed, monkeypatch):
     """Where the arrays were never at hand the counts decide, and a change that they do not see is owned up to."""
     monkeypatch.setattr(published, "_arrays", dict)
-    data = heterophilous.minesweeper(changed(SMALL, rewrite(node_labels=swapped)))
-    assert "as published are nodes, edges, features, classes" in data.facts["verified"]
-    assert "a change that leaves those as they are would not be seen" in data.facts["verified"]
+    data = npz_graphs.minesweeper(changed(SMALL, rewrite(node_labels=swapped)))
+    assert "as published are nodes, edges, features, classes" in data.verified
+    assert "a change that leaves those as they are would not be seen" in data.verified
     with pytest.raises(DataBroken, match="edges 78802, published 78804"):
-        heterophilous.minesweeper(changed(SMALL, rewrite(edges=lambda edges: edges[1:])))
+        npz_graphs.minesweeper(changed(SMALL, rewrite(edges=lambda edges: edges[1:])))
 
 
 def test_text_with_other_line_ends_is_the_same(changed):
     """A TU file as Windows writes it holds the same graphs; with another edge it does not."""
     path = "dgl/MUTAG_47395044/MUTAG/MUTAG_A.txt"
     store = changed(path, lambda file: file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n")))
-    assert "MUTAG_A.txt" in tu.mutag(store).facts["verified"]
+    assert "MUTAG_A.txt" in tu.mutag(store).verified
     other = changed(path, lambda file: file.write_bytes(file.read_bytes().replace(b"1, 2\n", b"1, 3\n", 1)))
     with pytest.raises(DataBroken, match="edges differ"):
         tu.mutag(other)
@@ -145,7 +150,7 @@ def test_pickles_of_other_bytes_go_through_the_restricted_unpickler(changed):
         assert not isinstance(found, SparseRows)
         file.write_bytes(pickle.dumps(found, protocol=2))
 
-    assert "every array equals" in planetoid.cora(changed(path, again)).facts["verified"]
+    assert "every array equals" in planetoid.cora(changed(path, again)).verified
     with pytest.raises(DataBroken, match="not allowed"):
         planetoid.cora(changed(path, lambda file: file.write_bytes(pickle.dumps(print, protocol=2))))
 
@@ -159,4 +164,4 @@ def test_what_is_not_coauthor_cs_is_refused_by_its_counts(tmp_path):
     words = {"attr_data": np.ones(1), "attr_indices": np.array([0]), "attr_indptr": np.array([0, 1, 1])}
     np.savez(place, **graph, **words, attr_shape=np.array([2, 6805]))
     with pytest.raises(DataBroken, match=r"nodes 2, published 18333\n.*edges 1, published 163788"):
-        gnn_benchmark.coauthor_cs(Store(folders=[tmp_path], cache=tmp_path / "cache", offline=True))
+        npz_graphs.coauthor_cs(Store(folders=[tmp_path], cache=tmp_path / "cache", offline=True))

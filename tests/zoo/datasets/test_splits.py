@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from zoo.datasets import splits
 from zoo.datasets.base import GraphData, Masks, NodeData, Split
-from zoo.datasets.overlapping import overlapping_blocks
 from zoo.datasets.store import Store
+from zoo.datasets.synthetic import overlapping_blocks
 from zoo.errors import BuildError, DataError, DataMissing
 
 
@@ -169,7 +169,7 @@ def test_a_split_that_does_not_ship_names_those_that_do():
 
 def test_absent_files_are_told_apart_from_absent_splits():
     """Where the split exists but its files do not, the error is DataMissing with the loader's words."""
-    of = small(masks={"public": SHIPPED["public"]}, facts={"absent": {"geom-gcn": "ten files"}})
+    of = small(masks={"public": SHIPPED["public"]}, absent={"geom-gcn": "ten files"})
     with pytest.raises(DataMissing, match="ten files"):
         splits.geom_gcn(of, 0)
 
@@ -177,10 +177,10 @@ def test_absent_files_are_told_apart_from_absent_splits():
 def test_default_prefers_the_public_split():
     """Shipped public splits are used, and the facts say so; else 60/20/20 at random, and the facts say why."""
     assert lists(splits.default(small(), 4)) == lists(splits.public(small(), 4))
-    assert "ships public" in splits.default(small(), 4).facts["why"]
+    assert "ships public" in splits.default(small(), 4).why
     of = data()
     assert lists(splits.default(of, 4)) == lists(splits.random(of, 4, train=0.6, val=0.2))
-    assert "no public" in splits.default(of, 4).facts["why"]
+    assert "no public" in splits.default(of, 4).why
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.datasets.digest import git_blob
+from zoo.datasets.digests import git_blob
 from zoo.datasets.store import SourceFile, Store
 from zoo.errors import DataBroken, DataError, DataMissing
 from zoo.system.files import sha256

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from zoo.datasets import tu
-from zoo.datasets.files import source_files
 from zoo.datasets.prepare import prepare
+from zoo.datasets.sources import source_files
 from zoo.datasets.store import SourceFile, Store
 from zoo.dgl_backend import dgl
 from zoo.errors import BuildError, DataBroken, DataMissing
@@ -120,7 +120,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stor
     """Lays out two made-up graphs under MUTAG's name, some files replaced, and returns a store of them."""
 
     def make(**replaced: str) -> Store:
-        monkeypatch.setattr(tu, "source_files", lambda name: [SourceFile(file.path) for file in source_files(name)])
+        monkeypatch.setattr(tu, "source_files", lambda name, *_: [SourceFile(file.path) for file in source_files(name)])
         for kind, text in {**SMALL, **replaced}.items():
             target = tmp_path / FOLDERS["MUTAG"] / "MUTAG" / f"MUTAG_{kind}.txt"
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,9 @@
-"""An OGB archive, from its address to a folder in the cache: whole and verified, or not at all.
+"""OGB archives, from the address to a folder in the cache: whole and verified, or not at all.
 
-No digests of the archives are published. What came first is trusted: the digests of the archive and of each file in it
-are written into `<folder>.json` beside the folder, and each later load verifies the files against them.
+No digests of the archives are published. The first download is trusted: the digests of the archive and of each file in
+it are written into `<folder>.json` beside the folder, and each later load verifies the files against them.
 """
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -13,16 +12,14 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
-from zoo.datasets.network import DownloadError
-from zoo.datasets.ogb.fetch import fetch
+from zoo.datasets.download import DownloadError, download
 from zoo.system.files import replacing, sha256_of
 from zoo.system.lock import waiting
 from zoo.system.os_errors import explained
 from zoo.untrusted import check_members, check_size
 
-_CHUNK = 1 << 20
 _MEMBERS = 1000  # an OGB archive has some twenty
-_RATIO = 50  # what it holds is compressed already, but for the pickled splits
+_RATIO = 50  # its content is compressed already, but for the pickled splits
 _SMALL = 1 << 20
 _HALF = "unpacking-"
 
@@ -39,9 +36,8 @@ def obtain(
     """Download a zip archive and unpack its folder `inner` as the folder `place`, which appears when it is complete.
 
     digests: of files in it, where known. wanted: the files that must be in it, given the folder.
-    One process at a time does so; others wait and find the folder there. What one leaves that dies on the way is never
-    taken for the folder: a part of the archive, which the next call completes, and half-unpacked folders, which it
-    removes.
+    One process at a time does so; others wait and find the folder there. Leftovers of one that died are never taken for
+    the folder: a part of the archive, which the next call completes, and half-unpacked folders, which it removes.
     Raises: DownloadError; then the folder is not there, and of the archive at most a part that a later call completes.
     """
     try:
@@ -53,7 +49,7 @@ def obtain(
 
 
 def record_of(place: Path) -> dict[str, str]:
-    """The digests that were recorded when the folder was downloaded, by path; empty if it was not."""
+    """Return the digests that were recorded when the folder was downloaded, by path; empty if it was not."""
     try:
         return dict(json.loads(_record(place).read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -71,33 +67,34 @@ def _obtain(
         shutil.rmtree(left, ignore_errors=True)
     archive = place.with_name(f"{place.name}.zip")
     if not archive.exists():
-        fetch(url, archive, timeout=timeout)
-    fresh = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.{_HALF}"))
-    try:
-        came = unpack(archive, inner, fresh / place.name)
-        absent = [path for path in wanted(fresh / place.name) if path not in came]
-        if absent:
-            raise DownloadError(f"the archive has no {inner}/{absent[0]}")
-        wrong = [path for path in came if path in digests and came[path] != digests[path]]
-        if wrong:
-            raise DownloadError(f"{wrong[0]} in it has digest {came[wrong[0]]}, expected {digests[wrong[0]]}")
+        download(url, archive, timeout=timeout)
+    with tempfile.TemporaryDirectory(
+        dir=place.parent, prefix=f".{place.name}.{_HALF}", ignore_cleanup_errors=True
+    ) as at:
+        fresh = Path(at, place.name)
+        try:
+            came = unpack(archive, inner, fresh)
+            absent = [path for path in wanted(fresh) if path not in came]
+            if absent:
+                raise DownloadError(f"the archive has no {inner}/{absent[0]}")
+            wrong = [path for path in came if path in digests and came[path] != digests[path]]
+            if wrong:
+                raise DownloadError(f"{wrong[0]} in it has digest {came[wrong[0]]}, expected {digests[wrong[0]]}")
+        except DownloadError:
+            archive.unlink()  # no good; after any other error it is unpacked another time
+            raise
         record = {"archive": url, "sha256": sha256_of(archive), "bytes": archive.stat().st_size, "files": came}
         with replacing(_record(place)) as file:
             file.write(json.dumps(record, indent=1).encode())
-        (fresh / place.name).replace(place)
-    except DownloadError:
-        archive.unlink(missing_ok=True)  # no good; after any other error it is unpacked another time
-        raise
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    archive.unlink(missing_ok=True)
+        fresh.replace(place)
+    archive.unlink()
 
 
 def unpack(archive: Path, inner: str, into: Path) -> dict[str, str]:
     """Unpack the folder `inner` of a zip archive as the new folder `into`; return the digest of each file by its path.
 
     Raises: DownloadError if it is no such archive, damaged, or has a member that a data set has no use for: outside its
-    folder, a link, encrypted, too many of them, or blown up far beyond the archive's size.
+    folder, a link, encrypted, too many of them, or far larger than the archive.
     """
     came = {}
     try:
@@ -110,7 +107,7 @@ def unpack(archive: Path, inner: str, into: Path) -> dict[str, str]:
                 if top == inner and rest and not member.is_dir():
                     came["/".join(rest)] = _extract(opened, member, into.joinpath(*rest))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise DownloadError(f"what came cannot be read as a zip archive: {error}") from error
+        raise DownloadError(f"the file that came cannot be read as a zip archive: {error}") from error
     if not came:
         raise DownloadError(f"the archive has no folder {inner}")
     return came
@@ -125,10 +122,7 @@ def _check(members: list[zipfile.ZipInfo], size: int) -> None:
 
 
 def _extract(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> str:
-    digest = hashlib.sha256()
     target.parent.mkdir(parents=True, exist_ok=True)
     with opened.open(member) as source, target.open("xb") as file:  # x: no member twice
-        while chunk := source.read(_CHUNK):  # never more than the directory says, and its CRC is checked
-            digest.update(chunk)
-            file.write(chunk)
-    return f"sha256:{digest.hexdigest()}"
+        shutil.copyfileobj(source, file)  # never more than the directory says, and its CRC is checked
+    return sha256_of(target)

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 import pytest
 
 from zoo import ogb_backend
-from zoo.datasets.network import DownloadError
+from zoo.datasets.download import DownloadError
 from zoo.datasets.ogb import archive
 from zoo.datasets.ogb.archive import unpack
-from zoo.datasets.ogb.graphs import ogbg_moltox21
+from zoo.datasets.ogb.labelled import ogbg_moltox21
 from zoo.datasets.store import Store
 from zoo.errors import DataBroken, DataMissing
 
@@ -111,7 +111,7 @@ def test_hangs_up_midway(online):
 def test_known_digests_hold_for_archives(online, monkeypatch):
     """An archive whose file differs from its known digest never becomes a folder."""
     store, _ = online
-    monkeypatch.setattr("zoo.datasets.ogb.folder.known_digests", lambda name: {"raw/edge.csv.gz": "sha256:00"})
+    monkeypatch.setattr("zoo.datasets.ogb.ogb_folder.known_digests", lambda name: {"raw/edge.csv.gz": "sha256:00"})
     with pytest.raises(DataMissing, match=r"raw/edge\.csv\.gz in it has digest"):
         ogbg_moltox21(store)
     assert left_in(store) == set()
@@ -201,12 +201,12 @@ READER = """
 import json, os, signal, sys
 from pathlib import Path
 from zoo import ogb_backend
-from zoo.datasets.ogb import archive, graphs
+from zoo.datasets.ogb import archive, labelled
 from zoo.datasets.store import Store
 
 cache, meta, die = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3] == "die"
 ogb_backend.meta = lambda name: meta
-extract, parse = archive._extract, graphs._parse
+extract, parse = archive._extract, labelled._parse
 count = {"files": 0, "parsed": 0}
 
 def counted_extract(*arguments):
@@ -219,8 +219,8 @@ def counted_parse(folder):
     count["parsed"] += 1
     return parse(folder)
 
-archive._extract, graphs._parse = counted_extract, counted_parse
-data = graphs.ogbg_moltox21(Store(folders=[], cache=cache, offline=False, timeout=60))
+archive._extract, labelled._parse = counted_extract, counted_parse
+data = labelled.ogbg_moltox21(Store(folders=[], cache=cache, offline=False, timeout=60))
 print(json.dumps([count["parsed"], len(data.src)]))
 """
 

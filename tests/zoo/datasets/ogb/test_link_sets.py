@@ -9,7 +9,7 @@ import torch
 
 from registry import datasets
 from zoo.datasets.link_splits import shipped_links
-from zoo.datasets.ogb.links import ogbl_citation2, ogbl_collab, ogbl_ddi, ogbl_ppa
+from zoo.datasets.ogb.link_sets import ogbl_citation2, ogbl_collab, ogbl_ddi, ogbl_ppa
 from zoo.datasets.validity import check
 from zoo.errors import DataBroken
 

@@ -6,10 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
-from zoo.datasets.ogb.folder import known_digests, open_folder
-from zoo.datasets.ogb.graphs import ogbg_molesol, ogbg_moltox21
-from zoo.datasets.ogb.links import ogbl_collab
-from zoo.datasets.ogb.nodes import ogbn_products
+from zoo.datasets.ogb.labelled import ogbg_molesol, ogbg_moltox21, ogbn_products
+from zoo.datasets.ogb.link_sets import ogbl_collab
+from zoo.datasets.ogb.ogb_folder import known_digests, open_folder
 from zoo.datasets.store import Store
 from zoo.errors import DataBroken, DataMissing
 from zoo.system.files import sha256_of
@@ -83,7 +82,7 @@ def test_tampered_file_with_known_digest(tiny, kind, name, load, monkeypatch):
     """A file that differs from its known digest is refused with both digests, though a good load is in the cache."""
     made = getattr(tiny, kind)(name)
     folder = open_folder(tiny.store, name)
-    monkeypatch.setattr("zoo.datasets.ogb.folder.known_digests", lambda name: dict(folder.digests))
+    monkeypatch.setattr("zoo.datasets.ogb.ogb_folder.known_digests", lambda name: dict(folder.digests))
     monkeypatch.setattr("zoo.datasets.published.published", dict)
     load(tiny.store)
     file = made.folder / "raw" / "num-edge-list.csv.gz"
@@ -188,9 +187,9 @@ def test_real_file_that_was_compressed_anew(tiny, scratch):
     text = gzip.decompress(file.read_bytes())
     store = Store(folders=[root], cache=tiny.store.cache, offline=True)
     file.write_bytes(gzip.compress(text, 1))
-    facts = ogbg_molesol(store).facts
-    assert "graph-label.csv.gz are not known: every array equals" in facts["verified"]
-    assert facts["digests"] == "what the files hold"
+    data = ogbg_molesol(store)
+    assert "graph-label.csv.gz are not known: every array equals" in (data.verified or "")
+    assert data.facts["digests"] == "what the files hold"
     file.write_bytes(gzip.compress(text.replace(b"-0.77", b"-0.78", 1)))
     with pytest.raises(DataBroken, match="labels differ from those of the known files"):
         ogbg_molesol(store)

@@ -9,8 +9,8 @@ import torch
 
 from zoo.datasets import splits
 from zoo.datasets.base import GraphData
+from zoo.datasets.random_graphs import _FAMILIES, _edges, _uniform, random_graphs
 from zoo.datasets.store import Store
-from zoo.datasets.synthetic_graphs import _FAMILIES, _edges, _uniform, random_graphs
 from zoo.datasets.validity import check
 from zoo.errors import BuildError
 

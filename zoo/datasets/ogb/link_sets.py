@@ -1,8 +1,6 @@
-"""OGB's graphs with links to be found: ogbl-*. The split, with the pairs that are no links, is the official one."""
+"""OGB's graphs with links to predict: ogbl-*. The split, with the pairs that are no links, is the official one."""
 
 from collections.abc import Mapping
-from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,17 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.datasets.base import LinkData, LinkSplit
-from zoo.datasets.ogb import assemble
-from zoo.datasets.ogb.folder import Folder, open_folder
-from zoo.datasets.ogb.parsed import parsed
-from zoo.datasets.ogb.raw import parse_graphs, parse_links
+from zoo.datasets.ogb.ogb_folder import Folder, open_folder
+from zoo.datasets.ogb.tables import PARTS, Arrays, edge_values, edges, floats, parse_graphs, parse_links, parsed
 from zoo.datasets.store import Store
-
-# Why a link of val or test may be an edge of the training graph as well; the data sets are scored with those.
-_REPEATS = {
-    "ogbl-collab": "two authors that worked together in several years",
-    "ogbl-citation2": "two papers that cite each other",
-}
 
 _ENTRIES = ("edge", "edge_neg", "source_node", "target_node", "target_node_neg")
 
@@ -39,7 +29,8 @@ def ogbl_collab(store: Store, *, edge_features: bool = False) -> LinkData:
     A pair may have worked together before, so that some links of val and test are edges of the training graph as well.
     edge_features: keep the number of common papers in that year as each edge's feature; the year itself is left out.
     """
-    return _links(store, "ogbl-collab", edge_features=edge_features)
+    repeats = "two authors that worked together in several years"
+    return _links(store, "ogbl-collab", repeats=repeats, edge_features=edge_features)
 
 
 def ogbl_ppa(store: Store) -> LinkData:
@@ -49,42 +40,39 @@ def ogbl_ppa(store: Store) -> LinkData:
 
 def ogbl_citation2(store: Store) -> LinkData:
     """Papers and whom they cite: 2,927,963 nodes, 30,561,187 directed links; MRR among 1,000 others for each link."""
-    return _links(store, "ogbl-citation2")
+    return _links(store, "ogbl-citation2", repeats="two papers that cite each other")
 
 
-def _links(store: Store, name: str, *, edge_features: bool = False) -> LinkData:
+def _links(store: Store, name: str, *, repeats: str = "", edge_features: bool = False) -> LinkData:
     folder = open_folder(store, name)
-    return folder.verified(store, partial(_data, store, name, folder, edge_features=edge_features))
+
+    def make() -> LinkData:
+        arrays = parsed(store, folder, _parse)
+        nodes = int(arrays["nodes"].sum())
+        src, dst = edges(folder, arrays)
+        features, categories = torch.arange(nodes)[:, None], (nodes,)
+        if "node-feat" in arrays:
+            features, categories = floats(arrays["node-feat"]), None
+        scoring = folder.official()
+        return LinkData(
+            name=name,
+            src=src,
+            dst=dst,
+            features=features,
+            links=_split(folder, arrays, torch.stack([src, dst]), repeats),
+            metric=scoring.metric,
+            facts=folder.facts("see https://ogb.stanford.edu"),
+            categories=categories,
+            official=scoring,
+            edge_features=edge_values(folder, arrays["edge_weight"]).float() if edge_features else None,
+            published=True,
+        )
+
+    return folder.verified(store, make)
 
 
-def _data(store: Store, name: str, folder: Folder, *, edge_features: bool) -> LinkData:
-    arrays = parsed(store, folder, _parse)
-    nodes = int(arrays["nodes"].sum())
-    src, dst = assemble.edges(folder, arrays)
-    features, categories = torch.arange(nodes)[:, None], (nodes,)
-    if "node-feat" in arrays:
-        features, categories = assemble.floats(arrays["node-feat"]), None
-    scoring = assemble.official(name)
-    return LinkData(
-        published=True,
-        name=name,
-        src=src,
-        dst=dst,
-        features=features,
-        links=_split(folder, arrays, torch.stack([src, dst])),
-        metric=scoring.metric,
-        facts=folder.facts(assemble.how(folder)),
-        categories=categories,
-        official=scoring,
-        edge_features=assemble.edge_values(folder, arrays["edge_weight"]).float() if edge_features else None,
-    )
-
-
-def _split(folder: Folder, arrays: Mapping[str, NDArray], message: Tensor) -> LinkSplit:
-    facts: dict[str, Any] = {"rule": f"official, by {folder.meta['split']}"}
-    if folder.name in _REPEATS:
-        facts["repeats"] = _REPEATS[folder.name]
-    train, val, test = (torch.from_numpy(_positive(arrays, part)) for part in ("train", "valid", "test"))
+def _split(folder: Folder, arrays: Arrays, message: Tensor, repeats: str) -> LinkSplit:
+    train, val, test = (torch.from_numpy(_positive(arrays, part)) for part in PARTS)
     return LinkSplit(
         name="public",
         train=train,
@@ -93,19 +81,20 @@ def _split(folder: Folder, arrays: Mapping[str, NDArray], message: Tensor) -> Li
         val_negative=torch.from_numpy(_negative(arrays, "valid")),
         test_negative=torch.from_numpy(_negative(arrays, "test")),
         message=message,
-        directed=not assemble.doubled(folder),
-        facts=facts,
+        directed=not folder.doubled,
+        facts={"rule": f"official, by {folder.meta['split']}"},
+        repeats=repeats,
     )
 
 
 def _parse(folder: Folder) -> dict[str, NDArray]:
-    """The arrays of the graph and of the split.
+    """Return the arrays of the graph and of the split.
 
     Raises: DataBroken if a part has links or others of another form than OGB's.
     """
     arrays = parse_graphs(folder)
     arrays |= parse_links(folder, int(arrays["nodes"].sum()))
-    for part in ("train", "valid", "test"):
+    for part in PARTS:
         entries = {name: arrays[f"{part}.{name}"].shape for name in _ENTRIES if f"{part}.{name}" in arrays}
         if not _well_formed(entries, others=part != "train"):
             shapes = ", ".join(f"{name} {list(shape)}" for name, shape in entries.items())
@@ -114,7 +103,7 @@ def _parse(folder: Folder) -> dict[str, NDArray]:
 
 
 def _well_formed(entries: Mapping[str, tuple[int, ...]], *, others: bool) -> bool:
-    """Whether these shapes are those of links, and of pairs that are none."""
+    """Tell whether these shapes are those of links and, with `others`, of pairs that are none."""
     if "edge" in entries:
         needed = ["edge", "edge_neg"] if others else ["edge"]
         return all(len(entries.get(name, ())) == 2 and entries[name][1] == 2 for name in needed)
@@ -123,15 +112,15 @@ def _well_formed(entries: Mapping[str, tuple[int, ...]], *, others: bool) -> boo
     return len(source) == 1 and source == target and own
 
 
-def _positive(arrays: Mapping[str, NDArray], part: str) -> NDArray:
-    """[2, links]."""
+def _positive(arrays: Arrays, part: str) -> NDArray:
+    """Return [2, links]."""
     if f"{part}.edge" in arrays:
         return np.ascontiguousarray(arrays[f"{part}.edge"].T)
     return np.stack([arrays[f"{part}.source_node"], arrays[f"{part}.target_node"]])
 
 
-def _negative(arrays: Mapping[str, NDArray], part: str) -> NDArray:
-    """[2, others], or [2, links, others] where each link has its own."""
+def _negative(arrays: Arrays, part: str) -> NDArray:
+    """Return [2, others], or [2, links, others] where each link has its own."""
     if f"{part}.edge_neg" in arrays:
         return np.ascontiguousarray(arrays[f"{part}.edge_neg"].T)
     others = arrays[f"{part}.target_node_neg"]

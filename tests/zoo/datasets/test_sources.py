@@ -1,9 +1,12 @@
+"""Sources of data sets, and data sets that bring their own."""
+
 import hashlib
 import re
 from collections import Counter
 
 import pytest
 
+<<<<<<< HEAD:tests/zoo/datasets/test_files.py
 from registry import datasets
 from zoo.datasets.files import REPOSITORIES, _table, source_files
 from zoo.datasets.ogb.folder import known_digests
@@ -16,12 +19,30 @@ ALL = [file for files in _table().values() for file in files]
 @pytest.mark.parametrize("name", sorted(set(datasets.names()) - MADE - OGB))
 def test_every_data_set_has_verified_files(name):
     """Each file of each data set has a digest and an address at a fixed commit."""
+=======
+from registry.catalog import DATASETS
+from zoo.datasets import geom_gcn
+from zoo.datasets.sources import _files, known_content, known_digests, source_files, superseded_content
+from zoo.datasets.store import Store
+from zoo.errors import DataMissing
+
+MADE = {"block-model", "overlapping-blocks", "karate", "random-graphs"}
+OGB = {name for name in DATASETS if name.startswith("ogb")}  # by folders of their own
+ALL = [file for name in _files() if name not in OGB for file in source_files(name)]
+
+
+@pytest.mark.parametrize("name", sorted(set(DATASETS) - MADE - OGB))
+def test_every_data_set_has_verified_files(name, registered, tmp_path):
+    """Each file of each data set has a digest and, in the message about its absence, an address at a fixed commit."""
+>>>>>>> ec6e829 (Data sets: one downloader, sources beside their loaders, typed provenance, fewer modules):tests/zoo/datasets/test_sources.py
     files = source_files(name)
-    assert files
-    for file in files:
-        assert file.digests
-        assert file.url
-        assert re.fullmatch(r"https://raw\.githubusercontent\.com/[\w.-]+/[\w.-]+/[0-9a-f]{40}/.+", file.url)
+    assert files and all(file.digests for file in files)
+    with pytest.raises(DataMissing) as caught:
+        registered(name)(Store(folders=[], cache=tmp_path, offline=True))
+    addresses = re.findall(r"it is at (\S+)", str(caught.value))
+    assert len(addresses) == len(files)
+    for address in addresses:
+        assert re.fullmatch(r"https://raw\.githubusercontent\.com/[\w.-]+/[\w.-]+/[0-9a-f]{40}/.+", address)
 
 
 def test_digests_are_well_formed():
@@ -34,12 +55,24 @@ def test_digests_are_well_formed():
 def test_no_two_files_share_a_digest():
     """A digest belongs to one file of one data set, OGB's among them: two of the same content would be one mistaken.
 
-    What was distributed by mistake is no file of the data set.
+    A content that was distributed by mistake is no file of the data set.
     """
     digests = [digest for file in ALL for digest in file.digests]
     digests += [digest for name in OGB for digest in known_digests(name).values()]
     assert [digest for digest, times in Counter(digests).items() if times > 1] == []
     assert all(not set(file.superseded) & set(file.digests) for file in ALL)
+
+
+def test_known_and_superseded_contents():
+    """A file is known by data set, path and digest, in optional parts too; a superseded one has a reason."""
+    part = source_files("cora/geom-gcn")[0]
+    edges = known_digests("ogbl-ddi")["raw/edge.csv.gz"]
+    assert known_content("cora", part.path, part.digests[0]) and known_content("ogbl-ddi", "raw/edge.csv.gz", edges)
+    assert not known_content("citeseer", part.path, part.digests[0]) and not known_content("cora", part.path, edges)
+    (nodes,) = [file for file in source_files("cornell", geom_gcn.GEOM_GCN) if file.name.endswith("label.txt")]
+    bad, reason = next(iter(nodes.superseded.items()))
+    assert superseded_content(nodes.path, bad) == reason and "Texas" in reason
+    assert superseded_content(nodes.path, nodes.digests[0]) is None
 
 
 def test_paths_are_relative_and_used_once():
@@ -59,11 +92,6 @@ def test_folders_are_those_of_dgls_raw_dir():
             f"https://www.chrsmrrs.com/graphkerneldatasets/{name}.zip",
         ]
         assert suffix in [hashlib.sha1(address.encode()).hexdigest()[:8] for address in addresses]
-
-
-def test_repositories_state_a_licence():
-    """Each source says what its licence is, even if it is that none is stated."""
-    assert all(repository.licence for repository in REPOSITORIES.values())
 
 
 def test_sha256_agree_with_the_folders_own_list(real):

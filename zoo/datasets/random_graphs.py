@@ -1,10 +1,11 @@
-"""Many small graphs made on the spot: no file, any number, known truth."""
+"""Random graphs of three families, many and small: no file, any number, known truth."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from numpy.random import PCG64
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -17,10 +18,10 @@ Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Target = Literal["family", "triangles"]
 
-# A stream of its own: on that of a split with the same seed, the parts would differ in what graphs they hold.
+# A stream of its own: on that of a split with the same seed, the parts would differ in their graphs.
 _STREAM = int.from_bytes(b"random-graphs", "big")
 
-# How likely a pair i < j of n nodes is to be joined, relative to others: evenly, to those near on a ring, to the first.
+# Weight of a pair i < j of n nodes to be joined: evenly, to those near on a ring, to the first.
 _FAMILIES: dict[str, Callable[[Ids, Ids, int], Floats]] = {
     "even": lambda i, j, n: np.ones(len(i)),
     "ring": lambda i, j, n: np.minimum(j - i, n - (j - i)) ** -3.0,
@@ -57,7 +58,7 @@ def random_graphs(
             f"dataset random-graphs — {wanted} edges in a graph of {low} nodes — expected at most "
             f"{low * (low - 1) // 2}, as many as there are pairs — degree: {low - 1}"
         )
-    stream = np.random.PCG64([seed, _STREAM])
+    stream = PCG64([seed, _STREAM])
     sizes = low + (_uniform(stream, graphs) * (high - low + 1)).astype(np.int64)
     pairs = [
         _edges(stream, int(n), round(n * degree / 2), weights)
@@ -80,7 +81,7 @@ def random_graphs(
 
 
 def _labels(target: Target, sizes: Ids, pairs: list[tuple[Ids, Ids]]) -> dict[str, Any]:
-    """What is to be predicted of each graph, as GraphData has it."""
+    """Return the labels of the graphs, as keywords of GraphData."""
     if target == "family":
         return {"labels": torch.arange(len(sizes)) % len(_FAMILIES), "classes": len(_FAMILIES)}
     counts = [_triangles(int(n), *ends) for n, ends in zip(sizes, pairs, strict=True)]
@@ -88,8 +89,8 @@ def _labels(target: Target, sizes: Ids, pairs: list[tuple[Ids, Ids]]) -> dict[st
     return {"labels": labels, "classes": 1, "problem": "values", "metric": "rmse"}
 
 
-def _edges(stream: Any, n: int, edges: int, weights: Callable[[Ids, Ids, int], Floats]) -> tuple[Ids, Ids]:
-    """So many pairs i < j: those with the smallest of exponential times whose rates are the weights."""
+def _edges(stream: PCG64, n: int, edges: int, weights: Callable[[Ids, Ids, int], Floats]) -> tuple[Ids, Ids]:
+    """Draw pairs i < j: those with the smallest of exponential times whose rates are the weights."""
     i, j = np.triu_indices(n, k=1)
     times = -np.log1p(-_uniform(stream, len(i))) / weights(i, j, n)
     first = np.sort(np.argsort(times, kind="stable")[:edges])
@@ -97,12 +98,12 @@ def _edges(stream: Any, n: int, edges: int, weights: Callable[[Ids, Ids, int], F
 
 
 def _triangles(n: int, i: Ids, j: Ids) -> int:
-    """tr(A³)/6."""
+    """Return tr(A³)/6."""
     adjacency = np.zeros((n, n), dtype=np.int64)
     adjacency[i, j] = adjacency[j, i] = 1
     return int((adjacency @ adjacency * adjacency).sum()) // 6
 
 
-def _uniform(stream: Any, count: int) -> Floats:
-    """Numbers in [0, 1), 53 bits each."""
+def _uniform(stream: PCG64, count: int) -> Floats:
+    """Draw numbers in [0, 1), 53 bits each."""
     return (stream.random_raw(count) >> np.uint64(11)) * 2.0**-53
