@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 
 from torch import Tensor
 
@@ -49,16 +48,16 @@ def digest_of_tensor(values: Tensor) -> str:
 
 
 def _flat(data: Data | AnySplit | Masks, prefix: str = "") -> Iterator[tuple[str, object]]:
-    for field in fields(data):
-        value, name = getattr(data, field.name), prefix + field.name
-        if field.name in _NOT_CONTENT or value is None:
+    for field, value in vars(data).items():
+        name = prefix + field
+        if field in _NOT_CONTENT or value is None:
             continue
-        if field.name == "masks":
+        if field == "masks":
             for kind, masks in value.items():
                 yield from _flat(masks, f"{name}.{kind}.")
         elif isinstance(value, Official):
             yield name, [value.metric, value.higher_is_better, value.by]
-        elif field.name == "links":
+        elif field == "links":
             yield from _flat(value, f"{name}.")
         else:
             yield name, value

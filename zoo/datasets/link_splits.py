@@ -154,4 +154,4 @@ def _unlinked(known: Tensor, nodes: int, count: int, seed: int, *, directed: boo
 
 
 def _sizes(split: LinkSplit) -> dict[str, int]:
-    return {part: getattr(split, part).shape[1] for part in ("train", "val", "test")}
+    return {"train": split.train.shape[1], "val": split.val.shape[1], "test": split.test.shape[1]}

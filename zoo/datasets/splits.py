@@ -231,5 +231,5 @@ def check_split(data: Labelled, split: Split) -> None:
 def _checked(data: Labelled, split: Split, family: str, facts: dict[str, Any]) -> Split:
     """Return the split with its family and facts, rule and sizes included; raise as `check_split` does."""
     check_split(data, split)
-    sizes = {part: len(getattr(split, part)) for part in ("train", "val", "test")}
+    sizes = {"train": len(split.train), "val": len(split.val), "test": len(split.test)}
     return replace(split, family=family, facts={"rule": family, **facts, "sizes": sizes})

@@ -61,7 +61,7 @@ class Content:
 
     @cached_property
     def is_known(self) -> bool:
-        """Whether the bytes have one of the file's digests."""
+        """True if the bytes have one of the file's digests."""
         return accepted(self.data, self.file.digests)
 
     @property

@@ -28,7 +28,7 @@ _GRAPH_NN = github("bknyaz/graph_nn", "72eaa1c6bd70a90fde772ad4a21049ccd6bc97a2"
 
 
 def mutag(store: Store, *, edge_labels: bool = False) -> GraphData:
-    """Nitroaromatic molecules, whether they make bacteria mutate: 188 graphs, 3,371 atoms of 7 kinds, 2 classes.
+    """Nitroaromatic molecules, mutagenic or not: 188 graphs, 3,371 atoms of 7 kinds, 2 classes.
 
     edge_labels: each edge's kind of bond (0 aromatic, 1 single, 2 double, 3 triple) as its feature.
     """
@@ -36,7 +36,7 @@ def mutag(store: Store, *, edge_labels: bool = False) -> GraphData:
 
 
 def ptc_mr(store: Store, *, edge_labels: bool = False) -> GraphData:
-    """Molecules, whether they give male rats cancer: 344 graphs, 4,915 atoms of 18 kinds, 2 classes.
+    """Molecules, carcinogenic for male rats or not: 344 graphs, 4,915 atoms of 18 kinds, 2 classes.
 
     edge_labels: each edge's kind of bond (0 triple, 1 double, 2 single, 3 aromatic) as its feature.
     """
@@ -44,12 +44,12 @@ def ptc_mr(store: Store, *, edge_labels: bool = False) -> GraphData:
 
 
 def nci1(store: Store) -> GraphData:
-    """Molecules, whether they act against lung cancer cells: 4,110 graphs, 122,747 atoms of 37 kinds, 2 classes."""
+    """Molecules, active against lung cancer cells or not: 4,110 graphs, 122,747 atoms of 37 kinds, 2 classes."""
     return _tu(store, "nci1")
 
 
 def proteins(store: Store, *, attributes: bool = False) -> GraphData:
-    """Proteins, whether they are enzymes: 1,113 graphs, 43,471 nodes of 3 kinds (helix, sheet, turn), 2 classes.
+    """Proteins, enzymes or not: 1,113 graphs, 43,471 nodes of 3 kinds (helix, sheet, turn), 2 classes.
 
     attributes: besides the kind, each node's length in amino acids, as it is.
     """
@@ -57,7 +57,7 @@ def proteins(store: Store, *, attributes: bool = False) -> GraphData:
 
 
 def enzymes(store: Store, *, attributes: bool = False) -> GraphData:
-    """Enzymes, which of 6 reactions they speed up: 600 graphs, 19,580 nodes of 3 kinds (helix, sheet, turn).
+    """Enzymes of 6 classes of reaction: 600 graphs, 19,580 nodes of 3 kinds (helix, sheet, turn).
 
     attributes: besides the kind, each node's 18 physical and chemical measurements, as they are.
     """
@@ -65,7 +65,7 @@ def enzymes(store: Store, *, attributes: bool = False) -> GraphData:
 
 
 def imdb_binary(store: Store, *, degree: bool = True) -> GraphData:
-    """Who played with whom in films around an actor, action or romance: 1,000 graphs, 19,773 nodes, 2 classes.
+    """Actors who played together in films, of action or of romance: 1,000 graphs, 19,773 nodes, 2 classes.
 
     The file lists each edge twice; each is left once. Nodes have no features of their own.
     degree: a column for each degree that occurs, 65, as in Xu et al., ICLR 2019, § 7; else one column of ones.

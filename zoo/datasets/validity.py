@@ -14,7 +14,6 @@ from zoo.errors import DataError
 
 G = TypeVar("G", NodeData, LinkData, GraphData, Split, LinkSplit)
 
-_PARTS = ("train", "val", "test")
 _DTYPES: dict[str, Any] = {"b": np.bool_, "i": np.int64, "u": np.int64, "f": np.float32}
 
 
@@ -28,7 +27,7 @@ def as_tensors(data: G) -> G:
     numbers = isinstance(data, NodeData | GraphData) and data.problem != "classes"
     changes: dict[str, Any] = {}
     for field in fields(data):
-        value = getattr(data, field.name)
+        value = vars(data)[field.name]
         if field.name == "masks":
             changes["masks"] = _masks(where, value)
         elif field.name == "links":
@@ -46,9 +45,7 @@ def _masks(where: str, masks: Any) -> dict[str, Masks]:
             "masks={'public': Masks(train=…, val=…, test=…)}"
         )
     return {
-        kind: Masks(
-            *(torch.atleast_2d(_tensor(f"{where} — masks.{kind}.{part}", getattr(each, part))) for part in _PARTS)
-        )
+        kind: Masks(*(torch.atleast_2d(_tensor(f"{where} — masks.{kind}.{p}", mask)) for p, mask in vars(each).items()))
         for kind, each in masks.items()
     }
 
@@ -108,8 +105,7 @@ def check(data: Data) -> None:
 def check_masks(data: NodeData | GraphData, kind: str, masks: Masks) -> None:
     """Raise DataError for masks of another shape than the data set's."""
     count = len(data.labels)
-    for part in _PARTS:
-        mask: Tensor = getattr(masks, part)
+    for part, mask in vars(masks).items():
         if mask.ndim != 2 or mask.dtype != torch.bool or mask.shape[1] != count or len(mask) != len(masks.train):
             nearest = " — mask.bool()" if mask.dtype != torch.bool else ""
             raise DataError(
@@ -188,14 +184,13 @@ def _check_labels(data: NodeData | GraphData) -> None:
 
 
 def _check_links(data: LinkData, links: LinkSplit) -> None:
-    for field in fields(links):
-        pairs = getattr(links, field.name)
+    for name, pairs in vars(links).items():
         if not isinstance(pairs, Tensor):
             continue
-        several = field.name.endswith("_negative")
+        several = name.endswith("_negative")
         if pairs.dtype != torch.int64 or pairs.ndim not in ((2, 3) if several else (2,)) or len(pairs) != 2:
             expected = "int64 [2, links]" + (" or [2, links, others]" if several else "")
-            raise _error(data, f"links.{field.name} is {_described(pairs)}", expected)
+            raise _error(data, f"links.{name} is {_described(pairs)}", expected)
 
 
 def _described(x: Tensor) -> str:

@@ -70,7 +70,7 @@ def data(problem: Problem = "classes") -> GraphData:
         features,
         LABELS[problem],
         WIDTH[problem],
-        METRIC[problem],
+        metric=METRIC[problem],
         problem=problem,
     )
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from zoo import ogb_backend
 from zoo.datasets.base import GraphData, Masks, NodeData, Problem
 from zoo.datasets.ogb.ogb_folder import Folder, open_folder
-from zoo.datasets.ogb.tables import (
+from zoo.datasets.ogb.raw_arrays import (
     PARTS,
     Arrays,
     edge_values,
@@ -55,27 +55,27 @@ def ogbn_proteins(store: Store, *, edge_features: bool = False) -> NodeData:
 
 
 def ogbg_molhiv(store: Store) -> GraphData:
-    """Whether a molecule inhibits HIV: 41,127 molecules, 1,443 of them do; ROC AUC."""
+    """Inhibition of HIV: 41,127 molecules, 1,443 of them do; ROC AUC."""
     return _graphs(store, "ogbg-molhiv", licence="MIT")
 
 
 def ogbg_molpcba(store: Store) -> GraphData:
-    """Which of 128 bioassays a molecule is active in: 437,929 molecules, labels in part unknown; average precision."""
+    """Activity in 128 bioassays: 437,929 molecules, labels in part unknown; average precision."""
     return _graphs(store, "ogbg-molpcba", licence="MIT")
 
 
 def ogbg_molbace(store: Store) -> GraphData:
-    """Whether a molecule inhibits human β-secretase 1: 1,513 molecules; ROC AUC."""
+    """Inhibition of human β-secretase 1: 1,513 molecules; ROC AUC."""
     return _graphs(store, "ogbg-molbace", licence="MIT")
 
 
 def ogbg_molbbbp(store: Store) -> GraphData:
-    """Whether a molecule passes the blood-brain barrier: 2,039 molecules; ROC AUC."""
+    """Permeability of the blood-brain barrier: 2,039 molecules; ROC AUC."""
     return _graphs(store, "ogbg-molbbbp", licence="MIT")
 
 
 def ogbg_molclintox(store: Store) -> GraphData:
-    """Whether a drug was approved, and whether it failed for being toxic: 1,477 molecules, 2 labels each; ROC AUC."""
+    """Approval of drugs, and failure in trials for toxicity: 1,477 molecules, 2 labels each; ROC AUC."""
     return _graphs(store, "ogbg-molclintox", licence="MIT")
 
 
@@ -115,7 +115,7 @@ def ogbg_mollipo(store: Store) -> GraphData:
 
 
 def ogbg_ppa(store: Store) -> GraphData:
-    """Neighbourhoods in protein networks, which of 37 groups of species they are from: 158,100 graphs; accuracy.
+    """Neighbourhoods in protein networks of 37 groups of species: 158,100 graphs; accuracy.
 
     The edges have seven features, the nodes none: they are all of one category, as in OGB's own examples. The nodes'
     numbers, which stand for themselves in one graph, mean nothing across graphs.

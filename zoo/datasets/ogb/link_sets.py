@@ -9,14 +9,14 @@ from torch import Tensor
 
 from zoo.datasets.base import LinkData, LinkSplit
 from zoo.datasets.ogb.ogb_folder import Folder, open_folder
-from zoo.datasets.ogb.tables import PARTS, Arrays, edge_values, edges, floats, parse_graphs, parse_links, parsed
+from zoo.datasets.ogb.raw_arrays import PARTS, Arrays, edge_values, edges, floats, parse_graphs, parse_links, parsed
 from zoo.datasets.store import Store
 
 _ENTRIES = ("edge", "edge_neg", "source_node", "target_node", "target_node_neg")
 
 
 def ogbl_ddi(store: Store) -> LinkData:
-    """Drugs that act together otherwise than alone: 4,267 nodes without features, 1,334,889 undirected links; Hits@20.
+    """Drugs that interact: 4,267 nodes without features, 1,334,889 undirected links; Hits@20.
 
     Each node's own number is its feature.
     """
@@ -24,7 +24,7 @@ def ogbl_ddi(store: Store) -> LinkData:
 
 
 def ogbl_collab(store: Store, *, edge_features: bool = False) -> LinkData:
-    """Authors that work together: 235,868 nodes, 1,285,465 undirected links, one for each year; Hits@50, split by time.
+    """Authors who work together: 235,868 nodes, 1,285,465 undirected links, one for each year; Hits@50, split by time.
 
     A pair may have worked together before, so that some links of val and test are edges of the training graph as well.
     edge_features: keep the number of common papers in that year as each edge's feature; the year itself is left out.
@@ -39,7 +39,7 @@ def ogbl_ppa(store: Store) -> LinkData:
 
 
 def ogbl_citation2(store: Store) -> LinkData:
-    """Papers and whom they cite: 2,927,963 nodes, 30,561,187 directed links; MRR among 1,000 others for each link."""
+    """Papers and their citations: 2,927,963 nodes, 30,561,187 directed links; MRR among 1,000 others for each link."""
     return _links(store, "ogbl-citation2", repeats="two papers that cite each other")
 
 

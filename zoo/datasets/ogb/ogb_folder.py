@@ -40,7 +40,7 @@ class Folder:
 
     @property
     def doubled(self) -> bool:
-        """Whether the file lists each undirected edge once, and both directions are wanted."""
+        """True if the file lists each undirected edge once, and both directions are wanted."""
         return self.meta["add_inverse_edge"] == "True"
 
     def verified(self, store: Store, make: Callable[[], D]) -> D:

@@ -5,9 +5,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from zoo.datasets.ogb import tables as module
+from zoo.datasets.ogb import raw_arrays as module
 from zoo.datasets.ogb.ogb_folder import open_folder
-from zoo.datasets.ogb.tables import parsed
+from zoo.datasets.ogb.raw_arrays import parsed
 
 
 class Parser:
