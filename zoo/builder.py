@@ -52,7 +52,7 @@ from zoo.training.watcher import Saver, Watcher
 class Built:
     """Everything that a recipe describes, made for one seed and ready to train.
 
-    `data` and `split` are of the kind that the task takes; the facts of each have the digest of its content, of the
+    `data` and `split` are of the kind that the task takes; the `digest` of each is of its content, of the
     data as they were before they were prepared. `choices` are the automatic ones, with reasons. `process`: what a
     training sets in its process, by `prepare_process`. `c`: the bound that was calibrated, if one was. `reading`: what
     `evidence_probes` read before the first step, once it was read.

@@ -12,7 +12,14 @@ ALLOWED = {
     "yaml.load": {"zoo/recipe/yaml_text.py"},
     "pickle.Unpickler": {"zoo/datasets/pickled.py"},
     "spec.loader.exec_module": {"registry/plugins.py", "zoo/ogb_backend.py"},
-    "importlib.import_module": {"registry/core.py", "zoo/dgl_backend.py", "zoo/system/team.py", "zoo/system/private.py"},
+    "importlib.import_module": {
+        *("registry/core.py", "zoo/dgl_backend.py", "zoo/system/team.py", "zoo/system/private.py"),
+    },
+        "registry/core.py",
+        "zoo/dgl_backend.py",
+        "zoo/system/team.py",
+        "zoo/system/private.py",
+    },
 }
 MODULES = ("torch", "numpy", "pickle", "yaml", "os", "subprocess")
 WORDS = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}

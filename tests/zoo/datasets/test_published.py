@@ -7,13 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-<<<<<<< HEAD
 from registry import datasets
-from zoo.datasets import geom_gcn, gnn_benchmark, heterophilous, planetoid, published, tu
-=======
-from registry.catalog import DATASETS
 from zoo.datasets import geom_gcn, npz_graphs, planetoid, published, tu
->>>>>>> ec6e829 (Data sets: one downloader, sources beside their loaders, typed provenance, fewer modules)
 from zoo.datasets.base import NodeData
 from zoo.datasets.pickled import SparseRows, load_numbers
 from zoo.datasets.published import differences, edge_homophily

@@ -6,35 +6,20 @@ from collections import Counter
 
 import pytest
 
-<<<<<<< HEAD:tests/zoo/datasets/test_files.py
 from registry import datasets
-from zoo.datasets.files import REPOSITORIES, _table, source_files
-from zoo.datasets.ogb.folder import known_digests
-
-MADE = {"block-model", "overlapping-blocks", "karate", "random-graphs"}
-OGB = {name for name in datasets.names() if name.startswith("ogb")}  # has sources of its own
-ALL = [file for files in _table().values() for file in files]
-
-
-@pytest.mark.parametrize("name", sorted(set(datasets.names()) - MADE - OGB))
-def test_every_data_set_has_verified_files(name):
-    """Each file of each data set has a digest and an address at a fixed commit."""
-=======
-from registry.catalog import DATASETS
 from zoo.datasets import geom_gcn
 from zoo.datasets.sources import _files, known_content, known_digests, source_files, superseded_content
 from zoo.datasets.store import Store
 from zoo.errors import DataMissing
 
 MADE = {"block-model", "overlapping-blocks", "karate", "random-graphs"}
-OGB = {name for name in DATASETS if name.startswith("ogb")}  # by folders of their own
+OGB = {name for name in datasets.names() if name.startswith("ogb")}  # by folders of their own
 ALL = [file for name in _files() if name not in OGB for file in source_files(name)]
 
 
-@pytest.mark.parametrize("name", sorted(set(DATASETS) - MADE - OGB))
+@pytest.mark.parametrize("name", sorted(set(datasets.names()) - MADE - OGB))
 def test_every_data_set_has_verified_files(name, registered, tmp_path):
     """Each file of each data set has a digest and, in the message about its absence, an address at a fixed commit."""
->>>>>>> ec6e829 (Data sets: one downloader, sources beside their loaders, typed provenance, fewer modules):tests/zoo/datasets/test_sources.py
     files = source_files(name)
     assert files and all(file.digests for file in files)
     with pytest.raises(DataMissing) as caught:
