@@ -15,11 +15,6 @@ ALLOWED = {
     "importlib.import_module": {
         *("registry/core.py", "zoo/dgl_backend.py", "zoo/system/team.py", "zoo/system/private.py"),
     },
-        "registry/core.py",
-        "zoo/dgl_backend.py",
-        "zoo/system/team.py",
-        "zoo/system/private.py",
-    },
 }
 MODULES = ("torch", "numpy", "pickle", "yaml", "os", "subprocess")
 WORDS = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}
