@@ -35,6 +35,7 @@ def test_every_plug_in_shown_trains(name, text, tmp_path):
         "controllers": {"normalizer": {"name": "frobenius", "c": entry}},
         "regularizers": {"regularizer": entry},
         "initializers": {"initializer": entry},
+        "datasets": {"dataset": entry, "split": "random"},
     }[table]
     run = zoo.train("smoke/res-gcn", use, plugins=[file], runs=tmp_path)
     assert run.status == "finished"

@@ -44,7 +44,7 @@ def digest_of_tensor(values: Tensor) -> str:
     """Return a digest of a tensor's numbers, their type and their shape."""
     array = values.detach().cpu().contiguous()
     head = f"{str(array.dtype).removeprefix('torch.')} {list(array.shape)}\n".encode()
-    return _blake2b(head, memoryview(array.numpy().reshape(-1).view("uint8")))
+    return _blake2b(head, array.numpy().reshape(-1).view("uint8").data)
 
 
 def _flat(data: Data | AnySplit | Masks, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -14,7 +14,7 @@ from zoo.datasets.store import Store
 from zoo.errors import BuildError
 from zoo.recipe.fields import Count, Positive
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 Ids = NDArray[np.int64]
 Target = Literal["family", "triangles"]
 

@@ -1,16 +1,21 @@
 """Sources of data sets, and data sets that bring their own."""
 
 import hashlib
+import json
 import re
 from collections import Counter
+from functools import partial
 
+import numpy as np
 import pytest
 
+import zoo
 from registry import datasets
 from zoo.datasets import geom_gcn
 from zoo.datasets.sources import _files, known_content, known_digests, source_files, superseded_content
 from zoo.datasets.store import Store
-from zoo.errors import DataMissing
+from zoo.errors import DataBroken, DataMissing
+from zoo.system.files import sha256_of
 
 MADE = {"block-model", "overlapping-blocks", "karate", "random-graphs"}
 OGB = {name for name in datasets.names() if name.startswith("ogb")}  # by folders of their own
@@ -88,3 +93,47 @@ def test_sha256_agree_with_the_folders_own_list(real):
     shared = [file for file in ALL if file.path in listed]
     assert len(shared) > 100
     assert [file.path for file in shared if f"sha256:{listed[file.path]}" not in file.digests] == []
+
+
+OWN = """
+from registry import datasets
+from zoo.datasets.base import NodeData
+from zoo.datasets.readers import Archive
+from zoo.datasets.sources import Source
+from zoo.datasets.store import SourceFile
+
+SOURCE = Source("https://example.org/rings", "CC-BY-4.0", "https://example.org/rings/v1")
+FILE = SourceFile("rings/rings.npz", ("{digest}",), f"{{SOURCE.files}}/rings.npz")
+
+@datasets.register("own-rings")
+def rings(store):
+    found = store.read("own-rings", [FILE])
+    arrays = Archive(found["rings.npz"])
+    facts = SOURCE.facts(found.values(), edges="directed")
+    return NodeData("own-rings", arrays["src"], arrays["dst"], arrays["x"], arrays["y"], 2, facts=facts)
+"""
+
+
+def test_a_data_set_is_its_loader_and_its_name(tmp_path, monkeypatch):
+    """A plug-in that declares its source and files is found, verified, trained on and recorded."""
+    monkeypatch.setenv("ZOO_DATA", str(tmp_path))
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    file = tmp_path / "rings" / "rings.npz"
+    plugin = tmp_path / "own_rings.py"
+    file.parent.mkdir()
+    src = np.arange(40)
+    np.savez(file, src=src, dst=np.roll(src, 1), x=np.random.default_rng(0).normal(size=(40, 4)), y=src % 2)
+    plugin.write_text(OWN.format(digest=sha256_of(file)))
+    changes = {"dataset": "own-rings", "split": "random"}
+    train = partial(zoo.train, "smoke/res-gcn", changes, plugins=[plugin], runs=tmp_path / "runs")
+    run = train()
+    data = json.loads((run.path / "environment.json").read_text())["data"]
+    assert data["source"] == "https://example.org/rings" and data["licence"] == "CC-BY-4.0"
+    assert data["files"] == {"rings/rings.npz": sha256_of(file)}
+    assert data["digest"].startswith("blake2b:") and "verified" not in data
+    assert train().path == run.path  # finished, and of these data
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(
+        DataBroken, match=r"rings\.npz — wrong content .* again from https://example\.org/rings/v1/rings"
+    ):
+        zoo.build("smoke/res-gcn", changes, plugins=[plugin])
