@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from zoo.engine.eligibility import can_fuse
-from zoo.engine.kernel import Epilogue, FusingKernel, KernelGraph
+from zoo.engine.kernel import Epilogue, FusingKernel, KernelGraph, Scaling
 from zoo.engine.operators import NeighbourSum
 from zoo.engine.sparse_input import product
 from zoo.errors import BuildError
@@ -47,10 +47,9 @@ def affine_block(graph: KernelGraph, x: Tensor, affine: Affine, skip: Tensor | N
     weight, norm, root_weight, bias = affine
     widens = weight.shape[0] < weight.shape[1]
     if not widens and can_fuse(graph, x, weight, root_weight, bias, skip, norm=norm, members=True):
-        before, after, _ = graph.scaling(norm, x.dtype)
         joined = skip is x and epilogue.skip_share != 0
         skip = None if joined or epilogue.skip_share == 0 else skip
-        steps = (_Step(norm, before, after, epilogue, joined),)
+        steps = (_Step(norm, graph.scaling(norm, x.dtype), epilogue, joined),)
         operator: Any = _OfMembers if is_transformed() else _Blocks
         plan = _Plan(graph, graph.backend, steps, torch.is_grad_enabled())  # pyright: ignore[reportArgumentType]
         return operator.apply(x, skip, plan, weight, root_weight, bias)
@@ -73,14 +72,13 @@ def affine_chain(graph: KernelGraph, x: Tensor, links: Sequence[Link]) -> Tensor
     steps: list[_Step] = []
     width = x.shape[-1]
     for (weight, norm, root_weight, bias), epilogue, skips in links:
-        before, after, _ = graph.scaling(norm, x.dtype)
         if weight.shape[0] != width or weight.shape[0] < weight.shape[1]:
             return None
         width = weight.shape[1]
         if skips and weight.shape[0] != width:
             return None
         tensors += weight, root_weight, bias
-        steps.append(_Step(norm, before, after, epilogue, skips and epilogue.skip_share != 0))
+        steps.append(_Step(norm, graph.scaling(norm, x.dtype), epilogue, skips and epilogue.skip_share != 0))
     there = [tensor for tensor in tensors if tensor is not None]
     if len(set(map(id, there))) < len(there) or any(tensor.dtype != x.dtype for tensor in there):
         return None
@@ -110,8 +108,7 @@ class _Step(NamedTuple):
     """A block but for its tensors: scales of the propagation, and what follows it. skips: its skip is its input."""
 
     norm: Norm
-    before: Tensor | None
-    after: Tensor | None
+    scaling: Scaling
     epilogue: Epilogue
     skips: bool
 
@@ -138,7 +135,7 @@ class _Blocks(Function):
         *members, sources, _ = x.shape
         inputs: list[Tensor] = []
         masks: list[Tensor | None] = []
-        for place, (_, before, after, epilogue, skips) in enumerate(steps):
+        for place, (_, scaling, epilogue, skips) in enumerate(steps):
             weight, root_weight, bias = tensors[3 * place : 3 * place + 3]
             assert weight is not None
             width = weight.shape[-1]
@@ -148,7 +145,7 @@ class _Blocks(Function):
                 into = kernel.scratch("root", (*members, graph.nodes, width), x.dtype)
                 root = _times(x[..., : graph.nodes, :], root_weight, out=into)
             inputs.append(x)
-            x, mask = kernel.block_forward(h, before, after, root, bias, x if skips else skip, epilogue, keep)
+            x, mask = kernel.block_forward(h, scaling, (root, bias, x if skips else skip), epilogue, keep)
             masks.append(mask)
         if keep:
             ctx.save_for_backward(*inputs, *masks, *tensors)
@@ -169,10 +166,10 @@ class _Blocks(Function):
         found: list[Tensor | None] = [None] * len(tensors)
         ours = False  # whether dy is a gradient of this operator's own making, which nobody else sees
         for place in reversed(range(many)):
-            _, before, after, epilogue, skips = steps[place]
+            _, scaling, epilogue, skips = steps[place]
             x, weight, root_weight = inputs[place], *tensors[3 * place : 3 * place + 2]
             wants_weight, wants_root, wants_bias = wanted[3 + 3 * place : 6 + 3 * place]
-            dz, dbias, dh = kernel.block_backward(dy.contiguous(), masks[place], before, after, epilogue)
+            dz, dbias, dh = kernel.block_backward(dy.contiguous(), masks[place], scaling, epilogue)
             found[3 * place] = _weight_gradient(x, dh) if wants_weight else None
             found[3 * place + 1] = _weight_gradient(x[..., : graph.nodes, :], dz) if wants_root else None
             found[3 * place + 2] = dbias if wants_bias else None
@@ -217,7 +214,8 @@ def _block_gradients(
     plan: _Plan, x: Tensor, mask: Tensor | None, tensors: Sequence[Any], dy: Tensor, wanted: Sequence[bool]
 ) -> Any:
     """The gradients of a single block, each by operators that are differentiable."""
-    (_, before, after, (slope, share, skip_share), skips), kernel, nodes = plan.steps[0], plan.kernel, plan.graph.nodes
+    kernel, nodes = plan.kernel, plan.graph.nodes
+    _, (before, after, _), (slope, share, skip_share), skips = plan.steps[0]
     weight, root_weight, _ = tensors
     dz = dy * share if mask is None else torch.where(mask, dy * share, dy * (share * slope))
     if dz.dim() == 2:

@@ -93,14 +93,16 @@ def attention_block(
         scale = 1 / (1 - attention.dropout)
         keep = torch.empty(graph.edges, heads, dtype=torch.bool).bernoulli_(1 - attention.dropout)
         keep = keep.index_select(0, graph.structure.incoming.edges)
+    record, parameters = torch.is_grad_enabled(), (attention.weight, attention.first, attention.second)
     if attention.mean and heads > 1:
-        plan = _Plan(graph, loops, attention.scores, False, Epilogue(), keep, scale, torch.is_grad_enabled())
-        z = _Attention.apply(x, attention.weight, attention.first, attention.second, None, None, plan)
-        return finished(_merged(z.view(len(z), heads, -1), attention), skip, epilogue)  # pyright: ignore
+        plan = AttentionPlan(graph, loops, attention.scores, False, Epilogue(), keep, scale, record)
+        z: Any = _Attention.apply(plan, x, *parameters, None, None)
+        return finished(_merged(z.view(len(z), heads, -1), attention), skip, epilogue)
     joined = skip is x and epilogue.skip_share != 0
-    plan = _Plan(graph, loops, attention.scores, joined, epilogue, keep, scale, torch.is_grad_enabled())
+    plan = AttentionPlan(graph, loops, attention.scores, joined, epilogue, keep, scale, record)
     skip = None if joined or epilogue.skip_share == 0 else skip
-    return _Attention.apply(x, attention.weight, attention.first, attention.second, attention.bias, skip, plan)  # pyright: ignore
+    y: Any = _Attention.apply(plan, x, *parameters, attention.bias, skip)
+    return y
 
 
 def per_head(x: Tensor, weight: Tensor) -> Tensor:
@@ -171,8 +173,13 @@ def _check(graph: KernelGraph, x: Tensor, attention: Attention, skip: Tensor | N
         )
 
 
-class _Plan(NamedTuple):
-    """All of a block but its tensors. skip_is_x: skip is x itself, of a whole graph. record: for a backward pass."""
+class AttentionPlan(NamedTuple):
+    """All of a block but its tensors.
+
+    loops: see `Kernel.attention_loops`. skip_is_x: skip is x itself, of a whole graph. keep: of a dropout, bool
+    [entries, heads] in the order of the incoming rows, or None, and scale, the factor of what is kept. record: for a
+    backward pass.
+    """
 
     graph: KernelGraph
     loops: Callable[..., Any]
@@ -185,49 +192,36 @@ class _Plan(NamedTuple):
 
 
 class _Attention(Function):
-    """`attention_block` by a kernel's loops, its heads side by side.
+    """`attention_block` by a kernel's loops, its heads side by side; parameters: weight, first, second, bias, skip.
 
     Values, scores and weights are made once more in the backward pass, in memory that all blocks share.
     """
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        first: Tensor,
-        second: Tensor | None,
-        bias: Tensor | None,
-        skip: Tensor | None,
-        plan: _Plan,
-    ) -> Tensor:
-        loops = plan.loops(plan.graph, x, weight, first, second, plan.scores.slope)
-        through = x if plan.skip_is_x else skip
-        y, mask = loops.forward(bias, through, plan.epilogue, plan.keep, plan.scale, plan.record)
+    def forward(ctx: Any, plan: AttentionPlan, x: Tensor, *parameters: Tensor | None) -> Tensor:
+        *parts, bias, skip = parameters
+        y, mask = plan.loops(plan, x, *parts).forward(bias, x if plan.skip_is_x else skip)
         if plan.record:
-            ctx.save_for_backward(x, weight, first, second, bias, mask)
+            ctx.save_for_backward(x, *parts, bias, mask)
             ctx.plan = plan
         return y
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Any:
         """Compute the gradients, by differentiable operators where they are to be differentiated themselves."""
-        plan, wanted = ctx.plan, ctx.needs_input_grad
         gradients = _any_order(ctx, dy) if torch.is_grad_enabled() else _first_order(ctx, dy.contiguous())
-        dskip = dy * plan.epilogue.skip_share if wanted[5] else None
-        return *gradients, dskip, None
+        return None, *gradients, dy * ctx.plan.epilogue.skip_share if ctx.needs_input_grad[6] else None
 
 
 def _first_order(ctx: Any, dy: Tensor) -> list[Tensor | None]:
     """∂/∂x, ∂/∂weight, ∂/∂first, ∂/∂second, ∂/∂bias by the kernel's loops."""
     x, weight, first, second, _, mask = ctx.saved_tensors
-    plan: _Plan = ctx.plan
+    plan: AttentionPlan = ctx.plan
     kernel: Any = plan.graph.backend  # one that fuses, as it has loops
     dz, dbias = kernel.epilogue_backward(dy, mask, plan.epilogue)
-    loops = plan.loops(plan.graph, x, weight, first, second, plan.scores.slope)
-    dvalues, dfirst, dsecond, dtargets = loops.backward(dz, plan.keep, plan.scale)
+    dvalues, dfirst, dsecond, dtargets = plan.loops(plan, x, weight, first, second).backward(dz)
     joined, dx = joined_heads(weight), None
-    if ctx.needs_input_grad[0]:
+    if ctx.needs_input_grad[1]:
         through = dy if plan.skip_is_x else None
         dx = through_product(dvalues, joined, through, plan.epilogue.skip_share, kernel)
     dweight = _by_head(x.t() @ dvalues, weight)
@@ -236,21 +230,22 @@ def _first_order(ctx: Any, dy: Tensor) -> list[Tensor | None]:
         dsecond = _by_head(here.t() @ dtargets, weight)
         if dx is not None:
             dx[: plan.graph.nodes].addmm_(dtargets, joined_heads(second).t())
-    return [dx, dweight, dfirst, dsecond, dbias if ctx.needs_input_grad[4] else None]
+    return [dx, dweight, dfirst, dsecond, dbias if ctx.needs_input_grad[5] else None]
 
 
 def _any_order(ctx: Any, dy: Tensor) -> list[Tensor | None]:
     """The same by operators that are differentiable."""
     x, weight, first, second, bias, *_ = ctx.saved_tensors
-    plan: _Plan = ctx.plan
+    plan: AttentionPlan = ctx.plan
     # Names of their own in the graph of the gradients: one may have been made of another.
     parts = [None if part is None else part.view_as(part) for part in (x, weight, first, second, bias)]
     attention = Attention(plan.scores, *parts[1:4], bias=parts[4])  # pyright: ignore[reportArgumentType]
     z = _merged(_step_by_step(plan.graph, parts[0], attention, plan.keep, plan.scale), attention)  # pyright: ignore
     y = finished(z, None, plan.epilogue)
-    wanted = [part for part, asked in zip(parts, ctx.needs_input_grad, strict=False) if asked]
+    asked_for = ctx.needs_input_grad[1:6]
+    wanted = [part for part, asked in zip(parts, asked_for, strict=True) if asked]
     found = iter(torch.autograd.grad(y, wanted, dy, create_graph=True) if wanted else ())  # pyright: ignore
-    gradients: list[Tensor | None] = [next(found) if asked else None for asked in ctx.needs_input_grad[:5]]
+    gradients: list[Tensor | None] = [next(found) if asked else None for asked in asked_for]
     if gradients[0] is not None and plan.skip_is_x:
         gradients[0] = gradients[0] + plan.epilogue.skip_share * dy
     return gradients

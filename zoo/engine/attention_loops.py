@@ -1,4 +1,4 @@
-"""Attention by compiled loops: what they are handed, and in which order they run; CPU only, no gradients."""
+"""Attention by compiled loops: their arguments and their order; CPU only, no gradients."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -7,23 +7,24 @@ import torch
 from torch import Tensor
 
 from zoo.engine import numba_attention as compiled
-from zoo.engine.attention import joined_heads, node_scores
-from zoo.engine.kernel import Epilogue, KernelGraph
+from zoo.engine.attention import AttentionPlan, joined_heads, node_scores
 from zoo.engine.numba_compile import array, numbers, over_rows, parts
+
+# At the values [sources, heads·d], at the first and the second of the parameters, and at x W_t [nodes, heads·d]; the
+# last only where the second is a matrix, and then in its place.
+Gradients = tuple[Tensor, Tensor, Tensor | None, Tensor | None]
 
 
 class AttentionLoops(ABC):
     """Attention of one block in one direction. Everything [entries, heads] is in the order of the incoming rows.
 
     Exponentials are taken of all logits at once between two loops: PyTorch's are several times as fast as one by one.
-    Arguments: see `zoo.engine.attention.Scores`.
+    x, weight, first, second: see `zoo.engine.attention.Scores`.
     """
 
-    def __init__(
-        self, graph: KernelGraph, x: Tensor, weight: Tensor, first: Tensor, second: Tensor | None, slope: float
-    ) -> None:
-        self.nodes, self.slope = graph.nodes, slope
-        self.kernel: Any = graph.backend  # a CompiledKernel, which imports this module
+    def __init__(self, plan: AttentionPlan, x: Tensor, weight: Tensor, first: Tensor, second: Tensor | None) -> None:
+        self.plan, self.nodes, self.slope = plan, plan.graph.nodes, plan.scores.slope
+        self.kernel: Any = plan.graph.backend  # a CompiledKernel, which imports this module
         self.x, self.weight, self.first, self.second = x, weight, first, second
         self.heads, _, self.d = weight.shape
         h = self.kernel.scratch("h", (len(x), self.heads * self.d), x.dtype)
@@ -34,40 +35,19 @@ class AttentionLoops(ABC):
         """Set `out` to the scores, from each row's and head's of which the largest has been subtracted."""
 
     @abstractmethod
-    def backward(
-        self, dz: Tensor, keep: Tensor | None, scale: float
-    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """∂/∂ the values [sources, heads·d], the first and the second of the parameters, and of x W_t [nodes, heads·d].
+    def backward(self, dz: Tensor) -> Gradients:
+        """The gradients, from that at z, by one pass over the in-edges and one over the out-edges."""
 
-        The latter only where the second is a matrix, and then in its place.
-        """
-
-    def forward(
-        self,
-        bias: Tensor | None,
-        skip: Tensor | None,
-        epilogue: Epilogue,
-        keep: Tensor | None,
-        scale: float,
-        record: bool,
-    ) -> tuple[Tensor, Tensor | None]:
-        """share·act(z) + skip_share·skip; to `record`, where z > 0."""
+    def forward(self, bias: Tensor | None, skip: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """share·act(z) + skip_share·skip; to record, where z > 0."""
         shape, dtype = torch.Size((self.nodes, self.heads * self.d)), self.x.dtype
-        take = self.kernel.buffers.take
+        take, epilogue = self.kernel.buffers.take, self.plan.epilogue
         y = take(shape, dtype)
-        mask = take(shape, torch.bool) if record and epilogue.slope != 1 else None
-        self._over_rows(
-            compiled.attention_forward,
-            self.values,
-            self._powers(),
-            array(keep, torch.bool),
-            array(None, torch.int32, dimensions=1),
-            array(bias, dtype, dimensions=1),
-            array(skip, dtype),
-            numbers(dtype, *epilogue, scale),
-            y,
-            array(mask, torch.bool),
-        )
+        mask = take(shape, torch.bool) if self.plan.record and epilogue.slope != 1 else None
+        keep, in_place = array(self.plan.keep, torch.bool), array(None, torch.int32, dimensions=1)
+        around = array(bias, dtype, dimensions=1), array(skip, dtype), numbers(dtype, *epilogue, self.plan.scale)
+        operands = self.values, self._powers(), keep, in_place, *around, y, array(mask, torch.bool)
+        self._over_rows(compiled.attention_forward, *operands)
         return y, mask
 
     def _powers(self) -> Tensor:
@@ -95,11 +75,11 @@ class AttentionLoops(ABC):
         shares = parts(self.kernel.structure.rows(reverse).count, self.heads * self.d)
         return self.x.new_empty(shares, self.heads, self.d)
 
-    def _prepare(self, dz: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """By heads dz, exp(logits), and room for the gradients at the logits and at the values."""
-        dvalues = self.kernel.scratch("dh", (len(self.x), self.heads * self.d), dz.dtype)
-        by_head = dz.view(-1, self.heads, self.d)
-        return by_head, self._powers(), self._entries("dlogits"), dvalues.view_as(self.values)
+    def _prepare(self, dz: Tensor) -> tuple[Any, ...]:
+        """By heads dz, exp(logits), room for the gradients at the logits and at the values; keep, slope and scale."""
+        dvalues = self.kernel.scratch("dh", (len(self.x), self.heads * self.d), dz.dtype).view_as(self.values)
+        dropout = array(self.plan.keep, torch.bool), numbers(dz.dtype, self.slope, self.plan.scale)
+        return dz.view(-1, self.heads, self.d), self._powers(), self._entries("dlogits"), dvalues, *dropout
 
 
 class StaticLoops(AttentionLoops):
@@ -111,42 +91,17 @@ class StaticLoops(AttentionLoops):
 
     def logits(self, out: Tensor) -> None:
         """The sum of two scores per edge, through the leaky ReLU."""
-        slope = numbers(out.dtype, self.slope)
-        self._over_rows(compiled.static_logits, self.scores, slope, out)
+        self._over_rows(compiled.static_logits, self.scores, numbers(out.dtype, self.slope), out)
 
-    def backward(
-        self, dz: Tensor, keep: Tensor | None, scale: float
-    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """One pass over the in-edges, one over the out-edges."""
-        dz, weights, dlogits, dvalues = self._prepare(dz)
+    def backward(self, dz: Tensor) -> Gradients:
+        """The gradients."""
+        dz, weights, dlogits, dvalues, *dropout = self._prepare(dz)
         dtargets = self.kernel.scratch("dtargets", (self.nodes, self.heads), dz.dtype)
         dsource, dtarget = self._parts(True), self._parts(True)
-        self._over_rows(
-            compiled.static_backward_rows,
-            self.scores,
-            self.values,
-            dz,
-            array(keep, torch.bool),
-            numbers(dz.dtype, self.slope, scale),
-            weights,
-            dlogits,
-            dtargets,
-        )
-        self._over_rows(
-            compiled.static_backward_columns,
-            self.kernel.entries,
-            weights,
-            dlogits,
-            dz,
-            self.values,
-            self.first,
-            self.second,
-            dtargets,
-            dvalues,
-            dsource,
-            dtarget,
-            reverse=True,
-        )
+        operands = self.scores, self.values, dz, *dropout, weights, dlogits, dtargets
+        self._over_rows(compiled.static_backward_rows, *operands)
+        operands = weights, dlogits, dz, self.values, self.first, self.second, dtargets, dvalues, dsource, dtarget
+        self._over_rows(compiled.static_backward_columns, self.kernel.entries, *operands, reverse=True)
         return dvalues.flatten(1), dsource.sum(0), dtarget.sum(0), None
 
 
@@ -166,40 +121,15 @@ class DynamicLoops(AttentionLoops):
         slope = numbers(out.dtype, self.slope)
         self._over_rows(compiled.dynamic_logits, self.values, self.targets, self.first, slope, out)
 
-    def backward(
-        self, dz: Tensor, keep: Tensor | None, scale: float
-    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """One pass over the in-edges, one over the out-edges."""
-        dz, weights, dlogits, dvalues = self._prepare(dz)
+    def backward(self, dz: Tensor) -> Gradients:
+        """The gradients."""
+        dz, weights, dlogits, dvalues, *dropout = self._prepare(dz)
         dtargets = self.kernel.scratch("dtargets", self.targets.shape, dz.dtype)
-        dattention = self._parts(False)
-        slope_and_scale = numbers(dz.dtype, self.slope, scale)
-        self._over_rows(
-            compiled.dynamic_backward_rows,
-            self.values,
-            self.targets,
-            self.first,
-            dz,
-            array(keep, torch.bool),
-            slope_and_scale,
-            weights,
-            dlogits,
-            dtargets,
-            dattention,
-        )
-        self._over_rows(
-            compiled.dynamic_backward_columns,
-            self.kernel.entries,
-            weights,
-            dlogits,
-            dz,
-            self.values,
-            self.targets,
-            self.first,
-            slope_and_scale,
-            dvalues,
-            reverse=True,
-        )
+        dattention, ends = self._parts(False), (self.values, self.targets, self.first)
+        operands = *ends, dz, *dropout, weights, dlogits, dtargets, dattention
+        self._over_rows(compiled.dynamic_backward_rows, *operands)
+        operands = self.kernel.entries, weights, dlogits, dz, *ends, dropout[1], dvalues
+        self._over_rows(compiled.dynamic_backward_columns, *operands, reverse=True)
         if self.second is not None:
             return dvalues.flatten(1), dattention.sum(0), None, dtargets.flatten(1)
         dvalues[: self.nodes] += dtargets

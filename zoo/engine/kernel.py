@@ -11,6 +11,7 @@ from zoo.engine.structure import Structure
 from zoo.errors import BuildError
 from zoo.graph_like import GraphLike, Norm
 
+Added = tuple[Tensor | None, Tensor | None, Tensor | None]  # root, bias and skip of a block
 KernelName = Literal["auto", "compiled", "triton", "dgl", "torch"]
 
 
@@ -101,9 +102,9 @@ class FusingKernel(Kernel):
         super().__init__(structure)
         self.scratch = Scratch(structure.src.device)
 
-    def shape_of(self, h: Tensor, root: Tensor | None, bias: Tensor | None, skip: Tensor | None) -> torch.Size:
+    def shape_of(self, h: Tensor, added: Added) -> torch.Size:
         """The shape of what `block_forward` returns. Raises: BuildError if these do not fit it: loops do not look."""
-        rows = self.structure.incoming
+        rows, (root, bias, skip) = self.structure.incoming, added
         shape = torch.Size((*h.shape[:-2], rows.count, h.shape[-1]))
         if (
             h.shape[-2] != rows.width
@@ -120,21 +121,13 @@ class FusingKernel(Kernel):
 
     @abstractmethod
     def block_forward(
-        self,
-        h: Tensor,
-        before: Tensor | None,
-        after: Tensor | None,
-        root: Tensor | None,
-        bias: Tensor | None,
-        skip: Tensor | None,
-        epilogue: Epilogue,
-        keep: bool,
+        self, h: Tensor, scaling: Scaling, added: Added, epilogue: Epilogue, keep: bool
     ) -> tuple[Tensor, Tensor | None]:
         """share·act(z) + skip_share·skip; to `keep`, where z > 0; z = after ∘ A (before ∘ h) + root + bias."""
 
     @abstractmethod
     def block_backward(
-        self, dy: Tensor, mask: Tensor | None, before: Tensor | None, after: Tensor | None, epilogue: Epilogue
+        self, dy: Tensor, mask: Tensor | None, scaling: Scaling, epilogue: Epilogue
     ) -> tuple[Tensor, Tensor, Tensor]:
         """∂/∂z, ∂/∂bias and ∂/∂h of `block_forward`; the first and the last are overwritten by the next call."""
 

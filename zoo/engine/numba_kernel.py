@@ -9,7 +9,7 @@ from torch import Tensor
 from zoo.engine.attention import DynamicScores, StaticScores
 from zoo.engine.attention_loops import DynamicLoops, StaticLoops
 from zoo.engine.buffers import Buffers
-from zoo.engine.kernel import Epilogue, FusingKernel
+from zoo.engine.kernel import Added, Epilogue, FusingKernel, Scaling
 from zoo.engine.numba_compile import array, by_member, numbers, over_rows, parts
 from zoo.engine.numba_sums import block_backward, block_forward, edge_dot, scaled_sum, weighted_sum
 from zoo.engine.structure import Rows, Structure
@@ -62,22 +62,13 @@ class CompiledKernel(FusingKernel):
         return z
 
     def block_forward(
-        self,
-        h: Tensor,
-        before: Tensor | None,
-        after: Tensor | None,
-        root: Tensor | None,
-        bias: Tensor | None,
-        skip: Tensor | None,
-        epilogue: Epilogue,
-        keep: bool,
+        self, h: Tensor, scaling: Scaling, added: Added, epilogue: Epilogue, keep: bool
     ) -> tuple[Tensor, Tensor | None]:
         """In one pass over the rows."""
-        rows, dtype = self.structure.incoming, h.dtype
-        shape = self.shape_of(h, root, bias, skip)
+        dtype, shape, (root, bias, skip) = h.dtype, self.shape_of(h, added), added
         y = self.buffers.take(shape, dtype)
         mask = self.buffers.take(shape, torch.bool) if keep and epilogue.slope != 1 else None
-        graph = self._graph(rows, before, after, dtype)
+        graph = self._graph(self.structure.incoming, scaling.before, scaling.after, dtype)
         share = numbers(dtype, epilogue.slope, epilogue.share, epilogue.skip_share)
         features = h.numpy(), array(root, dtype), array(bias, dtype, dimensions=1), array(skip, dtype)
         for *read, here, positive in by_member(h.dim(), *features, y.numpy(), array(mask, torch.bool)):
@@ -85,12 +76,12 @@ class CompiledKernel(FusingKernel):
         return y, mask
 
     def block_backward(
-        self, dy: Tensor, mask: Tensor | None, before: Tensor | None, after: Tensor | None, epilogue: Epilogue
+        self, dy: Tensor, mask: Tensor | None, scaling: Scaling, epilogue: Epilogue
     ) -> tuple[Tensor, Tensor, Tensor]:
         """In two passes over the rows."""
         dz, dbias = self.epilogue_backward(dy, mask, epilogue)
         dh = self.scratch("dh", (*dy.shape[:-2], self.structure.outgoing.count, dy.shape[-1]), dy.dtype)
-        return dz, dbias, self.sum_into(dh, dz, True, after, before)
+        return dz, dbias, self.sum_into(dh, dz, True, scaling.after, scaling.before)
 
     def epilogue_backward(self, dy: Tensor, mask: Tensor | None, epilogue: Epilogue) -> tuple[Tensor, Tensor]:
         """In one pass over the rows."""

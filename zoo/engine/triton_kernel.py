@@ -5,8 +5,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from zoo.engine.kernel import Epilogue, FusingKernel
-from zoo.engine.structure import Rows
+from zoo.engine.kernel import Added, Epilogue, FusingKernel, Scaling
 from zoo.engine.triton_sums import block_backward, block_forward, edge_dot, scaled_sum, weighted_sum
 
 
@@ -22,60 +21,47 @@ class TritonKernel(FusingKernel):
         """Sum over compressed rows."""
         rows = self.structure.rows(reverse)
         y = x.new_empty(rows.count, x.shape[1])
-        scaled_sum(rows.offsets, rows.columns, before, after, x.contiguous(), y)
+        scaled_sum(rows, before, after, x.contiguous(), y)
         return y
 
     def weighted_sum(self, x: Tensor, weights: Tensor, reverse: bool) -> Tensor:
         """Weighted sum over compressed rows."""
         rows = self.structure.rows(reverse)
         y = x.new_empty(rows.count, *x.shape[1:])
-        weighted_sum(*_entries(rows), weights.contiguous(), x.contiguous(), y)
+        weighted_sum(rows, weights.contiguous(), x.contiguous(), y)
         return y
 
     def edge_dot(self, left: Tensor, right: Tensor) -> Tensor:
         """Dot products at the entries of the compressed rows."""
         z = left.new_empty(self.structure.edges, left.shape[1])
-        edge_dot(*_entries(self.structure.incoming), right.contiguous(), left.contiguous(), z)
+        edge_dot(self.structure.incoming, right.contiguous(), left.contiguous(), z)
         return z
 
     def block_forward(
-        self,
-        h: Tensor,
-        before: Tensor | None,
-        after: Tensor | None,
-        root: Tensor | None,
-        bias: Tensor | None,
-        skip: Tensor | None,
-        epilogue: Epilogue,
-        keep: bool,
+        self, h: Tensor, scaling: Scaling, added: Added, epilogue: Epilogue, keep: bool
     ) -> tuple[Tensor, Tensor | None]:
         """In one launch."""
-        rows = self.structure.incoming
-        y = h.new_empty(self.shape_of(h, root, bias, skip))
+        y, (root, bias, skip) = h.new_empty(self.shape_of(h, added)), added
         mask = torch.empty_like(y, dtype=torch.bool) if keep and epilogue.slope != 1 else None
         bias, skip = (part if part is None else part.contiguous() for part in (bias, skip))
         numbers = _numbers(h.device, h.dtype, epilogue)
-        block_forward(rows.offsets, rows.columns, before, after, h, root, bias, skip, numbers, y, mask)
+        block_forward(self.structure.incoming, scaling, h, (root, bias, skip), numbers, y, mask)
         return y, mask
 
     def block_backward(
-        self, dy: Tensor, mask: Tensor | None, before: Tensor | None, after: Tensor | None, epilogue: Epilogue
+        self, dy: Tensor, mask: Tensor | None, scaling: Scaling, epilogue: Epilogue
     ) -> tuple[Tensor, Tensor, Tensor]:
         """In three launches: the bias' gradient is summed up in two."""
         dz, dbias = self.epilogue_backward(dy, mask, epilogue)
         rows = self.structure.outgoing
         dh = self.scratch("dh", (*dy.shape[:-2], rows.count, dy.shape[-1]), dy.dtype)
-        scaled_sum(rows.offsets, rows.columns, after, before, dz, dh)
+        scaled_sum(rows, scaling.after, scaling.before, dz, dh)
         return dz, dbias, dh
 
     def epilogue_backward(self, dy: Tensor, mask: Tensor | None, epilogue: Epilogue) -> tuple[Tensor, Tensor]:
         """In two launches."""
         dz = self.scratch("dz", dy.shape, dy.dtype)
         return dz, block_backward(dy, mask, _numbers(dy.device, dy.dtype, epilogue), dz)
-
-
-def _entries(rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
-    return rows.offsets, rows.columns, rows.edges
 
 
 @cache  # a launch takes numbers in float32 alone, and to bring a tensor to a GPU takes longer than the launch

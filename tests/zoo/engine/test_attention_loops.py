@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from zoo.engine.attention import AttentionPlan, DynamicScores, StaticScores
 from zoo.engine.attention_loops import DynamicLoops, StaticLoops
 from zoo.engine.kernel import Epilogue
 from zoo.graphs.graph import Graph
@@ -15,8 +16,9 @@ def test_forward_weighs_by_the_softmax(kind):
     whole = Graph.from_edges(src, dst, 20, "compiled")
     x, weight, first = (torch.randn(s, dtype=torch.float64) for s in ((20, 5), (2, 5, 3), (2, 3)))
     second = torch.randn(2, 3, dtype=torch.float64) if kind is StaticLoops else None
-    loops = kind(whole, x, weight, first, second, 0.2)
-    y, mask = loops.forward(None, None, Epilogue(), None, 1.0, True)
+    scores = (StaticScores if kind is StaticLoops else DynamicScores)(0.2)
+    loops = kind(AttentionPlan(whole, kind, scores, False, Epilogue(), None, 1.0, True), x, weight, first, second)
+    y, mask = loops.forward(None, None)
     assert mask is None and y.shape == (20, 6)
     logits = torch.empty(60, 2, dtype=torch.float64)
     loops.logits(logits)
