@@ -1,8 +1,4 @@
-"""Whether two runs are of the same: the recipe, the user's code, and the data that they were trained on.
-
-The folder of a run is named by its recipe and the code that is known before anything is loaded. What its data held is
-in its record; a finished run is counted where that is what the data set holds now.
-"""
+"""Identity of runs: the recipe and the user's code, which name the folder, and the data, which the record notes."""
 
 import hashlib
 import json
@@ -19,9 +15,9 @@ from zoo.errors import RunError
 from zoo.own_code import own_code
 from zoo.recipe.recipe import Recipe
 from zoo.runs import folder
-from zoo.runs.run import Run
+from zoo.runs.record import ENVIRONMENT, read_json
 
-Digests = dict[str, str]  # of data, by what asks for them: kept by who asks for many runs at once
+Digests = dict[str, str]  # of data, by data set, code and seed: kept by who asks for many runs at once
 
 
 class OtherData(UserWarning):
@@ -29,19 +25,16 @@ class OtherData(UserWarning):
 
 
 def identity_of(recipe: Recipe) -> str:
-    """The identity of a recipe with this version of the zoo and the user's own code; see `Recipe.identity`.
-
-    That code is the plug-ins, the modules that they import, and classes that were registered in a session.
-    """
+    """Return the identity of a recipe with this version of the zoo and the user's own code; see `Recipe.identity`."""
     digests = [hashlib.sha256(Path(plugin).read_bytes()).hexdigest() for plugin in recipe.plugins]
     return recipe.identity([f"zoo {__version__}", *digests, *own_code(recipe)])
 
 
 def is_current(path: Path, recipe: Recipe, seed: int, digests: Digests | None = None) -> bool:
-    """Whether a folder holds a finished run that was trained on what the recipe's data set holds now.
+    """Tell whether a folder holds a finished run that was trained on what the recipe's data set holds now.
 
-    Where that cannot be told by digests of the zoo's own source files, the data set is loaded. digests: of data sets
-    that were loaded for this question before, to which this one is added.
+    Where digests of the zoo's own source files do not tell, the data set is loaded. digests: of those loaded before, to
+    which this one is added.
     Warns: OtherData, with the reason, of a finished run of other data. Raises: DataError as the data set does.
     """
     if not folder.is_finished(path):
@@ -53,14 +46,14 @@ def is_current(path: Path, recipe: Recipe, seed: int, digests: Digests | None = 
 
 
 def is_of(path: Path, data: Any) -> bool:
-    """Whether a folder holds a finished run that was trained on these data, which were just loaded."""
+    """Tell whether a folder holds a finished run that was trained on these data, which were just loaded."""
     return folder.is_finished(path) and recorded_data(path).get("digest") == data.digest
 
 
 def recorded_data(path: Path) -> Mapping[str, Any]:
-    """What a run's record says of its data; nothing where it cannot be read."""
+    """Return the facts of the data that a run was trained on; none where its record cannot be read."""
     try:
-        found = Run(path).environment.get("data")
+        found = read_json(path / ENVIRONMENT).get("data")
     except RunError:
         return {}
     return found if isinstance(found, Mapping) else {}

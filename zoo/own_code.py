@@ -1,4 +1,4 @@
-"""Digests of the code of the user's own that a recipe runs: what its plug-ins import, and what was registered besides.
+"""Digests of the user's own code that a recipe runs: what its plug-ins import, and what was registered besides.
 
 Code counts that lies neither in the zoo nor among installed packages: of modules with a file the whole file, of classes
 that were made in a session (a notebook) their source and that of what they name.
@@ -26,37 +26,32 @@ _CONSTANTS = (int, float, complex, str, bytes, tuple, frozenset, type(None))
 
 
 def own_code(recipe: Recipe) -> list[str]:
-    """A digest of each piece of such code behind the names of a recipe, but for its plug-ins' own files; sorted."""
+    """Return a digest of each piece of such code behind the names of a recipe, but for its plug-ins' files; sorted."""
     digests: set[str] = set()
     files: dict[Path, str] = {}
-    for component, table in _components(recipe):
-        target = TABLES[table].get(component.name)
-        target = target.func if isinstance(target, partial) else target
-        module = sys.modules.get(getattr(target, "__module__", None) or "")
-        if module is not None and getattr(module, "__file__", None):
+    for target in _targets(recipe):
+        module = sys.modules.get(_module_of(target) or "")
+        if module is not None and _file_of(module):
             _collect(module, files)
         else:
             digests.add(_sha256(b"\0".join(sorted(_session(target, set())))))
-    digests |= set(files.values())
-    return sorted(digests - {_sha256(Path(plugin).read_bytes())[:12] for plugin in recipe.plugins})
+    return sorted((digests | set(files.values())) - {_sha256(Path(file).read_bytes())[:12] for file in recipe.plugins})
 
 
-def _components(recipe: Recipe) -> Iterator[tuple[Component, str]]:
-    for _, table, component in recipe.components():
-        yield from _with_inner(component, table)
-
-
-def _with_inner(component: Component, table: str) -> Iterator[tuple[Component, str]]:
-    yield component, table
-    parameters = options_of(TABLES[table].get(component.name))
-    for name, value in component.options.items():
-        if isinstance(value, Component) and (inner := parameters[name].table):
-            yield from _with_inner(value, inner)
+def _targets(recipe: Recipe) -> Iterator[Any]:
+    """Yield the class or function behind each component of a recipe, those inside other components too."""
+    waiting = [(component, table) for _, table, component in recipe.components()]
+    for component, table in waiting:
+        target = TABLES[table].get(component.name)
+        yield target.func if isinstance(target, partial) else target
+        parameters = options_of(target)
+        inner = [(value, parameters[name].table) for name, value in component.options.items()]
+        waiting += [(value, table) for value, table in inner if isinstance(value, Component) and table]
 
 
 def _collect(module: ModuleType, files: dict[Path, str]) -> None:
     """Add the digest of the module's file, and of what it imports anywhere in it, as far as they are the user's."""
-    file = _own_file(getattr(module, "__file__", None))  # what is compiled into Python has none
+    file = _own_file(_file_of(module))  # what is compiled into Python has none
     if file is None or file in files:
         return
     try:
@@ -85,9 +80,8 @@ def _imported(tree: ast.AST, package: str) -> Iterator[str]:
                 parts = alias.name.split(".")
                 yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
         elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
-            yield from (name for name in (base, *(f"{base}.{alias.name}" for alias in node.names)) if name)
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
 
 
 def _own_file(place: str | None) -> Path | None:
@@ -105,41 +99,30 @@ def _not_own() -> list[Path]:
 
 
 def _session(target: Any, seen: set[int]) -> Iterator[bytes]:
-    """The source of a class or function without a file, and of what it names that was made where it was."""
+    """Yield the source of a class or function without a file, and of what it names that was made where it was."""
     if id(target) in seen:
         return
     seen.add(id(target))
+    codes = [(function, code) for function in _functions(target) for code in _inside(function.__code__)]
     try:
         yield inspect.getsource(target).encode()
     except (OSError, TypeError):
-        yield repr(getattr(target, "__qualname__", target)).encode()
-        yield from (code.co_code + repr(code.co_consts).encode() for code in _codes(target))
-    for named in [*getattr(target, "__bases__", ()), *_named(target)]:
-        if getattr(named, "__module__", None) == getattr(target, "__module__", None):
-            yield from _session(named, seen)
-        elif isinstance(named, _CONSTANTS):
-            yield repr(named).encode()
+        yield (target.__qualname__ if isinstance(target, type | FunctionType) else repr(target)).encode()
+        yield from (code.co_code + repr(code.co_consts).encode() for _, code in codes)
+    named = [(function.__globals__, name) for function, code in codes for name in code.co_names]
+    bases = target.__bases__ if isinstance(target, type) else ()
+    for value in (*bases, *(known[name] for known, name in named if name in known)):
+        if _module_of(value) == _module_of(target):
+            yield from _session(value, seen)
+        elif isinstance(value, _CONSTANTS):
+            yield repr(value).encode()
 
 
 def _functions(target: Any) -> list[FunctionType]:
+    """Return the functions of a class, its methods and properties, or the function itself, without decorators."""
     values = [target, *vars(target).values()] if isinstance(target, type) else [target]
-    return [value for value in map(inspect.unwrap, map(_plain, values)) if isinstance(value, FunctionType)]
-
-
-def _plain(value: Any) -> Any:
-    """The function of a method, or of a property."""
-    return getattr(value, "__func__", None) or getattr(value, "fget", None) or value
-
-
-def _named(target: Any) -> Iterator[Any]:
-    for function in _functions(target):
-        for code in _inside(function.__code__):
-            yield from (function.__globals__[name] for name in code.co_names if name in function.__globals__)
-
-
-def _codes(target: Any) -> Iterator[CodeType]:
-    for function in _functions(target):
-        yield from _inside(function.__code__)
+    plain = [value.fget if isinstance(value, property) else value for value in values]
+    return [value for value in map(inspect.unwrap, plain) if isinstance(value, FunctionType)]
 
 
 def _inside(code: CodeType) -> Iterator[CodeType]:
@@ -147,6 +130,14 @@ def _inside(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _inside(constant)
+
+
+def _module_of(value: Any) -> str | None:
+    return getattr(value, "__module__", None)
+
+
+def _file_of(module: ModuleType) -> str | None:
+    return getattr(module, "__file__", None)
 
 
 def _sha256(content: bytes) -> str:

@@ -31,7 +31,7 @@ _VARIABLES = (
 
 
 def environment_of(built: Built) -> Environment:
-    """What is known of a run before its first step."""
+    """Return what is known of a run before its first step."""
     return Environment(
         **code(),
         versions={name: _version(name) for name in _PACKAGES},
@@ -50,7 +50,7 @@ def environment_of(built: Built) -> Environment:
 
 
 def record_of(built: Built, identity: str, outcome: Outcome, environment: Environment, seconds: float) -> RunRecord:
-    """The record of a training that has ended; seconds: with all that came before it."""
+    """Return the record of a training that has ended; seconds: with all that came before it."""
     bounds = [c for _, c in built.network.bounds()]
     task, initial = built.task, built.initial
     low, high = task.metric_range
@@ -85,7 +85,7 @@ def record_of(built: Built, identity: str, outcome: Outcome, environment: Enviro
 
 
 def diagnosis_of(built: Built, outcome: Outcome) -> Diagnosis | None:
-    """The verdict on a training that has ended; None where nothing was read after it."""
+    """Return the verdict on a training that has ended; None where nothing was read after it."""
     if outcome.final is None:
         return None
     skill = built.task.skill
