@@ -28,7 +28,7 @@ from zoo.layers.pooling import Pooling
 from zoo.layers.residual import Residual
 from zoo.metrics.base import LabelMetric
 from zoo.normalizers import BoundedNormalizer, FeatureNormalizer, WeightNormalizer
-from zoo.probes.base import MatrixProbe, NetworkProbe
+from zoo.probes.base import MatrixProbe, Probe
 from zoo.probes.steering import Controller
 from zoo.recipe.fields import Length
 from zoo.regularizers import Regularizer
@@ -366,7 +366,7 @@ class Mine(LabelMetric):
         "probes=mine",
         '''
 @probes.register("mine")
-class Mine(NetworkProbe):
+class Mine(Probe):
     """Broken."""
     def measure(self, network): return [1.0]
 ''',

@@ -1,13 +1,14 @@
-"""What a probe is: one interface for each place that numbers can be read at."""
+"""The interface of a probe, and the node matrix that probes of blocks reduce."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from zoo.contracts import measured
 from zoo.errors import BuildError
 from zoo.graph_like import Norm, SubspaceName
 from zoo.graphs.graph import Graph
@@ -15,6 +16,7 @@ from zoo.graphs.subspace import Constant, Subspace
 
 Of = Literal["gradients", "representations"]
 SIDES: tuple[Of, ...] = ("gradients", "representations")
+Reads = Literal["matrices", "blocks", "weights", "updates", "network", "error", "readings"]
 
 
 class NodeMatrix:
@@ -45,7 +47,7 @@ class NodeMatrix:
         return self._graph.within
 
     def norms(self, name: SubspaceName) -> tuple[Tensor, Tensor]:
-        """The norms of what lies off a subspace and of what lies within it, scalars."""
+        """Return the norms of what lies off a subspace and of what lies within it, scalars."""
         if name not in self._norms:
             known = next(iter(self._norms.values()), None)
             whole = None if known is None else torch.hypot(*known)
@@ -64,13 +66,28 @@ class NodeMatrix:
         return self.graph.subspace(name, self.propagation, backward=self.backward)
 
 
-class Probe(ABC):  # noqa: B024 - what each kind has to offer differs; this is their common name
+class Probe(ABC):
     """A quantity that is read off a network while it is trained, and changes nothing.
 
-    A probe says by its interface what it needs; the tap hooks just that. Reduction happens on the device and keeps no
-    matrix [nodes, width]; the results of all probes are read by the host in one go. Their names have the form
-    `<what it is of>.<quantity>.<variant>`, as in `gradients.mu.limit`.
+    `reads` says what `measure` is called with, once for each reading:
+
+        blocks     (block, inputs): for each block, itself and the inputs that it just had, to run it again; state and
+                   random numbers it restores itself, scalars become a series [blocks]
+        weights    (weights): each block's matrices [..., in, out], as it computed with them
+        updates    (before, after): each block's stored matrices, before and after the optimiser's step
+        network    (network): before the optimiser's step
+        error      (error): ∂L/∂Z at the network's output, [nodes, classes], in the precision of the probes; in a hook
+        readings   (readings): all that the others have measured, by name; nothing is given where that is missing
+
+    It returns tensors on the device by name, series [blocks] or scalars, and keeps no matrix [nodes, width]; the host
+    reads all of them in one go. Names have the form `<of>.<quantity>.<variant>`, as in `gradients.mu.limit`.
     """
+
+    reads: ClassVar[Reads] = "network"
+
+    @abstractmethod
+    def measure(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """Return series [blocks] or scalars by name, from what `reads` says."""
 
 
 class MatrixProbe(Probe):
@@ -86,6 +103,7 @@ class MatrixProbe(Probe):
                 return [matrix.x.abs().amax()]
     """
 
+    reads = "matrices"
     columns: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *, of: Of = "gradients") -> None:
@@ -93,57 +111,13 @@ class MatrixProbe(Probe):
 
     @abstractmethod
     def reduce(self, matrix: NodeMatrix) -> Sequence[Tensor]:
-        """What is kept of one block, small tensors on the device; called inside the hook, without gradient."""
+        """Return what is kept of one block, small tensors on the device; called inside the hook, without gradient."""
 
     def finish(self, reduced: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
-        """From what was kept of each block to a series [blocks] for each column; called once for all blocks."""
+        """Return a series [blocks] for each column, from what was kept of each block; called once for all blocks."""
         series = (torch.stack(list(column)) for column in zip(*reduced, strict=True))
         return dict(zip(self.columns, series, strict=True))
 
-
-class WeightProbe(Probe):
-    """Looks at the weight matrices that the blocks computed with, normalised where a normaliser acts."""
-
-    @abstractmethod
-    def measure(self, weights: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
-        """From each block's matrices [..., in, out] to series [blocks] or scalars by name."""
-
-
-class UpdateProbe(Probe):
-    """Looks at what the optimiser's step did to the stored weight matrices of the blocks."""
-
-    @abstractmethod
-    def measure(self, before: Sequence[Sequence[Tensor]], after: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
-        """From each block's matrices to series [blocks] by name."""
-
-
-class ErrorProbe(Probe):
-    """Looks at the error at the network's output, ∂L/∂Z, [nodes, classes]."""
-
-    @abstractmethod
-    def measure(self, error: Tensor) -> dict[str, Tensor]:
-        """From the error, in the precision of the probes, to scalars by name; called inside the hook."""
-
-
-class BlockProbe(Probe):
-    """Runs a block by itself, on the input that it just had; costs extra passes through the block."""
-
-    @abstractmethod
-    def measure(self, block: nn.Module, inputs: tuple[Any, ...]) -> dict[str, Tensor]:
-        """From the block and its input to scalars by name; random state and buffers are put back afterwards."""
-
-
-class NetworkProbe(Probe):
-    """Looks at the network as a whole, before the optimiser's step."""
-
-    @abstractmethod
-    def measure(self, network: nn.Module) -> dict[str, Tensor]:
-        """From the network to series [blocks] or scalars by name."""
-
-
-class ProfileProbe(Probe):
-    """Sums up what other probes have measured; it is asked last, and gives nothing where they are missing."""
-
-    @abstractmethod
-    def measure(self, measured: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """From series [blocks] by name to scalars by name."""
+    def measure(self, reduced: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
+        """Return what `finish` makes of all blocks, under names that begin with `of`."""
+        return {f"{self.of}.{name}": series for name, series in measured(self, self.finish(reduced)).items()}

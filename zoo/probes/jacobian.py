@@ -1,4 +1,4 @@
-"""How much a block stretches what passes back through it."""
+"""Gain of the Jacobian of each block."""
 
 from typing import Any, Literal
 
@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoo.probes.base import BlockProbe
+from zoo.probes.base import Probe
 from zoo.probes.snapshot import preserving_state
 from zoo.recipe.fields import Few
 
 
-class JacobianGain(BlockProbe):
+class JacobianGain(Probe):
     """Gain of the Jacobian J_l = ∂X_l/∂X_{l−1} of each block at the input that it had.
 
     kind: "rms", √E‖Jᵀv‖²/‖v‖² over random directions v, that is ‖J‖_F/√(entries of X_l), estimated from `draws` of
@@ -20,6 +20,8 @@ class JacobianGain(BlockProbe):
 
     Name: `jacobian.<kind>`. A gain of 1 at every block keeps the gradient's size.
     """
+
+    reads = "blocks"
 
     def __init__(self, *, kind: Literal["rms", "largest"] = "rms", draws: Few = 4) -> None:
         self.kind: Literal["rms", "largest"] = kind

@@ -1,4 +1,4 @@
-"""How much the rows of a node matrix differ: the quantity that smoothing destroys and expansion blows up."""
+"""Size and similarity of the rows of gradients and representations, which expansion and smoothing change."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from zoo.graph_like import SubspaceName
-from zoo.probes.base import ErrorProbe, MatrixProbe, NodeMatrix, Of, ProfileProbe
+from zoo.probes.base import MatrixProbe, NodeMatrix, Of, Probe
 
 
 class Similarity(MatrixProbe):
@@ -39,7 +39,7 @@ class Similarity(MatrixProbe):
         return {f"mu.{self.subspace}": mu, "norm": norm, f"ratio.{self.subspace}": mu / norm}
 
 
-class ExpansionRate(ProfileProbe):
+class ExpansionRate(Probe):
     """Slope of log μ(G_l) per block towards the input, by least squares over the blocks.
 
     Above 0 the gradient expands on its way back, e^rate times a block; below 0 it smooths out or vanishes. Blocks whose
@@ -48,12 +48,14 @@ class ExpansionRate(ProfileProbe):
     subspace: which μ(G) of `similarity`; it has to be measured, too. Name: `expansion_rate.<subspace>`.
     """
 
+    reads = "readings"
+
     def __init__(self, *, subspace: SubspaceName = "plain") -> None:
         self.subspace: SubspaceName = subspace
 
-    def measure(self, measured: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def measure(self, readings: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The slope, a scalar."""
-        mu = measured.get(f"gradients.mu.{self.subspace}")
+        mu = readings.get(f"gradients.mu.{self.subspace}")
         return {} if mu is None else {f"expansion_rate.{self.subspace}": slope(mu)}
 
 
@@ -81,7 +83,7 @@ class Finite(MatrixProbe):
         return [torch.isfinite(matrix.x).all().to(matrix.x.dtype)]
 
 
-class OutputError(ErrorProbe):
+class OutputError(Probe):
     """The error E = ∂L/∂Z at the network's output Z, [nodes, classes], and how much of it is the same for all nodes.
 
     Once the last layer is trained the mean error is gone, and where back-propagation leaves nothing but the mean, so is
@@ -90,6 +92,8 @@ class OutputError(ErrorProbe):
     Names: `errors.norm`, ‖E‖_F; `errors.mean`, ‖(1/n) Σ_i E_i‖_2; `errors.mean_share`, the share ‖1γ_E‖_F/‖E‖_F of the
     mean in the whole, in [0, 1].
     """
+
+    reads = "error"
 
     def measure(self, error: Tensor) -> dict[str, Tensor]:
         """The three numbers."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from zoo.probes.base import Probe, UpdateProbe
+from zoo.probes.base import Probe
 from zoo.probes.reading import Reading
 from zoo.probes.tap import Tap
 
@@ -20,7 +20,7 @@ def snapshot(
     Parameters, their gradients, buffers and the random state are left as they were found. Reduced in float64 unless
     asked otherwise: squares of a gradient below 1e-23 are 0 in float32.
     """
-    lasting = [probe for probe in probes if not isinstance(probe, UpdateProbe)]
+    lasting = [probe for probe in probes if probe.reads != "updates"]
     with preserving_state(network), Tap(network, lasting, precision=precision) as tap:
         value = loss()
         value.backward()
@@ -30,7 +30,7 @@ def snapshot(
 
 @contextmanager
 def preserving_state(network: nn.Module) -> Iterator[None]:
-    """Whatever happens inside leaves no mark: gradients, buffers and random state are put back."""
+    """Restore gradients, buffers and the random state at the end of the `with`."""
     leaves = [parameter for parameter in network.parameters() if parameter.is_leaf]  # not those that stand in for one
     gradients = [(parameter, parameter.grad) for parameter in leaves]
     buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]

@@ -1,9 +1,9 @@
-"""Listening to a network's blocks: hooks that live exactly as long as a `with`."""
+"""Probes read off a network's passes by hooks that live exactly as long as a `with`, and the schedule of the steps."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,22 +14,8 @@ from zoo.contracts import broken, measured
 from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
 from zoo.layers.conv import weight_matrices
-from zoo.probes.base import (
-    SIDES,
-    BlockProbe,
-    ErrorProbe,
-    MatrixProbe,
-    NetworkProbe,
-    NodeMatrix,
-    Of,
-    Probe,
-    ProfileProbe,
-    UpdateProbe,
-    WeightProbe,
-)
+from zoo.probes.base import MatrixProbe, NodeMatrix, Probe, Reads
 from zoo.probes.reading import Reading
-
-P = TypeVar("P", bound=Probe)
 
 
 class Tap:
@@ -62,33 +48,25 @@ class Tap:
         self._probes = _distinct(probes)
         self._precision = precision
         self._handles: list[RemovableHandle] = []
-        self._reduced: dict[MatrixProbe, dict[int, Sequence[Tensor]]] = {}
-        self._of_block: dict[BlockProbe, dict[int, dict[str, Tensor]]] = {}
+        self._reduced: dict[Probe, dict[int, Any]] = {}  # by block: tensors of a matrix probe, numbers of one of blocks
         self._weights: dict[int, list[Tensor]] = {}
         self._before: list[list[Tensor]] = []
         self._numbers: dict[str, Tensor] = {}
-        self._on: dict[Of, list[MatrixProbe]] = {
-            side: [probe for probe in self._kind(MatrixProbe) if probe.of == side] for side in SIDES
-        }
 
     @property
     def is_active(self) -> bool:
-        """Whether there is anything to be read."""
+        """True if there is anything to read."""
         return bool(self._probes)
 
     def __enter__(self) -> "Tap":
-        self._reduced = {probe: {} for probe in self._kind(MatrixProbe)}
-        self._of_block = {probe: {} for probe in self._kind(BlockProbe)}
-        if any(isinstance(probe, MatrixProbe | BlockProbe | WeightProbe) for probe in self._probes):
+        self._reduced = {probe: {} for probe in self._of("matrices", "blocks")}
+        if self._of("matrices", "blocks", "weights"):
             for index, block in enumerate(self._blocks):
-                self._handles.append(block.register_forward_hook(self._listen(index, _conv(block))))
-        if any(self._kind(ErrorProbe)):
-            self._handles.append(self._network.register_forward_hook(self._listen_to_output))
-        for probe in self._kind(NetworkProbe):
-            self._numbers |= {
-                name: value.clone() for name, value in measured(probe, probe.measure(self._network)).items()
-            }
-        if any(self._kind(UpdateProbe)):
+                self._handles.append(block.register_forward_hook(self._block_hook(index, _conv(block))))
+        if self._of("error"):
+            self._handles.append(self._network.register_forward_hook(self._output_hook))
+        self._numbers = {name: value.clone() for name, value in self._measure("network", self._network).items()}
+        if self._of("updates"):
             self._before = [[weight.detach().clone() for weight in block] for block in self._stored()]
         return self
 
@@ -98,86 +76,93 @@ class Tap:
 
     @torch.no_grad()
     def read(self) -> Reading:
-        """What was measured; call it after the optimiser's step, so that updates can be seen."""
-        found_all: dict[str, Tensor] = {}
+        """Return what was measured; call it after the optimiser's step, so that updates can be seen."""
+        found: dict[str, Tensor] = {}
         for probe, reduced in self._reduced.items():
-            if reduced:
-                there = sorted(reduced)
-                for name, series in measured(probe, probe.finish([reduced[index] for index in there])).items():
-                    found_all[f"{probe.of}.{name}"] = self._placed(series, there)
-        for found in self._of_block.values():
-            there = sorted(found)
-            for name in found[there[0]] if there else ():
-                found_all[name] = self._placed(torch.stack([found[index][name] for index in there]), there)
+            there = sorted(reduced)
+            if not there:
+                continue
+            each = [reduced[index] for index in there]
+            if isinstance(probe, MatrixProbe):
+                series = measured(probe, probe.measure(each))
+            else:
+                series = {name: torch.stack([numbers[name] for numbers in each]) for name in each[0]}
+            found |= {name: self._placed(values, there) for name, values in series.items()}
         if any(self._weights.values()):
-            for probe in self._kind(WeightProbe):
-                weights = [self._weights.get(index, []) for index in range(len(self._blocks))]
-                found_all |= measured(probe, probe.measure(weights))
+            found |= self._measure("weights", [self._weights.get(index, []) for index in range(len(self._blocks))])
         if any(self._before):
-            for probe in self._kind(UpdateProbe):
-                found_all |= measured(probe, probe.measure(self._before, self._stored()))
-        found_all |= self._numbers
-        for probe in self._kind(ProfileProbe):
-            found_all |= measured(probe, probe.measure(found_all))
-        return Reading.of(found_all)
+            found |= self._measure("updates", self._before, self._stored())
+        found |= self._numbers
+        for probe in self._of("readings"):
+            found |= measured(probe, probe.measure(found))
+        return Reading.of(found)
 
-    def _kind(self, kind: type[P]) -> Iterator[P]:
-        return (probe for probe in self._probes if isinstance(probe, kind))
+    def _of(self, *reads: Reads) -> list[Probe]:
+        return [probe for probe in self._probes if probe.reads in reads]
+
+    def _measure(self, reads: Reads, *values: Any) -> dict[str, Tensor]:
+        return {
+            name: value for probe in self._of(reads) for name, value in measured(probe, probe.measure(*values)).items()
+        }
 
     def _stored(self) -> list[list[Tensor]]:
         return [[weight.detach() for _, weight in weight_matrices(_conv(block))] for block in self._blocks]
 
     def _placed(self, series: Tensor, there: list[int]) -> Tensor:
-        """The series with NaN at blocks where nothing came."""
+        """Return the series with NaN at blocks where nothing came."""
         if len(there) == len(self._blocks):
             return series
         whole = series.new_full((len(self._blocks), *series.shape[1:]), float("nan"))
         whole[torch.tensor(there, device=series.device)] = series
         return whole
 
-    def _listen(self, index: int, conv: nn.Module) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
-        seen = False
+    def _block_hook(self, index: int, conv: nn.Module) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         propagation: Norm | None = getattr(conv, "propagation", "both")
-        weighs = any(self._kind(WeightProbe))
+        matrices = [probe for probe in self._probes if isinstance(probe, MatrixProbe)]
+        forwards = [probe for probe in matrices if probe.of == "representations"]
+        backwards = [probe for probe in matrices if probe.of == "gradients"]
+        blocks, weighs = self._of("blocks"), bool(self._of("weights"))
+        seen = False
 
         def forward_hook(block: nn.Module, inputs: tuple[Any, ...], result: Any) -> None:
             nonlocal seen
             output = _tensor(result)
-            # Of a graph thinned for this step the whole is measured: one and the same for all steps and blocks.
+            # Of a graph with edges dropped the whole is measured: one and the same for all steps and blocks.
             graph = next((value.whole for value in inputs if isinstance(value, Graph)), None)
             if not seen:  # checkpointing runs the forward pass a second time
                 seen = True
-                self._reduce("representations", index, output.detach(), graph, propagation)
+                self._reduce(forwards, index, output.detach(), graph, propagation)
                 if weighs:
                     self._weights[index] = [weight.detach() for _, weight in weight_matrices(conv)]
-                for probe, found in self._of_block.items():
-                    found[index] = measured(probe, probe.measure(block, inputs))
-            if output.requires_grad and self._on["gradients"]:
+                for probe in blocks:
+                    self._reduced[probe][index] = measured(probe, probe.measure(block, inputs))
+            if output.requires_grad and backwards:
                 # The handle is kept so that leaving the `with` also silences a graph that is still alive. The hook
                 # lives as long as the loss's graph does, so it holds no node matrix, such as the block's input.
                 def backward_hook(gradient: Tensor) -> None:
-                    self._reduce("gradients", index, gradient, graph, propagation)
+                    self._reduce(backwards, index, gradient, graph, propagation)
 
                 self._handles.append(output.register_hook(backward_hook))
 
         return forward_hook
 
     @torch.no_grad()
-    def _reduce(self, side: Of, index: int, x: Tensor, graph: Graph | None, propagation: Norm | None) -> None:
-        if self._on[side]:
+    def _reduce(
+        self, probes: Sequence[MatrixProbe], index: int, x: Tensor, graph: Graph | None, propagation: Norm | None
+    ) -> None:
+        if probes:
             kind = x.device.type
             with torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext():
-                matrix = NodeMatrix(self._wide(x), graph, propagation, backward=side == "gradients")
-                for probe in self._on[side]:
+                matrix = NodeMatrix(self._wide(x), graph, propagation, backward=probes[0].of == "gradients")
+                for probe in probes:
                     self._reduced[probe][index] = _columns(probe, probe.reduce(matrix))
 
-    def _listen_to_output(self, network: nn.Module, inputs: Any, result: Any) -> None:
+    def _output_hook(self, network: nn.Module, inputs: Any, result: Any) -> None:
         output = _tensor(result)
 
         @torch.no_grad()
         def backward_hook(error: Tensor) -> None:
-            for probe in self._kind(ErrorProbe):
-                self._numbers |= measured(probe, probe.measure(self._wide(error)))
+            self._numbers |= self._measure("error", self._wide(error))
 
         if output.requires_grad:
             self._handles.append(output.register_hook(backward_hook))
@@ -187,22 +172,18 @@ class Tap:
 
 
 def _columns(probe: MatrixProbe, reduced: Any) -> Sequence[Tensor]:
-    """What a probe kept of a block. Raises: ComponentError unless it is a tensor for each of its columns."""
+    """Return what a probe kept of a block. Raises: ComponentError unless it is a tensor for each of its columns."""
     plain = type(probe).finish is MatrixProbe.finish
     if not isinstance(reduced, Sequence) or not all(isinstance(each, Tensor) for each in reduced):
         broken("probe", probe, f"kept a {type(reduced).__name__}", "a list of tensors", "return [tensor]")
     if plain and len(reduced) != len(probe.columns):
-        broken(
-            "probe",
-            probe,
-            f"kept {len(reduced)} tensors",
-            f"one for each of {', '.join(probe.columns) or 'no columns'}",
-        )
+        columns = ", ".join(probe.columns) or "no columns"
+        broken("probe", probe, f"kept {len(reduced)} tensors", f"one for each of {columns}")
     return reduced
 
 
 def _distinct(probes: Sequence[Probe]) -> list[Probe]:
-    """Each quantity once, although two sets may name it."""
+    """Return each quantity once, although two sets may name it."""
     found: list[Probe] = []
     for probe in probes:
         if not any(type(probe) is type(other) and _same(vars(probe), vars(other)) for other in found):
@@ -211,7 +192,7 @@ def _distinct(probes: Sequence[Probe]) -> list[Probe]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether options are equal; those that cannot say so, such as tensors, are if they are one object."""
+    """Tell whether options are equal; those that cannot be compared, such as tensors, are if they are one object."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
     return one is other or (not isinstance(one, Tensor | np.ndarray) and bool(one == other))
@@ -238,7 +219,7 @@ class ScheduledProbes:
     precision: torch.dtype = torch.float32
 
     def due(self, step: int, total: int) -> bool:
-        """Whether the probes are due: at `start`, at each multiple of `every` from there on, and at the last step."""
+        """Tell whether they are due: at `start`, at each multiple of `every` from there on, and at the last step."""
         if step < self.start or (self.stop is not None and step > self.stop):
             return False
         return step == self.start or step % self.every == 0 or step == total

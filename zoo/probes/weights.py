@@ -7,22 +7,24 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers.network import Network
-from zoo.probes.base import NetworkProbe, UpdateProbe, WeightProbe
+from zoo.probes.base import Probe
 from zoo.system.private import foreach_norm, foreach_sub
 
 
-class WeightNorms(WeightProbe):
+class WeightNorms(Probe):
     """‖W_l‖_F of the matrices that block l computed with (normalised ones where a normaliser acts).
 
     Several matrices or heads of a block count as one; NaN for a block that has none. Name: `weights.frobenius`.
     """
+
+    reads = "weights"
 
     def measure(self, weights: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
         """The norms, [blocks]."""
         return {"weights.frobenius": _joint_norms(weights)}
 
 
-class WeightSpectrum(WeightProbe):
+class WeightSpectrum(Probe):
     """The largest and the smallest singular value of each block's matrices, and the bound that they give.
 
     Of several matrices or heads, the extremes over all; NaN of matrices that are not finite. The bound
@@ -31,6 +33,8 @@ class WeightSpectrum(WeightProbe):
 
     Names: `weights.spectral`, `weights.smallest`, `weights.log_bound`.
     """
+
+    reads = "weights"
 
     def measure(self, weights: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
         """Singular values by batches of equal shapes."""
@@ -57,11 +61,13 @@ class WeightSpectrum(WeightProbe):
         }
 
 
-class UpdateRatio(UpdateProbe):
+class UpdateRatio(Probe):
     """‖ΔW_l‖_F/‖W_l‖_F of the stored matrices in one optimiser step: too large is unstable, too small learns nothing.
 
     Name: `updates.ratio`.
     """
+
+    reads = "updates"
 
     def measure(self, before: Sequence[Sequence[Tensor]], after: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
         """The ratios, [blocks]."""
@@ -85,7 +91,7 @@ def _flat(weights: Sequence[Sequence[Tensor]]) -> list[Tensor]:
     return [weight for block in weights for weight in block]
 
 
-class NormalizerBound(NetworkProbe):
+class NormalizerBound(Probe):
     """The bound c of each block's weight normaliser, as `c: adaptive` moves it; the mean over a block's matrices.
 
     Nothing where no normaliser has a bound, NaN at blocks that have none. Name: `weights.c`.
