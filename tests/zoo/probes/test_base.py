@@ -5,9 +5,8 @@ import pytest
 import torch
 
 import registry
-from zoo.errors import BuildError
 from zoo.layers.gcn import GCNConv
-from zoo.probes.base import MatrixProbe, NodeMatrix, Probe
+from zoo.probes.base import MatrixProbe, Probe
 from zoo.probes.tap import Tap
 
 
