@@ -25,7 +25,7 @@ def measure(case: str, nodes: int, depth: int, epochs: int) -> dict[str, float]:
     import torch
 
     import zoo
-    from zoo.training.loss import training_loss
+    from zoo.training.steps import training_loss
 
     began = time.perf_counter()
     recipe = {

@@ -29,7 +29,7 @@ from rich.table import Table
 import zoo
 from zoo.errors import BuildError
 from zoo.plots import draw, save
-from zoo.training.watcher import Measured, Row
+from zoo.training.outcome import Measured, Row
 
 
 class Stop(Exception):

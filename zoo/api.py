@@ -11,7 +11,7 @@ from typing import Any
 
 from safetensors.torch import load_model
 
-from zoo.builder import Built, build_ready, calibrated, first_reading, probes_of, training_loss
+from zoo.builder import Built, build_ready, calibrated, first_reading, probes_of
 from zoo.builder import build as _build
 from zoo.errors import RunError, TrainingError
 from zoo.identity import OtherData, identity_of, is_current, is_of, recorded_data
@@ -36,7 +36,8 @@ from zoo.system.seeds import checked_seed
 from zoo.system.stop import Interrupted, Terminated
 from zoo.system.team import Team
 from zoo.training.memory_errors import enough_memory
-from zoo.training.watcher import Watcher
+from zoo.training.outcome import Watcher
+from zoo.training.steps import first_loss
 
 RUNS = Path("runs")
 
@@ -222,7 +223,7 @@ def probe_run(
     with enough_memory(f"probing {finished.path}", built.recipe, built.network, built.task, trains=False):
         chosen = [probe for name in as_list(probes) for probe in probes_of(Component(name=name))]
         with prepare_process(built.process):
-            return snapshot(built.network, chosen, partial(training_loss, built.network, built.task))
+            return snapshot(built.network, chosen, partial(first_loss, built.network, built.task))
 
 
 @told_as_the_plugins()

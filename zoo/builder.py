@@ -1,6 +1,6 @@
 """From a recipe to live objects: the only place where registry names become things."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,6 +32,7 @@ from zoo.probes.reading import Reading
 from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller
 from zoo.probes.tap import ProbeSchedule, ScheduledProbes
+from zoo.probes.weights import NormalizerBound
 from zoo.recipe.recipe import Component, Probing, Recipe
 from zoo.regularizers.base import NoRegularizer, Regularizer
 from zoo.sampling.batching import TaskSetting
@@ -41,37 +42,28 @@ from zoo.system.process import ProcessSettings, choose_device, choose_threads, p
 from zoo.system.seeds import checked_seed, kept_random_state, random_state, seed_generators
 from zoo.system.team import Team
 from zoo.tasks.base import Task
-from zoo.training import loss
 from zoo.training.memory_errors import enough_memory
+from zoo.training.outcome import Watcher
+from zoo.training.saving import Saver
 from zoo.training.schedule import FactorLR, Schedule
+from zoo.training.steps import TrainingSetup, first_loss
 from zoo.training.trainer import Trainer
-from zoo.training.watcher import Saver, Watcher
 
 
-@dataclass(frozen=True)
-class Built:
+@dataclass(frozen=True, kw_only=True)
+class Built(TrainingSetup):
     """Everything that a recipe describes, made for one seed and ready to train.
 
-    `data` and `split` are of the kind that the task takes; the `digest` of each is of its content, of the
-    data as they were before they were prepared. `choices` are the automatic ones, with reasons. `process`: what a
-    training sets in its process, by `prepare_process`. `c`: the bound that was calibrated, if one was. `reading`: what
-    `evidence_probes` read before the first step, once it was read.
+    `data` and `split` are of the kind that the task takes; the `digest` of each is of its content, of the data
+    as they were before they were prepared. `choices` are the automatic ones, with reasons. `c`: the bound that was
+    calibrated, if one was. `reading`: what `evidence_probes` read before the first step, once it was read.
     """
 
     recipe: Recipe
     seed: int
     data: Any
     split: Any
-    task: Task
-    network: Network
-    optimizer: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LRScheduler
-    device: torch.device
     choices: tuple[Choice, ...]
-    plan: ProbeSchedule
-    controller: Controller | None
-    team: Team
-    process: ProcessSettings
     c: float | None = None
     reading: Reading | None = None
 
@@ -90,30 +82,9 @@ class Built:
             )
         return self.reading
 
-    def trainer(self, watchers: tuple[Watcher, ...] = (), saver: Saver | None = None) -> Trainer:
-        """Return a trainer of these objects; it draws its random numbers from the process's generators."""
-        return Trainer(
-            self.network,
-            self.task,
-            self.optimizer,
-            self.scheduler,
-            self.recipe.training,
-            self.device,
-            watchers,
-            saver,
-            plan=self.plan if self.team.leads else None,
-            controller=self.controller,
-            evidence=evidence_probes() if self.team.leads else (),
-            team=self.team,
-            cuda_graphs=self.recipe.execution.cuda_graphs,
-            material=self.material,
-            process=self.process,
-        )
-
-    @property
-    def material(self) -> dict[str, str]:
-        """The digests of what is trained on: data and split."""
-        return {"data set": self.data.digest, "split": self.split.digest}
+    def trainer(self, watchers: Sequence[Watcher] = (), saver: Saver | None = None) -> Trainer:
+        """Return a trainer of these objects; it sets `process` while it trains."""
+        return Trainer(self, watchers, saver)
 
 
 def build(recipe: Recipe, seed: int = 0, team: Team | None = None) -> Built:
@@ -169,20 +140,29 @@ def _build(recipe: Recipe, seed: int, team: Team) -> Built:
         *([Choice("memory", memory, kept)] if memory != "full" else []),
         *([trimming] if trimming else []),
     ]
+    controller = _controller(recipe)
+    scheduled = [_scheduled(item, task.steps_per_epoch, total) for item in recipe.probes]
+    if controller is not None:
+        every = controller.every.steps(task.steps_per_epoch, total)
+        scheduled.append(ScheduledProbes((*controller.probes(), NormalizerBound()), every))
     return Built(
         recipe=recipe,
         seed=seed,
         data=data,
         split=split,
-        task=task,
+        choices=tuple(choices),
         network=network,
+        task=task,
         optimizer=optimizer,
         scheduler=FactorLR(optimizer, schedule),
+        training=recipe.training,
         device=device,
-        choices=tuple(choices),
-        plan=ProbeSchedule(network, [_scheduled(item, task.steps_per_epoch, total) for item in recipe.probes], total),
-        controller=_controller(recipe),
+        plan=ProbeSchedule(network, scheduled if team.leads else [], total),
+        controller=controller,
+        evidence=evidence_probes() if team.leads else (),
         team=team,
+        cuda_graphs=recipe.execution.cuda_graphs,
+        material={"data set": data.digest, "split": split.digest},
         process=ProcessSettings(threads, trimming is not None, random_state()),
     )
 
@@ -198,7 +178,7 @@ def calibrated(built: Built) -> Built:
         return built
     low, high = (controller.low, controller.high) if controller else (settings.low, settings.high)
     with enough_memory(f"calibrating {built.recipe.name}", built.recipe, network, built.task), _untrimmed(built):
-        loss = partial(training_loss, network, built.task)
+        loss = partial(first_loss, network, built.task)
         found = calibrate(network, bounded, loss, low=low, high=high, passes=settings.passes)
     choice = Choice("c", f"{found.c:.6g}", f"calibrated at initialisation: {found}, {low:g} to {high:g}")
     return replace(built, c=found.c, choices=(*built.choices, choice))
@@ -206,7 +186,7 @@ def calibrated(built: Built) -> Built:
 
 def first_reading(built: Built) -> Built:
     """Read the evidence of how the network stands before the first step, which changes nothing of it."""
-    loss = partial(training_loss, built.network, built.task)
+    loss = partial(first_loss, built.network, built.task)
     with enough_memory(f"reading {built.recipe.name}", built.recipe, built.network, built.task), _untrimmed(built):
         return replace(built, reading=snapshot(built.network, evidence_probes(), loss))
 
@@ -334,9 +314,3 @@ def _controller(recipe: Recipe) -> Controller | None:
             f"normalizer — {len(named)} normalisers have a controller — expected one at most — c: auto for the others"
         )
     return factory(named[0], "controllers")() if named else None
-
-
-def training_loss(network: Network, task: Task) -> torch.Tensor:
-    """The loss of the first batch, penalty included, with the network in training."""
-    network.train()
-    return loss.training_loss(network, task, next(iter(task.batches(0))))

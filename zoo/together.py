@@ -28,11 +28,11 @@ from zoo.system.choice import Choice
 from zoo.system.seeds import checked_seed
 from zoo.system.team import Team
 from zoo.training.declared import one_pass
-from zoo.training.members import Members
+from zoo.training.members import Members, MemberSteps
 from zoo.training.memory_errors import enough_memory
+from zoo.training.outcome import Watcher
 from zoo.training.schedule import FactorLR, Schedule
-from zoo.training.together import Together
-from zoo.training.watcher import Watcher
+from zoo.training.trainer import Trainer
 
 # Those in which a number's step depends on that number's gradients alone.
 _OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -126,23 +126,25 @@ def _train(
         with enough_memory(
             f"training {len(built)} of {first.recipe.name} together", first.recipe, first.network, first.task
         ):
-            outcomes = loop_of(built, members, watchers).fit()
+            trainer = loop_of(built, members, watchers)
+            trainer.fit()
         seconds = time.perf_counter() - began
-        for path, each, kept, outcome, environment in zip(paths, built, records, outcomes, environments, strict=True):
+        for path, each, kept, outcome, environment in zip(
+            paths, built, records, trainer.outcomes, environments, strict=True
+        ):
             record = record_of(each, path.parent.name, outcome, environment, seconds)
             kept.finish(each.network.state_dict(), replace(record, together=len(built)))
     return True
 
 
-def loop_of(built: Sequence[Built], members: Members, watchers: Sequence[tuple[Watcher, ...]]) -> Together:
-    """The training of these members as one; the optimiser and the schedule are the recipe's, made for all."""
+def loop_of(built: Sequence[Built], members: Members, watchers: Sequence[Sequence[Watcher]]) -> Trainer:
+    """Return a trainer of these members as one; the optimiser and the schedule are the recipe's, made for all."""
     recipe, task = built[0].recipe, built[0].task
     total = recipe.training.duration.steps(task.steps_per_epoch)
     schedule: Schedule = factory(recipe.schedule, "schedules")(total, task.steps_per_epoch)
     optimizer: torch.optim.Optimizer = factory(recipe.optimizer, "optimizers")(members.network)
-    scheduler = FactorLR(optimizer, schedule)
-    trainers = [replace(each, optimizer=optimizer).trainer(seers) for each, seers in zip(built, watchers, strict=True)]
-    return Together(trainers, members, optimizer, scheduler)
+    setup = replace(built[0], optimizer=optimizer, scheduler=FactorLR(optimizer, schedule), process=built[-1].process)
+    return Trainer(setup, steps=MemberSteps(built, members, optimizer, watchers))
 
 
 def _noted(built: Sequence[Built]) -> list[Built]:

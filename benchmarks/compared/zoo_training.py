@@ -10,7 +10,7 @@ import torch
 import zoo
 from compared.contestant import Contestant
 from zoo.engine.buffers import Buffers
-from zoo.training.watcher import Measured, Row
+from zoo.training.outcome import Measured, Row
 
 
 class ZooTraining(Contestant):

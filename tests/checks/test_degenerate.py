@@ -10,9 +10,9 @@ import torch
 
 import zoo
 from registry import datasets, models, normalizers
-from zoo.builder import training_loss
 from zoo.datasets.base import NodeData
 from zoo.errors import BuildError
+from zoo.training.steps import first_loss
 
 NODES, COLUMNS = 12, 5
 RING = [(node, (node + 1) % NODES) for node in range(NODES)]
@@ -58,7 +58,7 @@ def assert_trains(of: Any, said: str) -> None:
     assert all(value.dtype == float for value in of.initial.values()), said
     for _ in range(2):
         of.optimizer.zero_grad()
-        loss = training_loss(of.network, of.task)
+        loss = first_loss(of.network, of.task)
         loss.backward()
         gradients = [parameter.grad for parameter in of.network.parameters() if parameter.grad is not None]
         assert loss.isfinite() and all(gradient.isfinite().all() for gradient in gradients), said

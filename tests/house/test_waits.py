@@ -89,17 +89,16 @@ def waits_of(recipe: str, *overrides: str) -> list[str]:
     """What makes the host wait in the third step; the first ones fill what is kept from then on."""
     built = zoo.build(recipe, ["probes=none", *overrides, "execution.kernel=torch"])
     trainer = built.trainer()
-    trainer.steps.looks_after = True  # as on a GPU
+    trainer.steps.optimizer.looks_after = True  # as on a GPU
     waits = Waits()
     for step in range(3):
         batch = next(iter(built.task.batches(step)))
         with waits if step == 2 else nullcontext():
             trainer._train_on(batch)
-        trainer.step += 1
     return waits.seen
 
 
-LOOK = "_local_scalar_dense in trainer.py:_train_on"
+LOOK = "_local_scalar_dense in steps.py:update"
 READ = ["cpu in reading.py:of", "numpy in reading.py:of"]  # one and the same: a tensor on the host is an array already
 RECIPES = {
     "gcn": ("smoke/gcn", ()),
@@ -150,10 +149,10 @@ def test_members_look_once_for_all():
     """A step of several networks as one asks which of them were finite, in one transfer."""
     built = [zoo.build("smoke/res-gcn", ["probes=none", "execution.kernel=torch"], seed=seed) for seed in range(3)]
     loop = loop_of(built, Members([each.network for each in built]), [()] * 3)
-    loop._step()
+    loop._train_on(None)
     with Waits() as waits:
-        loop._step()
-    assert waits.seen == ["tolist in together.py:_step"]
+        loop._train_on(None)
+    assert waits.seen == ["tolist in members.py:update"]
 
 
 def test_what_waits_is_seen():

@@ -13,7 +13,7 @@ from zoo.untrusted import escape_controls
 if TYPE_CHECKING:
     from zoo.builder import Built
     from zoo.runs.run import Run
-    from zoo.training.watcher import Measured, Row, Watcher
+    from zoo.training.outcome import Measured, Row, Watcher
 
 
 class Progress:

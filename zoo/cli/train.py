@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from zoo.builder import Built
     from zoo.cli.progress import Progress
     from zoo.runs.run import Run
-    from zoo.training.watcher import Watcher
+    from zoo.training.outcome import Watcher
 
 
 def train(

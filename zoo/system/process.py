@@ -10,7 +10,7 @@ import torch
 from zoo.errors import TrainingError
 from zoo.system.choice import Choice
 from zoo.system.glibc import trimming
-from zoo.system.seeds import RandomState, kept_random_state, set_random_state
+from zoo.system.seeds import RandomState, kept_random_state, random_state, set_random_state
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class ProcessSettings:
     threads: int
     trims: bool
     random: RandomState
+
+    @classmethod
+    def current(cls) -> "ProcessSettings":
+        """The settings of this process now."""
+        return cls(torch.get_num_threads(), False, random_state())
 
 
 @contextmanager

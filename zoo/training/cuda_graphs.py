@@ -1,4 +1,4 @@
-"""A training step that a GPU repeats without being told each of its kernels."""
+"""Training steps recorded as CUDA graphs, which a GPU repeats without being told each of its kernels."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ class CudaGraphs:
 
     asked: auto records where it can be done, never does not, always refuses to train where it cannot be done. why_not:
     tells why steps cannot be recorded, None where all that they are made of declares that they can; asked at once, and
-    again before a recording. said: what became of it, for the record; None on other devices than a GPU.
+    again before a recording. summary: what became of it, for the record; None on other devices than a GPU.
     Raises: TrainingError for `always` where it cannot be done.
     """
 
@@ -49,10 +49,10 @@ class CudaGraphs:
         self._evaluation: _Recorded | None = None
         self._rates: list[torch.Tensor] = []
         self._stream: Any = None
-        self.said: str | None = None
+        self.summary: str | None = None
         if device.type == "cuda":
             unsettled = f"no step came after {_WARM_UP} that were alike"
-            self.said = "not asked for" if asked == "never" else unsettled
+            self.summary = "not asked for" if asked == "never" else unsettled
         if asked == "never":
             return
         if reason:
@@ -73,7 +73,7 @@ class CudaGraphs:
         if settled and self._taken >= _WARM_UP and not self._recorded:
             self._record(parts)
         if settled and self._recorded:
-            self._bring_rates()
+            self._copy_rates()
             return [recorded.replay for recorded in self._recorded]
         self._taken += 1
         return [self._beside(part) for part in parts] if self._stream is not None else list(parts)
@@ -109,7 +109,7 @@ class CudaGraphs:
             for recorded in found:
                 recorded.result = _without_graph(recorded.result)
             self._recorded = found
-            self.said = f"recorded after step {self._taken}"
+            self.summary = f"recorded after step {self._taken}"
 
     def _captured(self, part: Part, given: tuple[Any, ...], pool: Any) -> "_Recorded":
         generator: Any = torch.cuda.default_generators[self._stream.device.index]
@@ -129,7 +129,7 @@ class CudaGraphs:
                 f"execution.cuda_graphs — always, but steps cannot be recorded: {why} — expected a recipe whose every "
                 "step is the same kernels on one GPU — execution.cuda_graphs=auto"
             )
-        self._stream, self.said = None, f"steps cannot be recorded: {why}"
+        self._stream, self.summary = None, f"steps cannot be recorded: {why}"
 
     def _beside(self, part: Part) -> Part:
         """The part on the stream that is recorded on: autograd remembers on which stream it met a parameter."""
@@ -158,7 +158,7 @@ class CudaGraphs:
             for group, kept in zip(groups, before, strict=True):
                 group.update(kept)
 
-    def _bring_rates(self) -> None:
+    def _copy_rates(self) -> None:
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             rate.fill_(group["lr"])
 

@@ -1,11 +1,11 @@
-"""What modules declare of themselves: that a training pass computes what an evaluation does, or may be recorded."""
+"""Declarations of modules: that a training pass computes what an evaluation does, or may be recorded."""
 
 from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.nn.modules import module as of_torch
 
+from zoo.system.private import has_forward_hooks, has_global_forward_hooks
 from zoo.tasks.base import Task
 
 Declaration = Literal["same_in_training", "recordable"]
@@ -37,23 +37,20 @@ def undeclared(network: nn.Module, declaration: Declaration) -> str | None:
     speaks for. It counts in the very class of the module, so that a subclass has to say it anew, and not where somebody
     has hooked into the module's forward pass or given one object a `forward` of its own.
     """
-    if of_torch._global_forward_hooks or of_torch._global_forward_pre_hooks:
+    if has_global_forward_hooks():
         return "a hook on every module there is"
     known: dict[type, Any] = {}  # the classes that were met: hundreds of blocks are asked for each validation
-    parts: list[Any] = [network]
+    parts = [network]
     while parts:
         part = parts.pop()
-        if part is None:
-            continue
-        kind, own = type(part), part.__dict__
+        kind = type(part)
         if kind not in known:
-            known[kind] = _said(kind, declaration)
-        says = known[kind]
-        declared = says is True or says(part)
-        if not declared or own["_forward_hooks"] or own["_forward_pre_hooks"] or "forward" in own:
+            known[kind] = _declared_by(kind, declaration)
+        declared = known[kind]
+        if not (declared is True or declared(part)) or has_forward_hooks(part):
             name = next((name for name, module in network.named_modules() if module is part), "")
             return f"{kind.__name__} ({name or 'the network'})"
-        parts += own["_modules"].values()
+        parts += part.children()
     return None
 
 
@@ -77,8 +74,8 @@ def unrecordable(network: nn.Module, task: Task, optimizer: torch.optim.Optimize
     return module and f"{module} does not declare that it is recordable, or is hooked into"
 
 
-def _said(kind: type, declaration: Declaration) -> Any:
-    """What a class declares: True, or a function that tells of a module."""
+def _declared_by(kind: type, declaration: Declaration) -> Any:
+    """Return what a class declares: True, or a function that tells of a module."""
     if kind in _PLAIN:
         return True
     name = declaration if declaration in vars(kind) else "same_in_training"

@@ -1,33 +1,25 @@
-"""When a number is no longer a number: which block was the first."""
+"""The first block of a network whose output or gradient is not finite."""
 
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from zoo.layers.network import Network
 from zoo.probes.diagnosis import NonFinite
 from zoo.probes.snapshot import preserving_state
-from zoo.tasks.base import Batch, Task
-from zoo.training.loss import training_loss
 
 
-def locate(
-    network: nn.Module,
-    blocks: nn.ModuleList,
-    task: Task,
-    batch: Batch,
-    step: int,
-    precision: AbstractContextManager[Any] | None = None,
-) -> NonFinite:
+def locate(network: Network, loss: Callable[[], Tensor], step: int) -> NonFinite:
     """Run the step once more and find the first bad block: forwards by output, else backwards by gradient.
 
-    precision: what the loss is computed in. Parameters, gradients, buffers and the random state are left as they were.
+    loss: makes the forward pass of the step. Parameters, gradients, buffers and the random state are left as they were.
     """
     outputs: list[Tensor] = []
     gradients: dict[int, bool] = {}
+    blocks = network.blocks
     depth = len(blocks)
 
     def watch(index: int) -> Callable[[nn.Module, Any, Tensor], None]:
@@ -41,31 +33,32 @@ def locate(
     hooks = [block.register_forward_hook(watch(index)) for index, block in enumerate(blocks, start=1)]
     try:
         with preserving_state(network):
-            with precision or nullcontext():
-                loss = training_loss(network, task, batch)
+            value = loss()
             for index, finite in enumerate(outputs, start=1):
                 if not finite:
                     return NonFinite(step, "output", index, depth)
-            if not torch.isfinite(loss):
+            if not torch.isfinite(value):
                 return NonFinite(step, "loss", None, depth)
-            loss.backward()
+            value.backward()
             bad = [index for index, finite in gradients.items() if not finite]
             if bad:
                 return NonFinite(step, "gradient", max(bad), depth)
-            return _among_parameters(network, blocks, step)
+            return _among_parameters(network, step)
     finally:
         for hook in hooks:
             hook.remove()
 
 
-def _among_parameters(network: nn.Module, blocks: nn.ModuleList, step: int) -> NonFinite:
+def _among_parameters(network: Network, step: int) -> NonFinite:
     """Where the gradients of representations are finite, it is one of a parameter, or the norm of them all."""
-    owners = {id(parameter): index for index, block in enumerate(blocks, start=1) for parameter in block.parameters()}
+    owners = {
+        id(parameter): index for index, block in enumerate(network.blocks, start=1) for parameter in block.parameters()
+    }
     found = [(owners.get(id(p)), p.grad) for p in network.parameters() if p.grad is not None]
     for index, gradient in reversed(found):  # parameters are in forward order: head first, as back-propagation goes
         if not torch.isfinite(gradient).all():
-            return NonFinite(step, "gradient", index, len(blocks))
+            return NonFinite(step, "gradient", index, len(network.blocks))
     sizes = [float(torch.linalg.vector_norm(gradient, dtype=torch.float64)) for _, gradient in found]
     if torch.isfinite(nn.utils.clip_grad_norm_(network.parameters(), math.inf)):
-        return NonFinite(step, "nothing", None, len(blocks))
-    return NonFinite(step, "gradient norm", found[sizes.index(max(sizes))][0], len(blocks))
+        return NonFinite(step, "nothing", None, len(network.blocks))
+    return NonFinite(step, "gradient norm", found[sizes.index(max(sizes))][0], len(network.blocks))

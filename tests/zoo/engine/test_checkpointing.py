@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
 import zoo
-from zoo.builder import Built, training_loss
+from zoo.builder import Built
 from zoo.graphs import Graph
 from zoo.layers.block import Block
 from zoo.layers.gcn import GCNConv
@@ -16,6 +16,7 @@ from zoo.layers.network import Network
 from zoo.layers.residual import AddSkip
 from zoo.probes.presets import quick
 from zoo.probes.tap import Tap
+from zoo.training.steps import first_loss
 
 DEEP = {"model.depth": 5}
 # Of each kind of block, and of all that draws random numbers, moves buffers, or stands in for parameters.
@@ -51,7 +52,7 @@ def step(built: Built, memory: Any) -> tuple[list[Tensor | None], list[Tensor], 
     built.network.set_activation_memory(memory)
     built.network.zero_grad()
     torch.manual_seed(5)
-    training_loss(built.network, built.task).backward()
+    first_loss(built.network, built.task).backward()
     gradients = [None if p.grad is None else p.grad.clone() for p in built.network.parameters()]
     return gradients, [buffer.clone() for buffer in built.network.buffers()], torch.get_rng_state()
 
@@ -81,7 +82,7 @@ def test_a_switch_to_eval_before_the_backward_pass_changes_nothing():
     built.network.set_activation_memory("checkpoint")
     built.network.zero_grad()
     torch.manual_seed(5)
-    loss = training_loss(built.network, built.task)
+    loss = first_loss(built.network, built.task)
     built.network.eval()
     loss.backward()
     for parameter, gradient in zip(built.network.parameters(), expected, strict=True):
@@ -96,7 +97,7 @@ def test_probes_read_every_block_once():
         built = build("smoke/res-gcn", DEEP)
         built.network.set_activation_memory(memory)
         with Tap(built.network, quick()) as tap:
-            training_loss(built.network, built.task).backward()
+            first_loss(built.network, built.task).backward()
         readings.append(tap.read())
     one, other = readings
     assert set(one) == set(other)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import zoo
-from zoo.builder import training_loss
 from zoo.regularizers.orthogonality import Orthogonality
+from zoo.training.steps import first_loss
 
 
 class Holder:
@@ -51,5 +51,5 @@ def test_it_is_part_of_the_training_loss():
     built = zoo.build("smoke/res-gcn", {"regularizer": {"name": "orthogonality", "weight": 0.01}})
     penalty: Any = built.network.penalty()
     assert penalty > 0
-    loss = training_loss(plain.network, plain.task) + penalty
-    torch.testing.assert_close(training_loss(built.network, built.task), loss)
+    loss = first_loss(plain.network, plain.task) + penalty
+    torch.testing.assert_close(first_loss(built.network, built.task), loss)

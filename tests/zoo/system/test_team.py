@@ -14,7 +14,7 @@ from zoo.recipe.load import load
 from zoo.runs.run import Run
 from zoo.system.process import prepare_process
 from zoo.system.team import Team
-from zoo.training.loss import training_loss
+from zoo.training.steps import training_loss
 
 # Batches of seven training nodes on the whole graph: a sampler of which every number is known.
 SEVENS = '''
@@ -53,7 +53,7 @@ from registry import load_plugin
 from zoo.builder import build
 from zoo.recipe.load import load
 from zoo.tasks import graphs, nodes
-from zoo.training.loss import TrainingLoss
+from zoo.training.steps import TrainingLoss
 from zoo.system.process import prepare_process
 from zoo.system.team import Team
 load_plugin("sevens.py")

@@ -21,7 +21,7 @@ def test_other_devices_take_their_steps_one_by_one():
     """On a CPU the parts of a step are what was given, and nothing is said of it."""
     graphs = CudaGraphs("auto", torch.device("cpu"), sgd(), lambda: None)
     assert graphs.parts(len, repr, settled=True) == [len, repr]
-    assert graphs.evaluation(lambda: torch.zeros(1)) is None and graphs.said is None
+    assert graphs.evaluation(lambda: torch.zeros(1)) is None and graphs.summary is None
 
 
 def test_always_is_an_error_where_it_cannot_be():
@@ -33,9 +33,9 @@ def test_always_is_an_error_where_it_cannot_be():
 def test_what_does_not_declare_it_is_stepped():
     """The reason goes into the record; who insists is refused. Nothing of a GPU is asked for."""
     graphs = CudaGraphs("auto", torch.device("cuda"), sgd(), lambda: "Late (regularizers.0) does not declare it")
-    assert graphs.said == "steps cannot be recorded: Late (regularizers.0) does not declare it"
+    assert graphs.summary == "steps cannot be recorded: Late (regularizers.0) does not declare it"
     assert graphs.parts(len, repr, settled=True) == [len, repr]
-    assert CudaGraphs("never", torch.device("cuda"), sgd(), lambda: "no").said == "not asked for"
+    assert CudaGraphs("never", torch.device("cuda"), sgd(), lambda: "no").summary == "not asked for"
     with pytest.raises(TrainingError, match=r"always, but steps cannot be recorded: Late"):
         CudaGraphs("always", torch.device("cuda"), sgd(), lambda: "Late")
 

@@ -11,6 +11,7 @@ import zoo
 from zoo.builder import Built
 from zoo.probes.diagnosis import NonFinite
 from zoo.training.nonfinite import locate
+from zoo.training.steps import first_loss
 
 DEPTH = 6
 
@@ -23,9 +24,9 @@ def deep(depth: int = DEPTH, recipe: str = "smoke/res-gcn", **overrides: object)
     return built
 
 
-def found(built: Built, step: int = 3, **options: Any) -> NonFinite:
+def found(built: Built, step: int = 3) -> NonFinite:
     """What `locate` says of the built network's next step."""
-    return locate(built.network, built.network.blocks, built.task, next(built.task.batches(0)), step, **options)
+    return locate(built.network, lambda: first_loss(built.network, built.task), step)
 
 
 def first_bad(built: Built) -> int:
@@ -152,7 +153,8 @@ def test_it_is_run_in_the_precision_of_the_training():
     built = deep()
     scale(built, 1e5, 3)  # float16 ends at 65504
     assert found(built).what == "nothing"
-    assert found(built, precision=torch.autocast("cpu", torch.float16)) == NonFinite(3, "output", 3, DEPTH)
+    with torch.autocast("cpu", torch.float16):
+        assert found(built) == NonFinite(3, "output", 3, DEPTH)
 
 
 @pytest.mark.parametrize("factor", [1.0, 1e12], ids=["finite", "overflows"])

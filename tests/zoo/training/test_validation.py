@@ -10,7 +10,7 @@ import zoo
 from registry import regularizers
 from zoo.layers.network import Network
 from zoo.regularizers import Regularizer
-from zoo.training.reuse import ReusedForward
+from zoo.training.validation import ReusedForward
 
 SMALL = {
     "model.depth": 3,
@@ -38,7 +38,7 @@ def trained(overrides=None, *, reuse=True, recipe="smoke/res-gcn"):
     rows, passes = Rows(), []
     trainer = built.trainer((rows,))
     if not reuse:
-        trainer.reused.asked = False
+        trainer.validation.reused.asked = False
     forward = Network.forward
 
     def counted(network, *inputs):
@@ -70,7 +70,7 @@ def test_rows_and_weights_are_those_of_separate_passes(overrides):
     """Every row, the outcome and the best weights are bitwise the same, with half the passes."""
     trainer, rows, passes, outcome = trained(overrides)
     other, expected, all_passes, reference = trained(overrides, reuse=False)
-    assert trainer.reused.possible and rows == expected
+    assert trainer.validation.reused.possible and rows == expected
     assert (outcome.status, outcome.val, outcome.test, outcome.best_epoch, outcome.steps) == (
         reference.status,
         reference.val,
@@ -78,8 +78,8 @@ def test_rows_and_weights_are_those_of_separate_passes(overrides):
         reference.best_epoch,
         reference.steps,
     )
-    weights = other.network.state_dict()
-    assert all(torch.equal(value, weights[name]) for name, value in trainer.network.state_dict().items())
+    weights = other.setup.network.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in trainer.setup.network.state_dict().items())
     # Evaluations are left of the end alone: the last validation, and the best weights' scores.
     assert passes.count(False) <= 2 < all_passes.count(False)
 
@@ -100,7 +100,7 @@ def test_where_training_computes_something_else_nothing_is_reused(overrides):
     """Dropout, batch statistics, half precision, thinned graphs, samples …: an evaluation after every epoch."""
     trainer, rows, passes, _ = trained(overrides)
     _, expected, all_passes, _ = trained(overrides, reuse=False)
-    assert not trainer.reused.possible and rows == expected
+    assert not trainer.validation.reused.possible and rows == expected
     assert passes.count(False) == all_passes.count(False)
 
 
@@ -145,7 +145,7 @@ def test_a_plug_in_that_changes_in_mid_training_is_scored_as_it_is_evaluated(lat
         _, expected, _, _ = trained({"regularizer": "late"}, reuse=False)
     finally:
         regularizers.unregister("late")
-    assert not trainer.reused.possible and rows == expected
+    assert not trainer.validation.reused.possible and rows == expected
 
 
 def test_what_changes_under_way_is_seen():
@@ -172,7 +172,7 @@ def test_an_unfinished_validation_of_a_state_is_made_where_it_cannot_wait():
     again.network.register_forward_hook(hook)
     trainer = again.trainer((resumed,))
     trainer.resume(states[0])
-    assert not trainer.waiting
+    assert trainer.validation.is_overdue()
     trainer.fit()
     assert resumed.rows[0] == rows.rows[3]
 

@@ -1,12 +1,85 @@
-"""Rows of a run's record: the documented keys, each number of the step that the row names."""
+"""The best weights, and the rows of a record: the documented keys, each number of the step that the row names."""
 
+import copy
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
 import zoo
 from zoo.runs.run import Run
-from zoo.training.watcher import Measured
+from zoo.training.outcome import Best, Measured
+
+TASK: Any = SimpleNamespace(better=lambda new, old: new > old)
+
+
+def network(value: float = 1.0) -> nn.Module:
+    """Parameters, and buffers of two types."""
+    made = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    for parameter in made.parameters():
+        nn.init.constant_(parameter, value)
+    return made
+
+
+def test_what_beats_the_best():
+    """Anything but NaN beats nothing; later, what the task calls better."""
+    best = Best(TASK)
+    taken = [best.take(step, val) for step, val in enumerate((float("nan"), 0.1, 0.1, float("nan"), 0.2))]
+    assert taken == [False, True, False, False, True] and (best.step, best.val) == (4, 0.2)
+
+
+def test_restored_weights_are_those_taken_last():
+    """Parameters and buffers come back to the bit, whatever became of the network in between; step and val are kept."""
+    trained, best = network(), Best(TASK)
+    assert not best.restore(trained)
+    for step in (1, 2):
+        with torch.no_grad():
+            for tensor in trained.state_dict().values():
+                tensor.add_(step)
+        best.take(step, step / 10)
+        best.copy_weights(trained)
+        expected = copy.deepcopy(trained.state_dict())
+    trained.load_state_dict(network(5.0).state_dict())
+    assert best.restore(trained) and (best.step, best.val) == (2, 0.2)
+    for name, tensor in trained.state_dict().items():
+        assert torch.equal(tensor, expected[name]), name
+
+
+def test_taken_again_without_new_memory():
+    """The weights of the second time lie where those of the first time lay."""
+    trained, best = network(), Best(TASK)
+    best.copy_weights(trained)
+    assert best.weights is not None
+    places = [tensor.data_ptr() for tensor in best.weights.values()]
+    best.copy_weights(trained)
+    assert [tensor.data_ptr() for tensor in best.weights.values()] == places
+
+
+@pytest.mark.parametrize("change", [lambda made: made.double(), lambda made: made.append(nn.Linear(2, 2))])
+def test_a_network_that_has_changed_is_taken_as_it_is(change):
+    """Of another type, or with more parts, it is not written over what was kept before."""
+    trained, best = network(), Best(TASK)
+    best.copy_weights(trained)
+    change(trained)
+    best.copy_weights(trained)
+    assert best.weights is not None
+    for name, tensor in trained.state_dict().items():
+        assert torch.equal(best.weights[name], tensor) and best.weights[name].dtype == tensor.dtype
+
+
+def test_state_is_copied_when_it_is_loaded():
+    """What is taken later does not write into the state that another training may go on from."""
+    best, later = Best(TASK), Best(TASK)
+    best.take(3, 0.3)
+    best.copy_weights(network(1.0))
+    later.load_state_dict(best.state_dict())
+    assert (later.step, later.val) == (3, 0.3)
+    later.copy_weights(network(2.0))
+    assert best.weights is not None and (best.weights["0.weight"] == 1).all()
+    Best(TASK).load_state_dict(Best(TASK).state_dict())
+
 
 WARMED = ["schedule={name: linear, warmup: 5 steps}", "optimizer={name: sgd, lr: 1.0}"]
 
