@@ -8,19 +8,18 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 Run = Callable[[Tensor, Tensor | None], list[Tensor]]
+Entry = tuple[dict[str, Any], str, Any]  # of a dict, a key and its value
 
 
 class Checkpointed:
     """`run`, of these blocks, so that it keeps its inputs alone, and is run again in the backward pass as it was.
 
-    That is `torch.utils.checkpoint`, which sees to random numbers and autocast. Besides, the blocks find again the
-    parameters, or what stood in for them, the buffers and the modes that they found the first time. What they write
-    into buffers then is lost: running statistics move once.
+    That is `torch.utils.checkpoint`, which sees to random numbers and autocast, within `BlockState`.
     """
 
     def __init__(self, run: Run, blocks: Iterable[nn.Module]) -> None:
         self._run = run
-        self._seen = _Seen(blocks)
+        self._state = BlockState(blocks)
         self._before = False
 
     def __call__(self, x: Tensor, first: Tensor | None) -> list[Tensor]:
@@ -31,35 +30,42 @@ class Checkpointed:
         if not self._before:
             self._before = True
             return self._run(x, first)
-        with self._seen.restored():
+        with self._state.restored():
             return self._run(x, first)
 
 
-class _Seen:
-    """Modes, parameters and buffers of blocks, as they are now."""
+class BlockState:
+    """Modes, buffers, and parameters or what stands in for them, of blocks as they are now."""
 
     def __init__(self, blocks: Iterable[nn.Module]) -> None:
         modules = dict.fromkeys(module for block in blocks for module in block.modules())
-        self._modes = [(vars(module), "training", module.training) for module in modules]
-        self._parameters = list(_entries(module._parameters for module in modules))
-        self._buffers = [
-            (place, name, buffer.clone()) for place, name, buffer in _entries(module._buffers for module in modules)
-        ]
+        self._modes: list[Entry] = [(vars(module), "training", module.training) for module in modules]
+        self._parameters = _entries(module._parameters for module in modules)
+        self._buffers = [(d, name, buffer.clone()) for d, name, buffer in _entries(m._buffers for m in modules)]
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """Each parameter, as often as it stands somewhere."""
+        return [parameter for _, _, parameter in self._parameters]
 
     @contextmanager
-    def restored(self) -> Iterator[None]:
-        """Let it be so while the `with` lasts."""
-        copies = [(place, name, buffer.clone()) for place, name, buffer in self._buffers]
-        then: list[tuple[dict[str, Any], str, Any]] = [*self._modes, *self._parameters, *copies]
-        now = [(place, name, place[name]) for place, name, _ in then]
+    def restored(self, parameters: Iterable[Tensor] | None = None) -> Iterator[None]:
+        """Let it be so while the `with` lasts, with others for `parameters` if given.
+
+        What is written into buffers then is lost: running statistics move once.
+        """
+        given = self.parameters if parameters is None else parameters
+        stand_ins = [(d, name, other) for (d, name, _), other in zip(self._parameters, given, strict=True)]
+        then = [*self._modes, *stand_ins, *((d, name, buffer.clone()) for d, name, buffer in self._buffers)]
+        now = [(d, name, d[name]) for d, name, _ in then]
         try:
-            for place, name, value in then:
-                place[name] = value
+            for d, name, value in then:
+                d[name] = value
             yield
         finally:
-            for place, name, value in now:
-                place[name] = value
+            for d, name, value in now:
+                d[name] = value
 
 
-def _entries(places: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str, Tensor]]:
-    return ((place, name, tensor) for place in places for name, tensor in place.items() if tensor is not None)
+def _entries(dicts: Iterable[dict[str, Any]]) -> list[Entry]:
+    return [(d, name, tensor) for d in dicts for name, tensor in d.items() if tensor is not None]

@@ -1,16 +1,17 @@
 """Group-reversible blocks, whose inputs are recomputed from their outputs instead of kept."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
 from itertools import chain, islice
-from typing import Any, Literal, cast
+from operator import add
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.utils.weak import TensorWeakRef
 
+from zoo.engine.checkpointing import BlockState
 from zoo.errors import BuildError
 from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
@@ -63,7 +64,7 @@ class SavedOutput:
 
 
 class GroupedConv(nn.ModuleList):
-    """One convolution for each group of channels."""
+    """One convolution for each group of channels; they are alike."""
 
     same_in_training = True
 
@@ -74,29 +75,25 @@ class GroupedConv(nn.ModuleList):
 
     @property
     def propagation(self) -> Norm | None:
-        """By which weights features spread, as the first convolution says; the groups have equal ones."""
+        """The weights by which features spread, as for `Conv`."""
         return attribute_of(self[0], "propagation", "both")
 
 
-class GroupUpdate(nn.Module):
-    """f_i, the update of one group: norms → activation → dropout → conv, in the precision of the parameters.
+@dataclass(frozen=True)
+class GroupUpdate:
+    """f_i, the update of one group: norms → activation → dropout → conv, in the precision of the parameters."""
 
-    Borrows the modules of a block for one forward pass, so that `functional_call` can run it on given parameters.
-    """
+    norms: nn.ModuleList
+    activation: nn.Module
+    dropout: nn.Module
+    conv: nn.Module
+    dtype: torch.dtype
 
-    def __init__(
-        self, norms: nn.ModuleList, activation: nn.Module, dropout: nn.Module, conv: nn.Module, dtype: torch.dtype
-    ) -> None:
-        super().__init__()
-        self.norms, self.activation, self.dropout, self.conv = norms, activation, dropout, conv
-        self.dtype = dtype
-
-    def forward(self, graph: Graph, x: Tensor) -> Tensor:
+    def __call__(self, graph: Graph, x: Tensor) -> Tensor:
         """x: [nodes, width of the group], and so is the result."""
         x = x.to(self.dtype)
-        return convolve(
-            self.conv, graph, self.dropout(activated(self.activation, apply_norms(self.norms, graph, x, x)))
-        )
+        x = self.dropout(activated(self.activation, apply_norms(self.norms, graph, x, x)))
+        return convolve(self.conv, graph, x)
 
 
 class ReversibleBlock(nn.Module):
@@ -109,17 +106,14 @@ class ReversibleBlock(nn.Module):
     and X is recovered from X': X_i = X'_i − f_i(X'_{i−1}) for i = C … 2, then X_1 = X'_1 − f_1(Σ_{i≥2} X_i).
 
     A block keeps neither its input nor what f_i computes: its backward pass computes them again from its output, which
-    the block after it recovers. Of a chain of blocks only the first input and the last output are kept, so memory for
-    features does not grow with depth. Kept per block are its parameters, copies of its buffers and, where f_i draws
-    random numbers, C random states (5 KB each on a CPU, 16 bytes on a GPU).
+    the block after it recovers. Of a chain of blocks only the first input and the last output are kept. Kept per block
+    are its parameters, copies of its buffers and, where f_i draws random numbers, C random states (5 KB each on a CPU,
+    16 bytes on a GPU).
 
     Features go from block to block in float64, and f_i computes in the precision of its parameters. Rounding errors in
     X grow backwards as features grow forwards, by 1e7 in 64 such GCN blocks with Glorot's weights on Cora: in float32
     nothing would be left of X_0. From float64, f_i is nearly always given what it was given before, to the bit, and the
-    gradients are then those of `reversible=False`.
-
-    Nobody's tensors are emptied: an output that someone else holds, a probe or another loss, stays as it is. Gradients
-    of gradients are refused.
+    gradients are then those of `reversible=False`. Gradients of gradients are refused.
 
     convs, norms: for each group, built for the width of a group. reversible: False runs the same block as a plain one.
     Raises: BuildError for fewer than two groups, an activation that overwrites its input, or a sampled graph.
@@ -163,19 +157,13 @@ class ReversibleBlock(nn.Module):
         if not (self.reversible and torch.is_grad_enabled()):
             return _forwards(x, [partial(update, graph) for update in updates])
         # The node that made x may let go of x now; x is recovered before that node runs backwards.
-        before = SavedOutput.of(x)
-        replays: list[_Replay] = []
-        parameters: list[Tensor] = []
-        for update in updates:
-            modules = list(update.named_modules())  # one walk for all that is read off them: it takes its time
-            named = _members(modules, "_parameters")
-            replays.append(_Replay(update, modules, list(named)))
-            parameters += named.values()
+        before, replays = SavedOutput.of(x), [_Replay(update) for update in updates]
+        parameters = chain.from_iterable(replay.state.parameters for replay in replays)
         return cast(Tensor, _Reversible.apply(graph, replays, before, x, *parameters))
 
     @torch.no_grad()
     def inverse(self, graph: Graph, y: Tensor) -> Tensor:
-        """The input whose output is y: [nodes, width] both. Without gradient, and for blocks that draw no dropout."""
+        """Return the input whose output is y: [nodes, width] both, without gradient. Not for blocks with dropout."""
         return _backwards(y, [partial(update, graph) for update in self._updates()])
 
     def extra_repr(self) -> str:
@@ -201,99 +189,61 @@ class ReversibleHead(nn.Sequential):
 
 
 def _forwards(x: Tensor, updates: Sequence[Callable[[Tensor], Tensor]]) -> Tensor:
-    """X' of X."""
+    """Return X' of X."""
     groups = x.chunk(len(updates), dim=1)
-    outputs: list[Tensor] = [_sum(groups[1:])]
+    outputs: list[Tensor] = [reduce(add, groups[1:])]
     for group, update in zip(groups, updates, strict=True):
         outputs.append(group + update(outputs[-1]))
     return torch.cat(outputs[1:], dim=1)
 
 
 def _backwards(y: Tensor, updates: Sequence[Callable[[Tensor], Tensor]], known: Tensor | None = None) -> Tensor:
-    """X of X'; the updates are called last group first. known: X itself, which the first group's update then reads."""
+    """Return X of X', the last group's update first. known: X itself, which the first group's update then reads."""
     outputs = y.chunk(len(updates), dim=1)
     groups: list[Tensor] = []
     for index in reversed(range(1, len(updates))):
         groups.insert(0, outputs[index] - updates[index](outputs[index - 1]))
-    source = _sum(groups if known is None else known.chunk(len(updates), dim=1)[1:])
+    source = reduce(add, groups if known is None else known.chunk(len(updates), dim=1)[1:])
     return torch.cat([outputs[0] - updates[0](source), *groups], dim=1)
-
-
-def _sum(groups: Sequence[Tensor]) -> Tensor:
-    total = groups[0]
-    for group in groups[1:]:
-        total = total + group
-    return total
 
 
 class _Replay:
     """One pass through an update, to be run again as it was: with its buffers, modes, autocast and random numbers."""
 
-    def __init__(self, update: GroupUpdate, modules: Sequence[tuple[str, nn.Module]], names: Sequence[str]) -> None:
+    def __init__(self, update: GroupUpdate) -> None:
         self.update = update
-        self.names = names
-        self.modes = [(module, module.training) for _, module in modules]
-        self.buffers = {name: buffer.clone() for name, buffer in _members(modules, "_buffers").items()}
+        self.state = BlockState([update.norms, update.activation, update.dropout, update.conv])
 
     def first(self, graph: Graph, x: Tensor) -> Tensor:
-        """f_i(x), and a note of what it depends on besides x and the parameters."""
+        """Return f_i(x), and note what it depends on besides x and the state."""
         kind = x.device.type
-        self.autocast = torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
+        self.autocast = kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
         random = _random_state(x.device)
         result = self.update(graph, x)
-        drawn = not all(map(torch.equal, random, _random_state(x.device)))
-        self.random = random if drawn else None
+        self.random = None if all(map(torch.equal, random, _random_state(x.device))) else random
         return result
 
     def again(self, graph: Graph, x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
-        """f_i(x) with these parameters; buffers move in copies, so that running statistics are not moved twice."""
-        buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
-        given = {**buffers, **dict(zip(self.names, parameters, strict=True))}
-        with self._as_it_was(x.device):
-            return functional_call(self.update, given, (graph, x), tie_weights=False)  # each has a copy of its own
-
-    @contextmanager
-    def _as_it_was(self, device: torch.device) -> Iterator[None]:
-        dtype, enabled = self.autocast
-        differs = enabled or torch.is_autocast_enabled(device.type)
-        autocast = torch.autocast(device.type, dtype, enabled, cache_enabled=False) if differs else nullcontext()
-        changed = [(module, then) for module, then in self.modes if module.training != then]
-        now = None if self.random is None else _random_state(device)
-        try:
-            for module, then in changed:
-                module.training = then
-            if self.random is not None:
-                _set_random_state(device, self.random)
-            with autocast:
-                yield
-        finally:
-            for module, then in changed:
-                module.training = not then
-            if now is not None:
-                _set_random_state(device, now)
-
-
-def _members(modules: Sequence[tuple[str, nn.Module]], kind: Literal["_parameters", "_buffers"]) -> dict[str, Tensor]:
-    """The modules' own parameters, or what stands in for them, or buffers, by dotted name."""
-    return {
-        f"{prefix}.{name}".lstrip("."): tensor
-        for prefix, module in modules
-        for name, tensor in attribute_of(module, kind).items()
-        if tensor is not None
-    }
+        """Return f_i(x) with these parameters."""
+        now = None if self.random is None else _random_state(x.device)
+        with torch.autocast(*self.autocast, cache_enabled=False), self.state.restored(parameters):
+            try:
+                _set_random_state(x.device, self.random)
+                return self.update(graph, x)
+            finally:
+                _set_random_state(x.device, now)
 
 
 def _random_state(device: torch.device) -> list[Tensor]:
     states = [torch.get_rng_state()]
-    if device.type != "cpu":
-        states.append(torch.get_device_module(device.type).get_rng_state(device))
-    return states
+    return states if device.type == "cpu" else [*states, torch.get_device_module(device.type).get_rng_state(device)]
 
 
-def _set_random_state(device: torch.device, states: Sequence[Tensor]) -> None:
-    torch.set_rng_state(states[0])
-    if device.type != "cpu":
-        torch.get_device_module(device.type).set_rng_state(states[1], device)
+def _set_random_state(device: torch.device, states: Sequence[Tensor] | None) -> None:
+    if states is not None:
+        torch.set_rng_state(states[0])
+        if device.type != "cpu":
+            torch.get_device_module(device.type).set_rng_state(states[1], device)
 
 
 class _Reversible(torch.autograd.Function):
@@ -321,12 +271,12 @@ class _Reversible(torch.autograd.Function):
             )
         count = len(ctx.replays)
         saved = iter(zip(ctx.saved_tensors, ctx.needs_input_grad[4:], strict=True))
-        parameters = [list(islice(saved, len(replay.names))) for replay in ctx.replays]
+        parameters = [list(islice(saved, len(replay.state.parameters))) for replay in ctx.replays]
         of_parameters: list[Sequence[Tensor | None]] = [()] * count
         of_groups = list(gradients[0].chunk(count, dim=1))  # of X'_i, and in the end of X_i
 
         def run(index: int, source: Tensor) -> Tensor:
-            """f_i(source), and on the way its share of all gradients."""
+            """Return f_i(source), and add to all gradients."""
             source = source.detach().requires_grad_()
             copies = [parameter.detach().requires_grad_(needed) for parameter, needed in parameters[index]]
             with torch.enable_grad():
