@@ -24,8 +24,7 @@ from zoo.system.private import has_global_hooks, hook_of
 LONGEST = 16
 
 Mode = Literal["chained", "fused", "plain"]
-BlockT = TypeVar("BlockT", bound=nn.Module)
-Forward = Callable[[BlockT, KernelGraph, Tensor, Tensor | None], Tensor]
+Forward = TypeVar("Forward", bound=Callable[..., Tensor])
 
 
 def fused_block(
@@ -147,16 +146,14 @@ def _declared(module: nn.Module) -> bool:
     return kind.forward is getattr(kind, "fusable_forward", None)
 
 
-def lowered(forward: "Forward[BlockT]") -> "Forward[BlockT]":
+def lowered(forward: Forward) -> Forward:
     """Decorate a block's forward, its formula: where nothing forbids it, it runs as one operator."""
 
     @wraps(forward)
-    def run(block: BlockT, graph: KernelGraph, x: Tensor, first: Tensor | None = None) -> Tensor:
-        if _plain(cast(FusableBlock, block)):
-            return forward(block, graph, x, first)
-        return fused(cast(FusableBlock, block), graph, x, first)
+    def run(block: FusableBlock, graph: KernelGraph, x: Tensor, first: Tensor | None = None) -> Tensor:
+        return forward(block, graph, x, first) if _plain(block) else fused(block, graph, x, first)
 
-    return run
+    return cast(Forward, run)
 
 
 def fused(block: FusableBlock, graph: KernelGraph, x: Tensor, first: Tensor | None) -> Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 from torch import Tensor, is_grad_enabled, nn
 
@@ -110,13 +110,13 @@ def reason_apart(graph: Graph | BlockGraphs | None, collect: bool, dropping: Seq
     return "edges are dropped for each block anew" if dropping else None
 
 
-GraphT = TypeVar("GraphT", Graph, BlockGraphs)
+GraphT = TypeVar("GraphT", bound=Graph | BlockGraphs)
 
 
 def drop_edges(graph: GraphT, regularizers: Sequence[Regularizer]) -> GraphT:
     """Return the graph without the edges that regularisers drop. Raises: ComponentError for one of other nodes."""
     for regularizer in regularizers:
-        graph = graph.each(partial(_drop_edges, regularizer))
+        graph = cast(GraphT, graph.each(partial(_drop_edges, regularizer)))
     return graph
 
 

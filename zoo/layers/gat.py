@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo.engine.attention import Attention, DynamicScores, Scores, StaticScores, per_head
+from zoo.engine.kernel import KernelGraph
 from zoo.engine.rescale import divisor
 from zoo.graphs.graph import Graph
 from zoo.layers.conv import FusedConv, head_width
@@ -108,7 +109,7 @@ class LipschitzScores(StaticScores):
     """`StaticScores` with LipschitzNorm, see `GATConv`."""
 
     def of(
-        self, graph: Graph, x: Tensor, weight: Tensor, values: Tensor, first: Tensor, second: Tensor | None
+        self, graph: KernelGraph, x: Tensor, weight: Tensor, values: Tensor, first: Tensor, second: Tensor | None
     ) -> Tensor:
         """The scores."""
         assert second is not None, "static attention has two vectors"
@@ -155,7 +156,7 @@ class GATv2Conv(AttentionConv):
         )
 
 
-def _lipschitz_factors(graph: Graph, values: Tensor, source: Tensor, target: Tensor) -> Tensor:
+def _lipschitz_factors(graph: KernelGraph, values: Tensor, source: Tensor, target: Tensor) -> Tensor:
     """Per edge and head 1/(4·‖[a_s, a_t]‖·sqrt(max_k ‖W x_k‖² + ‖W x_i‖²)), i the edge's destination."""
     squares = values.to(torch.promote_types(values.dtype, torch.float32)).square().sum(-1)
     squares = _largest_of_in_neighbours(graph, squares) + graph.at_destinations(squares)
@@ -165,7 +166,7 @@ def _lipschitz_factors(graph: Graph, values: Tensor, source: Tensor, target: Ten
     return graph.edge_add(factors.new_zeros(graph.sources, factors.shape[1]), factors)
 
 
-def _largest_of_in_neighbours(graph: Graph, x: Tensor) -> Tensor:
+def _largest_of_in_neighbours(graph: KernelGraph, x: Tensor) -> Tensor:
     """The largest of x [sources, heads] among the in-neighbours of each node, 0 without any: [nodes, heads].
 
     Where several are the largest, each receives an equal share of the gradient.

@@ -183,9 +183,9 @@ class ReversibleHead(nn.Sequential):
 
     same_in_training = True
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x: [nodes, width], of any precision."""
-        return super().forward(x.to(next(self.parameters()).dtype))
+    def forward(self, input: Tensor) -> Tensor:
+        """input: [nodes, width], of any precision."""
+        return super().forward(input.to(next(self.parameters()).dtype))
 
 
 def _forwards(x: Tensor, updates: Sequence[Callable[[Tensor], Tensor]]) -> Tensor:

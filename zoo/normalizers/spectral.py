@@ -163,7 +163,8 @@ class _Schatten(torch.autograd.Function):
         return None, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int, None], weight: Tensor, squarings: int) -> tuple[Any, Any]:
+    def vmap(info: Any, in_dims: tuple[int, None], *inputs: Any) -> tuple[Any, Any]:
+        weight, squarings = inputs
         return _Schatten.apply(weight.movedim(in_dims[0], 0), squarings), (0, 0)
 
 
