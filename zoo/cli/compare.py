@@ -1,4 +1,4 @@
-"""`zoo compare`: finished runs and studies in a table for each ground."""
+"""`zoo compare`: finished runs and studies, a table for each data set, split and metric."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli.arguments import AllowPlugins, Plugins
-from zoo.cli.study import Format, Interval, Quick, Runs, Values
+from zoo.cli.arguments import PluginOptions, Runs
+from zoo.cli.study import Format, Interval, Quick, Values
 from zoo.system.files import expanded
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ What = Annotated[
 
 
 def compare(
+    plugins: PluginOptions,
     what: What,
     baseline: Annotated[
         str | None, typer.Option(metavar="NAME", help="a label, or axis=label, to compare with")
@@ -31,8 +32,6 @@ def compare(
     form: Format = "rich",
     interval: Interval = "t",
     values: Values = False,
-    plugin: Plugins = None,
-    allow_plugins: AllowPlugins = False,
 ) -> None:
     """Compare finished runs: mean ± sd over seeds, intervals, and paired differences to a baseline.
 
@@ -68,12 +67,11 @@ def compare(
                 f"compare {name} — {wrong} — expected run folders, folders above some, or names from "
                 f"'zoo list studies'{near}"
             )
-    allowed = {"plugins": plugin or [], "allow_plugins": allow_plugins}
     left: LeftOut = []
-    sources = [
-        (name, cells(StudyPlan(read_study(name, quick=quick, **allowed), runs, allow_plugins=allow_plugins)))
-        for name in studies
-    ]
+    sources = []
+    for name in studies:
+        study = read_study(name, quick=quick, **plugins.allowed)
+        sources.append((name, cells(StudyPlan(study, runs, allow_plugins=plugins.allow_plugins))))
     if folders:
         sources.append(("runs", cells_of_runs(folders, left)))
         say_left_out(left, sources[-1][1])
@@ -82,20 +80,20 @@ def compare(
         to_do = f"zoo study run {quote(studies[0])}{' --quick' if quick else ''}"
         raise RunError(f"compare {' '.join(named)} — no run below {runs} is finished — expected some: {to_do}")
     base = baseline_named(found, baseline) if baseline else None
-    for cells_on_it in by_setting(found):
-        print_study_table(_table(cells_on_it, base, kind, values), form)
+    for group in by_setting(found):
+        print_study_table(_table(group, base, kind, values), form)
     if left:
         raise SystemExit(1)
 
 
 def _table(found: "list[Cell]", baseline: dict[str, str] | None, interval: "Kind", values: bool) -> "Table":
-    """The table of the cells on one ground, compared with the baseline if it is among them."""
+    """Return the table of cells with one setting, compared with the baseline if it is among them."""
     from zoo.studies.baseline import is_baseline
+    from zoo.studies.cells import axes_in_words
     from zoo.studies.table import long_table
 
     here = baseline if baseline and any(is_baseline(cell, baseline) for cell in found) else None
     made = long_table(found, baseline=here, interval=interval, values=values)
     if baseline is None or here:
         return made
-    wanted = ", ".join(f"{axis}={label}" for axis, label in baseline.items())
-    return replace(made, notes=(*made.notes, f"No differences: no run here is {wanted}."))
+    return replace(made, notes=(*made.notes, f"No differences: no run here is {axes_in_words(baseline)}."))
