@@ -1,4 +1,4 @@
-"""A finished run scored again from its weights, with what its network says of each example."""
+"""A finished run scored again from its weights, with its predictions."""
 
 import math
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ RELATIVE, ABSOLUTE = 1e-5, 1e-6
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A part's figure, who computed it, and the predictions that it is of.
+    """The figure of a part, whose code computed it, and the predictions.
 
     score: NaN where there is none. recorded: what result.json has, None where it has no number. arrays: by name, the
     first dimension the node, link or graph; see the `predict` of the run's task.
@@ -47,13 +47,13 @@ class Evaluation:
 
     @property
     def agrees(self) -> bool:
-        """Whether the figure is the recorded one, but for the order of sums; so it is where the run never validated."""
+        """True if the figure is the recorded one, but for the order of sums, or if the run never validated."""
         if self.recorded is None and self.run.val is None:
             return True  # the weights are the last ones, which nobody scored
         return abs(self.difference) <= ABSOLUTE + RELATIVE * abs(self.recorded or 0.0)
 
     def place(self, form: Form = "npz") -> Path:
-        """Where `save` writes: `predictions-<part>.<form>` in the run's folder."""
+        """Return the file that `save` writes: `predictions-<part>.<form>` in the run's folder."""
         return self.run.path / f"predictions-{self.part}.{form}"
 
     def save(self, file: str | Path | None = None, *, form: Form = "npz") -> Path | None:

@@ -5,6 +5,8 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
 
 from zoo.cli.arguments import AsJson, RecipeOptions, load_plugins, say_resets, split_words
 
@@ -114,14 +116,28 @@ def _type_name(annotation: Any) -> str:
     """Return an annotation in words, constraints of numbers as signs: `float > 0`."""
     if get_origin(annotation) is Annotated:
         base, *extras = get_args(annotation)
-        signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
-        rules = [rule for extra in extras for rule in getattr(extra, "metadata", ())]
-        bounds = [
-            f"{sign} {getattr(rule, word)}" for rule in rules for word, sign in signs.items() if hasattr(rule, word)
-        ]
+        rules = [rule for extra in extras if isinstance(extra, FieldInfo) for rule in extra.metadata]
+        bounds = filter(None, map(_bound, rules))
         return " ".join([_type_name(base), ", ".join(bounds)]).strip()
     if get_origin(annotation) in (Union, UnionType):
         return " or ".join(map(_type_name, get_args(annotation)))
     if get_origin(annotation) is Literal:
         return " or ".join(map(repr, get_args(annotation)))
-    return "nothing" if annotation is NoneType else getattr(annotation, "__name__", str(annotation))
+    if annotation is NoneType:
+        return "nothing"
+    kind = get_origin(annotation) or annotation
+    return kind.__name__ if isinstance(kind, type) else str(kind)
+
+
+def _bound(rule: object) -> str:
+    match rule:
+        case Gt(bound):
+            return f"> {bound}"
+        case Ge(bound):
+            return f"≥ {bound}"
+        case Lt(bound):
+            return f"< {bound}"
+        case Le(bound):
+            return f"≤ {bound}"
+        case _:
+            return ""

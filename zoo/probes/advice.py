@@ -3,7 +3,10 @@
 import shlex
 from dataclasses import dataclass
 
+from torch import nn
+
 from registry import models, optimizers
+from zoo.layers.block import Block
 from zoo.layers.network import Network
 from zoo.layers.residual import NoSkip
 from zoo.normalizers.base import FeatureNormalizer
@@ -18,7 +21,7 @@ SLOWER, LONGER = 10.0, 4
 
 @dataclass(frozen=True)
 class Situation:
-    """What can be changed, and where it is written.
+    """The options of a run that advice can change, and the paths that they are written at.
 
     skips: whether gradients pass by the blocks. reads_all_blocks: whether the head does. rescales: whether features are
     normalised in the blocks. boundable: whether the blocks have weights to normalise.
@@ -42,7 +45,7 @@ class Situation:
 
     @classmethod
     def of(cls, recipe: Recipe, network: Network) -> "Situation":
-        """That of a recipe and the network that was built of it."""
+        """Return that of a recipe and the network that was built of it."""
         bounded = [
             (f"normalizer.{place}.c" if len(recipe.normalizer) > 1 else "normalizer.c", component.options["c"])
             for place, component in enumerate(recipe.normalizer)
@@ -51,10 +54,9 @@ class Situation:
         path, c = bounded[0] if bounded and network.bounds() else (None, None)
         lr = recipe.optimizer.options.get("lr")
         duration = recipe.training.duration
-        residuals = [getattr(block, "residual", None) for block in network.blocks]
         return cls(
             depth=len(network.blocks),
-            skips=network.readout.collects or not all(isinstance(residual, NoSkip) for residual in residuals),
+            skips=network.readout.collects or any(map(_skips, network.blocks)),
             reads_all_blocks=network.readout.collects,
             rescales=any(isinstance(module, FeatureNormalizer) for module in network.blocks.modules()),
             boundable=bool(network.block_matrices()),
@@ -67,8 +69,12 @@ class Situation:
         )
 
 
+def _skips(block: nn.Module) -> bool:
+    return not (isinstance(block, Block) and isinstance(block.residual, NoSkip))
+
+
 def _connected(recipe: Recipe) -> tuple[str, ...]:
-    """Words that give the model skips and leave its other options alone; none where there are no such words."""
+    """Return words that give the model skips and leave its other options alone; none where there are none."""
     ends = ("model.ends=linear",) if recipe.model.options.get("ends") == "conv" else ()
     if f"res-{recipe.model.name}" in models:
         return f"model.name=res-{recipe.model.name}", *ends

@@ -31,11 +31,7 @@ BEFORE, AFTER = "before the first step", "after the last step"
 
 @dataclass
 class Course:
-    """What was largest, what was last, and what was there at the best validation.
-
-    peak_loss, peak_epoch: the largest recorded training loss. best_loss: that at the best validation. last_val: the
-    metric of the last validation.
-    """
+    """A training by its losses: the largest, with its epoch, that at the best validation, and the last validation."""
 
     peak_loss: float = -math.inf
     peak_epoch: int = 0
@@ -43,7 +39,7 @@ class Course:
     last_val: float = math.nan
 
     def take(self, epoch: int, loss: float, val: float, *, best: bool) -> None:
-        """Note a validation. best: whether none was better."""
+        """Note a validation. best: true if none was better."""
         if loss > self.peak_loss:
             self.peak_loss, self.peak_epoch = loss, epoch
         if best:

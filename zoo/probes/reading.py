@@ -1,4 +1,4 @@
-"""What the probes measured in one step, as numbers on the host."""
+"""Readings: the measurements of one step as numbers on the host, and numbers as words."""
 
 import math
 from collections.abc import Iterator, Mapping

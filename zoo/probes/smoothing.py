@@ -1,4 +1,4 @@
-"""How much neighbours differ: Dirichlet energy and mean cosine distance."""
+"""Smoothness of node matrices: Dirichlet energy, mean cosine distance, effective rank."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal

@@ -37,7 +37,7 @@ class Controller(ABC):
         self.low, self.high, self.every = low, high, every
 
     def probes(self) -> Sequence[Probe]:
-        """What has to be read whenever the controller is asked."""
+        """Return the probes to read whenever the controller is asked."""
         return [Similarity(), ExpansionRate()]
 
     @abstractmethod
@@ -45,7 +45,7 @@ class Controller(ABC):
         """From a step's reading and the bound of each block, [blocks], to the new bounds."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What it remembers between steps, as tensors and plain values; the bounds are kept with the network."""
+        """Return its memory between steps, as tensors and plain values; the bounds are kept with the network."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -91,14 +91,14 @@ class Band(Controller):
         return {} if self._growth is None else {"growth": torch.from_numpy(self._growth)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with that average."""
+        """Take up that average."""
         self._growth = state["growth"].numpy() if "growth" in state else None
 
     def _of_network(self, reading: Reading, blocks: int) -> np.ndarray:
         return np.full(blocks, reading.number("expansion_rate.plain") * (blocks - 1))
 
     def _of_blocks(self, reading: Reading) -> np.ndarray:
-        """What log μ(G) would grow by over the network if every block did as each one does."""
+        """Return the growth of log μ(G) over the network if every block did as each one does."""
         with np.errstate(divide="ignore", invalid="ignore"):
             growth = -np.diff(np.log(reading[MU])) * (len(reading[MU]) - 1)
         growth = np.where(np.isfinite(growth), growth, 0.0)
