@@ -48,17 +48,12 @@ def version() -> str:
 
 
 def has_cuda() -> bool:
-    """Whether this build of DGL has CUDA kernels; needs no GPU to tell."""
+    """Return True if this build of DGL has CUDA kernels; needs no GPU to tell."""
     return _import_dgl().get_global_func("device_api.cuda", True) is not None
 
 
-def has_graphbolt() -> bool:
-    """Whether the real graphbolt was loaded."""
-    return why_no_graphbolt() is None
-
-
 def why_no_graphbolt() -> str | None:
-    """Why graphbolt is a stand-in here, or None if it is the real one."""
+    """Return why graphbolt is a stand-in here, or None if it is the real one."""
     _import_dgl()
     return getattr(sys.modules[GRAPHBOLT], REASON, None)
 

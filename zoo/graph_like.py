@@ -32,7 +32,7 @@ class StructureLike(Protocol):
 
 
 class NetworkGraph(Protocol):
-    """What a network runs on: a `Graph`, or the `BlockGraphs` of a sample."""
+    """The graph that a network runs on: a `Graph`, or the `BlockGraphs` of a sample."""
 
     @property
     def nodes(self) -> int: ...

@@ -131,7 +131,7 @@ def has_hooks(module: nn.Module) -> bool:
 
 
 def hook_of(module: nn.Module) -> str | None:
-    """What is called beside a module's forward, or in its place, in words; None where `has_hooks` is False."""
+    """Return in words what is called beside a module's forward, or in its place; None where `has_hooks` is False."""
     if not has_hooks(module):
         return None
     for kind in ("forward", "forward_pre", "backward", "backward_pre"):
