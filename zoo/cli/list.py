@@ -1,6 +1,7 @@
 """`zoo list`: recipes, studies and registered names, without importing any of them."""
 
 import json
+import re
 from typing import Annotated
 
 import typer
@@ -12,9 +13,6 @@ from zoo.cli.arguments import AsJson, Plugins, load_plugins
 from zoo.cli.console import print_table
 from zoo.recipe import recipe_files
 from zoo.untrusted import plain_text
-
-# The tasks that a data set is for, by the type that its function returns.
-_TASKS = {"NodeData": "nodes, links", "LinkData": "links", "GraphData": "graphs"}
 
 
 def list_(
@@ -116,5 +114,12 @@ def _row(what: str, name: str) -> dict:
         "options": options,
         "source": entry.source,
         "target": entry.target,
-        **({"tasks": _TASKS.get(description.returns, "")} if what == "datasets" else {}),
+        **({"tasks": _tasks_of(description.returns)} if what == "datasets" else {}),
     }
+
+
+def _tasks_of(data: str) -> str:
+    """Return the tasks that name a kind of data set in `takes`; those that need nothing besides first."""
+    takes = {entry.name: describe(entry).constants.get("takes", "") for entry in TABLES["tasks"].entries()}
+    found = [name for name, kinds in takes.items() if data in re.findall(r"\w+", kinds)]
+    return ", ".join(sorted(found, key=lambda name: f"{data}: ''" not in takes[name]))

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from torch import Tensor
 
 # classes: int64 labels, one of several classes · binary: float labels 0, 1 or NaN · values: float labels, NaN unknown
-Problem = Literal["classes", "binary", "values"]
+LabelKind = Literal["classes", "binary", "values"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ class NodeData(_Described):
     masks: shipped splits by the name of the split function that reads them ("public", "geom-gcn").
     """
 
+    summary: ClassVar[str] = "one graph with labels of its nodes"
+    item: ClassVar[str] = "node"
     name: str
     src: Tensor
     dst: Tensor
@@ -89,7 +91,7 @@ class NodeData(_Described):
     labels: Tensor
     classes: int
     masks: dict[str, Masks] = field(default_factory=dict, kw_only=True)
-    problem: Problem = field(default="classes", kw_only=True)
+    problem: LabelKind = field(default="classes", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ class GraphData(_Described):
     nodes of all graphs, with graphs in place of nodes in labels and masks.
     """
 
+    summary: ClassVar[str] = "many graphs, each with a label"
+    item: ClassVar[str] = "graph"
     name: str
     src: Tensor
     dst: Tensor
@@ -108,7 +112,7 @@ class GraphData(_Described):
     labels: Tensor
     classes: int
     masks: dict[str, Masks] = field(default_factory=dict, kw_only=True)
-    problem: Problem = field(default="classes", kw_only=True)
+    problem: LabelKind = field(default="classes", kw_only=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +173,7 @@ class LinkData(_Described):
     `NodeData`. links: the split that the data set ships; its message edges are those of src and dst.
     """
 
+    summary: ClassVar[str] = "one graph with links to find"
     name: str
     src: Tensor
     dst: Tensor

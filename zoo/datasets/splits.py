@@ -201,7 +201,7 @@ def check_split(data: Labelled, split: Split) -> None:
     each once, or if parts overlap.
     """
     parts = {"train": split.train, "val": split.val, "test": split.test}
-    of, known = "graph" if isinstance(data, GraphData) else "node", _known(data)
+    of, known = data.item, _known(data)
     where, seen = f"split {split.name}", torch.full((len(known),), -1)
     for number, (part, nodes) in enumerate(parts.items()):
         if nodes.ndim != 1 or nodes.dtype != torch.int64:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from registry.name_errors import did_you_mean
-from zoo.datasets.base import Data, GraphData, LinkData, LinkSplit, Masks, NodeData, Problem, Split
+from zoo.datasets.base import Data, GraphData, LabelKind, LinkData, LinkSplit, Masks, NodeData, Split
 from zoo.errors import DataError
 
 G = TypeVar("G", NodeData, LinkData, GraphData, Split, LinkSplit)
@@ -156,8 +156,8 @@ def _check_sizes(data: GraphData) -> None:
 
 
 def _check_labels(data: NodeData | GraphData) -> None:
-    of, count = ("graph", len(data.sizes)) if isinstance(data, GraphData) else ("node", data.nodes)
-    labels, problems = data.labels, get_args(Problem)
+    of, count = data.item, len(data.sizes) if isinstance(data, GraphData) else data.nodes
+    labels, problems = data.labels, get_args(LabelKind)
     if data.problem not in problems:
         near = did_you_mean(str(data.problem), problems)
         raise _error(data, f"its problem is {data.problem!r}", f"one of: {', '.join(problems)}{near}")

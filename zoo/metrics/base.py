@@ -1,21 +1,20 @@
-"""What a metric is: one interface for predictions of labels, one for scores of links."""
+"""Interfaces of metrics: one for predictions of labels, one for scores of links."""
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from zoo.contracts import broken, number
+from zoo.datasets.base import LabelKind
 
-# classes: int64 [n], one of several classes · binary: float [n, tasks], 0, 1 or NaN where unknown · values: float
-# [n, tasks], NaN where unknown
-Kind = Literal["classes", "binary", "values"]
+NAN = math.nan
 
 
 class Metric(ABC):
-    """A number that says how good predictions are; NaN where it cannot be told.
+    """A number that measures how good predictions are; NaN where it is not defined.
 
     name: as records and tables write it. higher_is_better: its direction. range: the least and the greatest value that
     it can have, which no interval of it goes beyond. by: whose code computes it.
@@ -28,20 +27,20 @@ class Metric(ABC):
 
 
 class LabelMetric(Metric):
-    """Of outputs of a network against labels, one of each for every node or graph.
+    """A metric of a network's outputs against labels, one of each for every node or graph.
 
     kinds: the kinds of labels that it is defined for.
     """
 
-    kinds: ClassVar[tuple[Kind, ...]]
+    kinds: ClassVar[tuple[LabelKind, ...]]
 
     @classmethod
-    def defined_for(cls, kind: Kind, classes: int) -> bool:
-        """Whether it is defined for labels of this kind; `classes` says how many classes, or labels each, there are."""
+    def defined_for(cls, kind: LabelKind, classes: int) -> bool:
+        """Return true if it is defined for labels of this kind. classes: their number, or that of labels each."""
         return kind in cls.kinds
 
     def undefined(self, labels: Tensor) -> str | None:
-        """Why it cannot be told for these labels whatever is predicted, to follow their name; None if it can."""
+        """Return why it is not defined for these labels whatever is predicted, to follow their name; None if it is."""
         return None if len(labels) else "there are none"
 
     @abstractmethod
@@ -50,11 +49,11 @@ class LabelMetric(Metric):
 
     @abstractmethod
     def chance(self, labels: Tensor) -> float:
-        """What the best guess scores that knows the labels' frequencies and nothing else."""
+        """Return the score of the best guess that knows the labels' frequencies and nothing else."""
 
 
 class LinkMetric(Metric):
-    """Of the scores of links that are there against those of links that are not."""
+    """A metric of the scores of links that exist against those of links that do not."""
 
     @abstractmethod
     def score(self, positive: Tensor, negative: Tensor) -> float:
@@ -62,11 +61,11 @@ class LinkMetric(Metric):
 
     @abstractmethod
     def chance(self, links: int, others: int) -> float:
-        """What scores drawn at random have on average, with so many links and so many others (of each link)."""
+        """Return the mean for scores drawn at random, with so many links and so many others (of each link)."""
 
 
 def label_score(metric: LabelMetric, outputs: Tensor, labels: Tensor) -> float:
-    """The metric's score as a float. Raises: ComponentError for no number, and for NaN where the metric is defined."""
+    """Return the score as a float. Raises: ComponentError for no number, and for NaN where the metric is defined."""
     score = number("metric", metric, metric.score(outputs, labels), "its score")
     if math.isnan(score) and metric.undefined(labels) is None and bool(torch.isfinite(outputs).all()):
         broken("metric", metric, "its score is NaN", "a number, or a reason from `undefined(labels)`")
@@ -74,7 +73,7 @@ def label_score(metric: LabelMetric, outputs: Tensor, labels: Tensor) -> float:
 
 
 def link_score(metric: LinkMetric, positive: Tensor, negative: Tensor) -> float:
-    """The metric's score as a float. Raises: ComponentError for no number, and for NaN of pairs with finite scores."""
+    """Return the score as a float. Raises: ComponentError for no number, and for NaN of pairs with finite scores."""
     score = number("metric", metric, metric.score(positive, negative), "its score")
     told = positive.numel() and negative.numel()
     if math.isnan(score) and told and bool(torch.isfinite(positive).all()) and bool(torch.isfinite(negative).all()):

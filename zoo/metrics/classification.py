@@ -1,12 +1,14 @@
 """Metrics of classification."""
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from zoo.metrics.base import Kind, LabelMetric
+from zoo.datasets.base import LabelKind
+from zoo.metrics.base import NAN, LabelMetric
 
 
 class Accuracy(LabelMetric):
@@ -14,12 +16,12 @@ class Accuracy(LabelMetric):
 
     name = "accuracy"
     range = (0.0, 1.0)
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
+    kinds: ClassVar[tuple[LabelKind, ...]] = ("classes",)
 
     def score(self, outputs: Tensor, labels: Tensor) -> float:
         """NaN where a logit is not finite: the index of the largest would be that of a NaN."""
         if not len(labels) or not torch.isfinite(outputs).all():
-            return float("nan")
+            return NAN
         return float((outputs.argmax(dim=1) == labels).double().mean())
 
     def chance(self, labels: Tensor) -> float:
@@ -27,83 +29,17 @@ class Accuracy(LabelMetric):
         return float(torch.bincount(labels).max()) / len(labels) if len(labels) else 0.0
 
 
-class ROCAUC(LabelMetric):
-    """Area under the receiver operating characteristic: the probability that a positive ranks above a negative.
-
-    Of two classes by the difference of their logits; of several binary labels the mean over those that have both a
-    positive and a negative, unknown ones (NaN) left out.
-    """
-
-    name = "rocauc"
-    range = (0.0, 1.0)
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes", "binary")
-
-    @classmethod
-    def defined_for(cls, kind: Kind, classes: int) -> bool:
-        """Of several classes only for two."""
-        return kind == "binary" or (kind == "classes" and classes == 2)
-
-    def score(self, outputs: Tensor, labels: Tensor) -> float:
-        """NaN where an output is not finite, or no label has both a positive and a negative."""
-        from sklearn.metrics import roc_auc_score  # slow to import, needed by few
-
-        areas = [roc_auc_score(truth.numpy(), scores.numpy()) for scores, truth in _ranked(outputs, labels)]
-        return _mean(areas)
-
-    def undefined(self, labels: Tensor) -> str | None:
-        """Where no label has both kinds."""
-        return _one_kind(labels)
-
-    def chance(self, labels: Tensor) -> float:
-        """½."""
-        return 0.5
-
-
-class AveragePrecision(LabelMetric):
-    """Σ_k (R_k − R_{k−1}) P_k, precision P and recall R among the k highest ranked: the area under precision-recall.
-
-    Of two classes by the difference of their logits; of several binary labels the mean over those that have both a
-    positive and a negative, unknown ones (NaN) left out.
-    """
-
-    name = "average-precision"
-    range = (0.0, 1.0)
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes", "binary")
-
-    @classmethod
-    def defined_for(cls, kind: Kind, classes: int) -> bool:
-        """Of several classes only for two."""
-        return kind == "binary" or (kind == "classes" and classes == 2)
-
-    def score(self, outputs: Tensor, labels: Tensor) -> float:
-        """NaN where an output is not finite, or no label has both a positive and a negative."""
-        from sklearn.metrics import average_precision_score
-
-        return _mean(
-            [average_precision_score(truth.numpy(), scores.numpy()) for scores, truth in _ranked(outputs, labels)]
-        )
-
-    def undefined(self, labels: Tensor) -> str | None:
-        """Where no label has both kinds."""
-        return _one_kind(labels)
-
-    def chance(self, labels: Tensor) -> float:
-        """The share of positives, which a ranking at random has as precision at every place; the mean over labels."""
-        outputs = labels.new_zeros(len(labels), 2 if labels.dim() == 1 else labels.shape[1])
-        return _mean([float(truth.mean()) for _, truth in _ranked(outputs, labels)])
-
-
 class F1(LabelMetric):
     """Macro F1: the mean of 2tp/(2tp + fp + fn) over the classes that occur among labels or predictions."""
 
     name = "f1"
     range = (0.0, 1.0)
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes",)
+    kinds: ClassVar[tuple[LabelKind, ...]] = ("classes",)
 
     def score(self, outputs: Tensor, labels: Tensor) -> float:
         """NaN where a logit is not finite."""
         if not len(labels) or not torch.isfinite(outputs).all():
-            return float("nan")
+            return NAN
         classes = outputs.shape[1]
         predicted = outputs.argmax(dim=1)
         right = torch.bincount(labels[predicted == labels], minlength=classes).double()
@@ -117,8 +53,75 @@ class F1(LabelMetric):
         return 1 / len(labels.unique()) if len(labels) else 0.0
 
 
+class RankingMetric(LabelMetric):
+    """A metric of how positives rank among all.
+
+    Of two classes by the difference of their logits; of several binary labels the mean over those that have both a
+    positive and a negative, unknown ones (NaN) left out.
+    """
+
+    range = (0.0, 1.0)
+    kinds: ClassVar[tuple[LabelKind, ...]] = ("classes", "binary")
+
+    @classmethod
+    def defined_for(cls, kind: LabelKind, classes: int) -> bool:
+        """True for binary labels and two classes."""
+        return kind == "binary" or (kind == "classes" and classes == 2)
+
+    @abstractmethod
+    def of_one(self, scores: Tensor, truth: Tensor) -> float:
+        """Return the metric of one label; scores and truth: float64 [known], on the CPU, truth of both kinds."""
+
+    def score(self, outputs: Tensor, labels: Tensor) -> float:
+        """NaN where an output is not finite, or no label has both a positive and a negative."""
+        return _mean([self.of_one(scores, truth) for scores, truth in _ranked(outputs, labels)])
+
+    def undefined(self, labels: Tensor) -> str | None:
+        """Return a reason unless a label has both a positive and a negative."""
+        columns = labels.double()[:, None] if labels.dim() == 1 else labels
+        if bool(((columns == 0).any(dim=0) & (columns == 1).any(dim=0)).any()):
+            return None
+        found = [kind for value, kind in ((0, "negative"), (1, "positive")) if bool((columns == value).any())]
+        if len(found) == 2:
+            return "none has both a positive and a negative"
+        return f"all that are known are {found[0]}" if found else "none is known"
+
+
+class ROCAUC(RankingMetric):
+    """Area under the receiver operating characteristic: the probability that a positive ranks above a negative."""
+
+    name = "rocauc"
+
+    def of_one(self, scores: Tensor, truth: Tensor) -> float:
+        """The area, by scikit-learn."""
+        from sklearn.metrics import roc_auc_score  # slow to import, needed by few
+
+        return float(roc_auc_score(truth.numpy(), scores.numpy()))
+
+    def chance(self, labels: Tensor) -> float:
+        """½."""
+        return 0.5
+
+
+class AveragePrecision(RankingMetric):
+    """Σ_k (R_k − R_{k−1}) P_k, precision P and recall R among the k highest ranked: the area under precision-recall."""
+
+    name = "average-precision"
+
+    def of_one(self, scores: Tensor, truth: Tensor) -> float:
+        """The area, by scikit-learn."""
+        from sklearn.metrics import average_precision_score
+
+        return float(average_precision_score(truth.numpy(), scores.numpy()))
+
+    def chance(self, labels: Tensor) -> float:
+        """The share of positives, which a ranking at random has as precision at every place; the mean over labels."""
+        outputs = labels.new_zeros(len(labels), 2 if labels.dim() == 1 else labels.shape[1])
+        return _mean([float(truth.mean()) for _, truth in _ranked(outputs, labels)])
+
+
 def _ranked(outputs: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Scores and truth, float64 [known], of each binary label that has both a positive and a negative.
+    """Yield scores and truth, float64 [known], of each binary label that has both a positive and a negative.
 
     Of two classes the difference of their logits is the score. Nothing where an output is not finite.
     """
@@ -133,16 +136,5 @@ def _ranked(outputs: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
             yield scores, truth
 
 
-def _one_kind(labels: Tensor) -> str | None:
-    """Why labels [n] of two classes, or [n, tasks], give no ranking a score; None if one of them has both kinds."""
-    columns = labels.double()[:, None] if labels.dim() == 1 else labels
-    if bool(((columns == 0).any(dim=0) & (columns == 1).any(dim=0)).any()):
-        return None
-    found = [kind for value, kind in ((0, "negative"), (1, "positive")) if bool((columns == value).any())]
-    if len(found) == 2:
-        return "none has both a positive and a negative"
-    return f"all that are known are {found[0]}" if found else "none is known"
-
-
 def _mean(values: list[float]) -> float:
-    return float(sum(values) / len(values)) if values else float("nan")
+    return sum(values) / len(values) if values else NAN

@@ -1,4 +1,4 @@
-"""Metrics of links: how those that are there rank among those that are not.
+"""Metrics of links: ranks of those that exist among those that do not.
 
 All are functions of two counts for each link: how many others score above it, and how many not below it. They differ
 where others tie with the link.
@@ -7,10 +7,8 @@ where others tie with the link.
 import torch
 from torch import Tensor
 
-from zoo.metrics.base import LinkMetric
+from zoo.metrics.base import NAN, LinkMetric
 from zoo.recipe.fields import Count
-
-NAN = float("nan")
 
 
 class Hits(LinkMetric):
@@ -77,7 +75,7 @@ class AUC(LinkMetric):
 
 
 def _counts(positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor] | None:
-    """How many of its others score above each link, and how many not below it, int64 [links]; None if it has none.
+    """Count the others that score above each link, and those not below it, int64 [links]; None if there are none.
 
     None as well if a score is not finite: comparisons with NaN are false, which would look like a rank.
     """

@@ -7,7 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from zoo.metrics.base import Kind, LabelMetric
+from zoo.datasets.base import LabelKind
+from zoo.metrics.base import NAN, LabelMetric
 
 
 class MeanError(LabelMetric):
@@ -15,24 +16,24 @@ class MeanError(LabelMetric):
 
     higher_is_better = False
     range = (0.0, math.inf)
-    kinds: ClassVar[tuple[Kind, ...]] = ("values",)
+    kinds: ClassVar[tuple[LabelKind, ...]] = ("values",)
 
     @abstractmethod
     def error(self, off: Tensor) -> Tensor:
-        """Of differences off [n], float64, the error, a scalar."""
+        """Return the error, a scalar, of differences off [n], float64."""
 
     @abstractmethod
     def guess(self, known: Tensor) -> Tensor:
-        """The one number that has the least error against known [n]."""
+        """Return the one number that has the least error against known [n]."""
 
     def undefined(self, labels: Tensor) -> str | None:
-        """Where no label is known."""
+        """Return a reason unless a label is known."""
         return "none is known" if bool(labels.isnan().all()) else None
 
     def score(self, outputs: Tensor, labels: Tensor) -> float:
         """NaN where an output is not finite, or no label is known; else as above, in float64."""
         if not torch.isfinite(outputs).all():
-            return float("nan")
+            return NAN
         return self._mean((outputs.double() - labels.double()).T)
 
     def chance(self, labels: Tensor) -> float:
@@ -43,7 +44,7 @@ class MeanError(LabelMetric):
     def _mean(self, differences: Tensor | list[Tensor]) -> float:
         known = [off[~off.isnan()] for off in differences]
         errors = [float(self.error(off)) for off in known if len(off)]
-        return sum(errors) / len(errors) if errors else float("nan")
+        return sum(errors) / len(errors) if errors else NAN
 
 
 class RMSE(MeanError):

@@ -1,27 +1,33 @@
-"""What the trainer needs to know of a task; it never asks for a task's or a data set's name."""
+"""The interface of a task to the trainer, which never asks for a task's or a data set's name."""
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from registry import tasks
+from registry.owners import described
 from zoo.contracts import returned
+from zoo.datasets.base import Data
+from zoo.errors import BuildError
 from zoo.graph_like import NetworkGraph
 from zoo.graphs.graph import Graph
 from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
+from zoo.metrics.base import Metric
 
 Part = Literal["train", "val", "test"]
 Batch = Any
+Note = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network says of a part, with the truth, as arrays for a file; all on the CPU.
+    """Outputs of a network for a part, with the truth, as arrays for a file; all on the CPU.
 
     arrays: by name, first dimension the node, graph or link. score: the metric of the part.
     """
@@ -30,20 +36,16 @@ class Prediction:
     score: float
 
 
-def outputs_of(network: nn.Module, graph: NetworkGraph, x: Tensor, shape: tuple[int, int | None]) -> Tensor:
-    """network(graph, x). Raises: ComponentError unless it is floats of that shape."""
-    outputs = network(graph, x)
-    return returned("model", network, outputs, shape, x, "[rows, out_width]", any_float=True)
-
-
 class Task(ABC):
     """Owns the loss, the metric and its direction, the graphs, and the batches.
 
-    Built as `Task(data, split, setting, *, options)`. graph: the one that is trained on, or the first batch's: what
+    Built as `Task(data, split, setting, *, options)`. takes: the kinds of data set that it is for, each with what a
+    recipe has to say besides, as `{NodeData: ""}`. graph: the one that is trained on, or the first batch's: what
     initialisers and records look at. metric_by: whose code computes it. metric_range: its least and greatest value.
     inputs: what a network is given of each node. out_width: what it returns.
     """
 
+    takes: ClassVar[Mapping[type[Data], str]] = {}
     metric: str
     metric_reason: str
     metric_by: str = "zoo"
@@ -67,26 +69,26 @@ class Task(ABC):
 
     @abstractmethod
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The training batches of an epoch, counted from 0, from batch `start` on.
+        """Yield the training batches of an epoch, counted from 0, from batch `start` on.
 
-        They depend on the seed, the epoch and the place of a batch alone, so that a training can go on at any step.
+        They depend on the seed, the epoch and the place of a batch alone, so that a training can resume at any step.
         """
 
     @abstractmethod
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        """The scalar to be minimised."""
+        """Return the scalar to be minimised."""
 
     @abstractmethod
     def scores(self, network: nn.Module) -> Callable[[Part], float]:
-        """The returned function gives the metric of a part; the network is not changed in between."""
+        """Return a function that gives the metric of a part; the network is not changed in between."""
 
     @abstractmethod
     def predict(self, network: nn.Module, part: Part) -> Prediction:
-        """What the network says of a part, for a file."""
+        """Return the network's outputs for a part."""
 
     @abstractmethod
     def chance(self, part: Part) -> float:
-        """The metric of a part that the best guess without looking at the graph or the features has."""
+        """Return the metric of a part for the best guess that looks at neither graph nor features."""
 
     @property
     def whole(self) -> tuple[Graph, Tensor] | None:
@@ -97,8 +99,8 @@ class Task(ABC):
         return None
 
     @property
-    def choices(self) -> list[tuple[str, str, str]]:
-        """What the task chose of itself, for the record: what, chosen, why."""
+    def choices(self) -> list[Note]:
+        """Choices that the task made by itself, for the record: what, chosen, why."""
         return []
 
     @property
@@ -112,7 +114,7 @@ class Task(ABC):
         return 1.0 if self.higher_is_better else 0.0
 
     def skill(self, score: float, part: Part) -> float | None:
-        """How far a score has come from chance (0) to perfection (1); 0 where it is not a number.
+        """Return the share of the way from chance (0) to perfection (1) of a score; 0 where it is not a number.
 
         None where chance is perfect, as with one class, or not known: there is nothing to learn.
         """
@@ -122,5 +124,30 @@ class Task(ABC):
         return 0.0 if math.isnan(score) else (score - chance) / (self.perfect - chance)
 
     def better(self, score: float, than: float) -> bool:
-        """Whether a score is a strict improvement."""
+        """Return true if a score is a strict improvement."""
         return score > than if self.higher_is_better else score < than
+
+    def _score_by(self, measure: Metric, reason: str) -> None:
+        """Set what records say of the metric."""
+        self.metric, self.metric_by, self.metric_reason = measure.name, measure.by, reason
+        self.higher_is_better, self.metric_range = measure.higher_is_better, measure.range
+
+
+def outputs_of(network: nn.Module, graph: NetworkGraph, x: Tensor, shape: tuple[int, int | None]) -> Tensor:
+    """Return network(graph, x). Raises: ComponentError unless it is floats of that shape."""
+    outputs = network(graph, x)
+    return returned("model", network, outputs, shape, x, "[rows, out_width]", any_float=True)
+
+
+def check_data(task: type[Task], data: Data) -> None:
+    """Raise BuildError, with the tasks that fit, unless the data set is of a kind that the task takes."""
+    if isinstance(data, tuple(task.takes)):
+        return
+    expected = ", or ".join(kind.summary for kind in task.takes)
+    kinds = {name: made.takes for name in tasks.names() if issubclass(made := tasks.get(name), Task)}
+    ways = [(way, name) for name, takes in kinds.items() for kind, way in takes.items() if isinstance(data, kind)]
+    fitting = ", or ".join(f"task={name}" + (f" with {way}" if way else "") for way, name in sorted(ways))
+    raise BuildError(
+        f"{described(task, 'task')} — {data.name} is {data.summary} — expected a data set that is {expected} — "
+        f"for this one: {fitting}"
+    )

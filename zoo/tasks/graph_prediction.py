@@ -2,26 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from registry import poolings
-from zoo.contracts import number
-from zoo.datasets.base import GraphData, Problem, Split
+from zoo.datasets.base import GraphData, Split
 from zoo.engine.kernel import KernelName
 from zoo.errors import BuildError
 from zoo.graphs.disjoint import DisjointGraphs
 from zoo.graphs.graph import Graph
-from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
 from zoo.metrics.base import label_score
 from zoo.recipe.fields import Count, Metric, Pooling
 from zoo.sampling.batching import Batching, TaskSetting
-from zoo.tasks.base import Batch, Part, Prediction, Task, outputs_of
-from zoo.tasks.label_task import check_fit, check_scores, label_loss, note_labels
-from zoo.tasks.task_metric import label_metric
+from zoo.tasks.base import Batch, Note, Part, Prediction, outputs_of
+from zoo.tasks.label_task import LabelTask, label_loss
 
 # Batches of a part to be scored are kept when it has so many nodes and edges at most: about 100 bytes for each of them.
 _KEPT = 2_000_000
@@ -29,7 +26,7 @@ _KEPT = 2_000_000
 
 @dataclass(frozen=True)
 class GraphBatch:
-    """A disjoint union of graphs: what a network is given, and the labels. weight: see `batching.Share`."""
+    """A disjoint union of graphs, their labels and the factor of their mean loss, see `batching.Share`."""
 
     graph: Graph
     features: Tensor
@@ -37,12 +34,12 @@ class GraphBatch:
     weight: float = 1.0
 
     def to(self, device: torch.device) -> "GraphBatch":
-        """The batch on a device."""
+        """Return the batch on a device."""
         return GraphBatch(self.graph.to(device), self.features.to(device), self.labels.to(device), self.weight)
 
 
-class GraphPrediction(Task):
-    """Say something of whole graphs: one of several classes, several binary labels, or numbers.
+class GraphPrediction(LabelTask):
+    """Predict one of several classes, several binary labels, or numbers, of whole graphs.
 
     The loss is that of `label_loss`, and its mean over a batch is minimised. Numbers are learned as (y − m)/s, with m
     and s the mean and the deviation of each label over the training part; outputs are brought back before they are
@@ -51,9 +48,10 @@ class GraphPrediction(Task):
     metric: `auto` takes the data set's own, else a name of the table `metrics`. pool: how the nodes of a graph become
     one row, which the network's head reads. batch_size: graphs of a training step; eval_batch_size: of a batch that is
     scored. standardize: whether numbers are; classes and binary labels never are.
-    Raises: BuildError for data or a split of another task, a metric that the labels, or those of val, have not, or a
-    graph of the split without nodes.
+    Raises: BuildError, as of `LabelTask`, and for a graph of the split without nodes.
     """
+
+    takes: ClassVar = {GraphData: ""}
 
     def __init__(
         self,
@@ -67,19 +65,10 @@ class GraphPrediction(Task):
         eval_batch_size: Count = 64,
         standardize: bool = True,
     ) -> None:
-        check_fit("graphs", GraphData, data, split)
-        self.measure, self.metric_reason = label_metric(metric, data)
-        self.metric, self.metric_by = self.measure.name, self.measure.by
-        self.higher_is_better, self.metric_range = self.measure.higher_is_better, self.measure.range
-        self.inputs = Inputs(data.features.shape[1], data.categories, data.embedding)
-        self.problem: Problem = data.problem
-        self.out_width = data.classes
-        self.graphs = DisjointGraphs(data.src, data.dst, data.sizes, data.edge_features)
-        self.features, self.labels = data.features, data.labels
-        self.kernel: KernelName = setting.kernel
-        self.index: dict[str, Tensor] = {"train": split.train, "val": split.val, "test": split.test}
+        super().__init__(data, split, metric)
         _check_nodes(data, self.index)
-        self.notes = [*check_scores(self.measure, data, self.index), *note_labels(data, self.index)]
+        self.graphs = DisjointGraphs(data.src, data.dst, data.sizes, data.edge_features)
+        self.kernel: KernelName = setting.kernel
         self.scaled = standardize and data.problem == "values"
         self.mean, self.deviation = _moments(data.labels[split.train]) if self.scaled else (torch.zeros(1),) * 2
         self.pool = poolings.get(pool) if isinstance(pool, str) else pool
@@ -91,18 +80,18 @@ class GraphPrediction(Task):
 
     @property
     def steps_per_epoch(self) -> int:
-        """As many as there are batches."""
+        """Batches of an epoch."""
         return self.batching.steps
 
     @property
     def nodes_per_step(self) -> int:
-        """Of a batch of graphs of mean size."""
+        """Nodes of a batch of graphs of mean size."""
         graphs = min(self.batch_size, len(self.index["train"]))
         return round(float(self.graphs.sizes[self.index["train"]].double().mean()) * graphs)
 
     @property
-    def choices(self) -> list[tuple[str, str, str]]:
-        """How numbers were standardised, and what cannot be learned or scored."""
+    def choices(self) -> list[Note]:
+        """Standardisation of numbers, and labels that cannot be learned or scored."""
         if not self.scaled:
             return self.notes
         mean, deviation = (", ".join(f"{x:.6g}" for x in each[:3].tolist()) for each in (self.mean, self.deviation))
@@ -113,7 +102,7 @@ class GraphPrediction(Task):
         ]
 
     def to(self, device: torch.device) -> "GraphPrediction":
-        """Batches go to the device from now on; the whole stays where it is."""
+        """Send batches to the device from now on; the whole stays where it is."""
         self.device = device
         self.graph = self.graph.to(device)
         self.mean, self.deviation = self.mean.to(device), self.deviation.to(device)
@@ -121,37 +110,33 @@ class GraphPrediction(Task):
         return self
 
     def complete(self, network: Network) -> None:
-        """Let the network pool."""
+        """Give the network its pooling."""
         network.pool_with(self.pool)
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, in an order of its own, on the device."""
+        """Yield the batches of an epoch, in an order of its own, on the device."""
         for share in self.batching.epoch(epoch, start):
             yield self._batch(self.index["train"][share.examples], share.weight)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        """The mean loss over the batch's labels, in float32; see `label_loss`."""
+        """Return the mean loss over the batch's labels, in float32; see `label_loss`."""
         labels = (batch.labels - self.mean) / self.deviation if self.scaled else batch.labels
         loss = label_loss(self._run(network, batch), labels, self.problem)
         return loss if batch.weight == 1 else loss * batch.weight
 
     def scores(self, network: nn.Module) -> Callable[[Part], float]:
-        """The metric of a part, from a pass over it, made when it is asked for."""
+        """Score parts, each by a pass over it when it is asked for."""
         return lambda part: label_score(self.measure, *self._predicted(network, part))
 
     def predict(self, network: nn.Module, part: Part) -> Prediction:
-        """Logits or numbers `output` of each graph of the part, its number `graph` and its label."""
+        """Return logits or numbers `output` of each graph of the part, its number `graph` and its label."""
         outputs, labels = self._predicted(network, part)
         arrays = {"graph": self.index[part], "output": outputs.cpu(), "label": labels.cpu()}
         return Prediction(arrays, label_score(self.measure, outputs, labels))
 
-    def chance(self, part: Part) -> float:
-        """What the metric says is chance, for the labels of the part."""
-        return number("metric", self.measure, self.measure.chance(self.labels[self.index[part]]), "its chance")
-
     @torch.no_grad()
     def _predicted(self, network: nn.Module, part: Part) -> tuple[Tensor, Tensor]:
-        """Outputs in the labels' units, and labels, of the graphs of a part, in its order."""
+        """Return outputs in the labels' units, and labels, of the graphs of a part, in its order."""
         found = [(self._run(network, batch).float(), batch.labels) for batch in self._parted(part)]
         outputs, labels = (torch.cat(each) for each in zip(*found, strict=True))
         return (outputs * self.deviation + self.mean if self.scaled else outputs), labels
@@ -160,7 +145,7 @@ class GraphPrediction(Task):
         return outputs_of(network, batch.graph, batch.features, (len(batch.labels), self.out_width))
 
     def _parted(self, part: Part) -> Iterator[GraphBatch]:
-        """The batches of a part in its order; the same objects each time where the part is small enough to be kept."""
+        """Yield the batches of a part in its order; the same objects each time where it is small enough to be kept."""
         if part in self._kept:
             yield from self._kept[part]
             return
@@ -190,7 +175,7 @@ def _check_nodes(data: GraphData, index: dict[str, Tensor]) -> None:
 
 
 def _moments(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each column [1, columns], of what is known; 1 for the deviation of what does not vary."""
+    """Return mean and deviation of the known values of each column, [columns]; a deviation of 0 as 1."""
     known = ~labels.isnan()
     count = known.sum(dim=0).clamp(min=1)
     mean = labels.double().nan_to_num(0.0).sum(dim=0) / count

@@ -15,10 +15,10 @@ class Layerwise:
     """Evaluates networks on a whole graph, each block for `chunk` nodes at a time.
 
     A chunk is a block of the graph with all in-edges of its nodes and the whole graph's degrees, so that its rows are
-    those of a forward pass over the whole graph, up to the order of sums. What is alive at once are the features of all
+    those of a forward pass over the whole graph, up to the order of sums. In memory at once are the features of all
     nodes before and after a block (and those that the readout collects), and what a block makes of one chunk: features
-    of edges, heads and hidden widths are never there for the whole graph. The index arrays of the chunks take about as
-    much as those of the graph, and are kept.
+    of edges, heads and hidden widths never exist for the whole graph. The index arrays of the chunks take about as much
+    as those of the graph, and are kept.
 
     graph: the whole, on the CPU.
     """
@@ -30,36 +30,35 @@ class Layerwise:
 
     @torch.no_grad()
     def __call__(self, network: Network, features: Tensor) -> Tensor:
-        """The network's output for all nodes; features: [nodes, …], on the device to compute on.
+        """Return the network's output for all nodes; features: [nodes, …], on the device to compute on.
 
-        The network has to be in eval mode, and one of which `whole_reason` says nothing.
+        The network has to be in eval mode, and one of which `whole_reason` returns None.
         """
-        ends = range(0, self.graph.nodes, self.chunk)
-        rows = [slice(start, min(start + self.chunk, self.graph.nodes)) for start in ends]
+        starts = range(0, self.graph.nodes, self.chunk)
+        rows = [slice(start, min(start + self.chunk, self.graph.nodes)) for start in starts]
         parts = self._parts(features.device)
         x = _filled(lambda part: network.encoder(network.embed(features[part])), rows)
+
+        def one(block: nn.Module, part: slice, here: Tensor, first: Tensor | None) -> Tensor:
+            graph, nodes = parts[part.start // self.chunk]
+            return block(graph, here[nodes], None if first is None else first[nodes[: graph.nodes]])
 
         def run(blocks: Blocks) -> list[Tensor]:
             here, first = x, x if network.encodes else None
             outputs: list[Tensor] = []
             for block in blocks:
-                here = _filled(lambda part: self._one(block, parts[part.start // self.chunk], here, first), rows)  # noqa: B023
+                here = _filled(lambda part: one(block, part, here, first), rows)  # noqa: B023
                 first = here if first is None else first
                 outputs = [*outputs, here] if network.readout.collects else [here]
             return outputs
 
         outputs = network.with_blocks(run)
-        graphs = [graph for graph, _ in parts]
-        return _filled(
-            lambda part: network.read_out(
-                graphs[part.start // self.chunk], x[part], [output[part] for output in outputs]
-            ),
-            rows,
-        )
 
-    def _one(self, block: nn.Module, part: tuple[Graph, Tensor], x: Tensor, first: Tensor | None) -> Tensor:
-        graph, nodes = part
-        return block(graph, x[nodes], None if first is None else first[nodes[: graph.nodes]])
+        def read(part: slice) -> Tensor:
+            graph, _ = parts[part.start // self.chunk]
+            return network.read_out(graph, x[part], [output[part] for output in outputs])
+
+        return _filled(read, rows)
 
     def _parts(self, device: torch.device) -> list[tuple[Graph, Tensor]]:
         if not self._made:
@@ -72,20 +71,19 @@ class Layerwise:
 
 
 def whole_reason(network: Network) -> str | None:
-    """Why a network cannot be run on some nodes at a time; None if it can."""
+    """Return why a network cannot be run on some nodes at a time; None if it can."""
     for module in network.blocks.modules():
-        if not getattr(module, "per_node", True):
+        if not getattr(module, "per_node", True):  # which a plug-in's need not say
             return f"{type(module).__name__} computes a node's row from more than its in-edges"
     return None
 
 
 def _filled(make: Callable[[slice], Tensor], rows: list[slice]) -> Tensor:
-    """The rows that are made one slice after the other, without holding them twice."""
-    whole: Tensor | None = None
-    for part in rows:
-        made = make(part)
-        if whole is None:
-            whole = made.new_empty(rows[-1].stop, *made.shape[1:])
-        whole[part] = made
-    assert whole is not None, "a graph has nodes"
+    """Return the rows that are made one slice after the other, without holding them twice."""
+    first = make(rows[0])
+    whole = first.new_empty(rows[-1].stop, *first.shape[1:])
+    whole[rows[0]] = first
+    del first
+    for part in rows[1:]:
+        whole[part] = make(part)
     return whole

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from registry import decoders
 from zoo.contracts import number, returned
-from zoo.datasets.base import LinkData, LinkSplit, NodeData
+from zoo.datasets.base import LinkData, LinkSplit, NodeData, Split
 from zoo.datasets.pairs import Unlinked, among, pair_keys
 from zoo.engine.sparse_input import mark_sparse
 from zoo.errors import BuildError
@@ -21,7 +21,7 @@ from zoo.metrics.base import link_score
 from zoo.recipe.fields import Count, Decoder, Metric
 from zoo.sampling.batching import Batching, TaskSetting
 from zoo.system.seeds import permutation, stream
-from zoo.tasks.base import Batch, Part, Prediction, Task, outputs_of
+from zoo.tasks.base import Batch, Note, Part, Prediction, Task, check_data, outputs_of
 from zoo.tasks.task_metric import link_metric
 
 # Pairs that are decoded at a time where nothing is learned from them: 64 MB for each 64 floats of a row, both ends.
@@ -40,18 +40,18 @@ class LinkBatch:
 
 @dataclass(frozen=True)
 class Scored:
-    """What a part is scored on: links [2, n], and others [2, m] or [2, n, m], as of `LinkSplit`."""
+    """Pairs that a part is scored on: links [2, n], and others [2, m] or [2, n, m], as of `LinkSplit`."""
 
     positive: Tensor
     negative: Tensor
 
     def to(self, device: torch.device) -> "Scored":
-        """The pairs on a device."""
+        """Return the pairs on a device."""
         return Scored(self.positive.to(device), self.negative.to(device))
 
 
 class LinkPrediction(Task):
-    """Tell which pairs of nodes are linked: the network makes a row of each node, a decoder a logit of two rows.
+    """Predict which pairs of nodes are linked: the network makes a row of each node, a decoder a logit of two rows.
 
     Features spread along the split's message edges and no others, in training and in evaluation alike. The loss is
     −mean log σ(s) over links − mean log(1 − σ(s)) over pairs that are drawn anew for each step: uniformly from pairs
@@ -64,6 +64,8 @@ class LinkPrediction(Task):
     mask_batch: take the step's own links out of the graph for that step, so that none helps to find itself.
     Source: Kipf & Welling, "Variational Graph Auto-Encoders", 2016; Hu et al., "Open Graph Benchmark", NeurIPS 2020.
     """
+
+    takes: ClassVar = {NodeData: "split=links", LinkData: ""}
 
     def __init__(
         self,
@@ -78,14 +80,14 @@ class LinkPrediction(Task):
         negatives: Count = 1,
         mask_batch: bool = False,
     ) -> None:
-        _check(data, split)
+        check_data(type(self), data)
+        _check_split(data, split)
         if mask_batch and batch_size is None:
             raise BuildError(
                 "task.mask_batch — a step that learns from all links would have no edge left — expected a batch_size"
             )
-        self.measure, self.metric_reason = link_metric(metric, data)
-        self.metric, self.metric_by = self.measure.name, self.measure.by
-        self.higher_is_better, self.metric_range = self.measure.higher_is_better, self.measure.range
+        self.measure, reason = link_metric(metric, data)
+        self._score_by(self.measure, reason)
         self.inputs = Inputs(data.features.shape[1], data.categories, data.embedding)
         self.out_width = width
         self.nodes, self.directed = data.nodes, split.directed
@@ -108,7 +110,7 @@ class LinkPrediction(Task):
 
     @property
     def steps_per_epoch(self) -> int:
-        """As many as there are batches of training links."""
+        """Batches of training links in an epoch."""
         return self.batching.steps
 
     def to(self, device: torch.device) -> "LinkPrediction":
@@ -121,8 +123,8 @@ class LinkPrediction(Task):
         return self
 
     @property
-    def choices(self) -> list[tuple[str, str, str]]:
-        """How features are multiplied, if sparsely."""
+    def choices(self) -> list[Note]:
+        """Sparse products of features, where they are."""
         return [("input", "sparse products", self.zeros_reason)] if self.zeros_reason else []
 
     def complete(self, network: Network) -> None:
@@ -130,7 +132,7 @@ class LinkPrediction(Task):
         network.decode_with(self.make_decoder(self.out_width))
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, on the device; the pairs that are drawn are of the seed, the epoch and the batch."""
+        """Yield the batches of an epoch, on the device; seed, epoch and batch decide the pairs that are drawn."""
         batching = self.batching
         size = batching.count if batching.size is None else batching.size
         for share in batching.epoch(epoch, start):
@@ -142,10 +144,9 @@ class LinkPrediction(Task):
             yield LinkBatch(self._masked(positive), positive, negative, share.weight)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        """The mean of −log σ over links plus that of −log(1 − σ) over the others, in float32; 0 without a link."""
-        rows = outputs_of(
-            network, batch.graph, self.features, (self.nodes, None)
-        ).float()  # a dot product is a long sum
+        """Return mean −log σ over links plus mean −log(1 − σ) over the others, in float32; 0 without a link."""
+        # In float32: a dot product is a long sum.
+        rows = outputs_of(network, batch.graph, self.features, (self.nodes, None)).float()
         positive, negative = (_decode(network, rows, pairs).float() for pairs in (batch.positive, batch.negative))
         if not len(positive):
             return rows.sum() * 0
@@ -153,12 +154,12 @@ class LinkPrediction(Task):
         return loss if batch.weight == 1 else loss * batch.weight
 
     def scores(self, network: nn.Module) -> Callable[[Part], float]:
-        """The metric of a part, from one forward pass over the whole graph."""
+        """Score parts from one forward pass over the whole graph."""
         rows = self._rows(network)
         return lambda part: link_score(self.measure, *self._logits(network, rows, part))
 
     def predict(self, network: nn.Module, part: Part) -> Prediction:
-        """Each pair's two nodes, `source` and `target`, its logit `score`, and its `label`, 1 of a link, else 0."""
+        """Return each pair's nodes, `source` and `target`, its logit `score`, and its `label`, 1 of a link, else 0."""
         positive, negative = self._logits(network, self._rows(network), part)
         pairs = [self.parts[part].positive, self.parts[part].negative.flatten(1)]
         score = torch.cat([positive, negative.flatten()])
@@ -168,7 +169,7 @@ class LinkPrediction(Task):
         return Prediction(arrays, link_score(self.measure, positive, negative))
 
     def chance(self, part: Part) -> float:
-        """What the metric says is chance, for as many links and others."""
+        """Return the metric's chance for as many links and others."""
         scored = self.parts[part]
         chance = self.measure.chance(scored.positive.shape[1], scored.negative.shape[-1])
         return number("metric", self.measure, chance, "its chance")
@@ -184,7 +185,7 @@ class LinkPrediction(Task):
 
     @torch.no_grad()
     def _logits(self, network: nn.Module, rows: Tensor, part: Part) -> tuple[Tensor, Tensor]:
-        """Of a part's links and of the others, in the shape of these."""
+        """Return logits of a part's links and of the others, in the shape of these."""
         both = []
         for pairs in (self.parts[part].positive, self.parts[part].negative):
             chunks = pairs.flatten(1).split(_CHUNK, dim=1)
@@ -193,23 +194,20 @@ class LinkPrediction(Task):
 
 
 def _decode(network: Any, rows: Tensor, pairs: Tensor) -> Tensor:
-    with torch.autocast(
-        rows.device.type, enabled=False
-    ):  # in half precision most logits tie, and their ranks with them
+    # In half precision most logits would tie, and their ranks with them.
+    with torch.autocast(rows.device.type, enabled=False):
         logits = network.decoder(rows[pairs[0]], rows[pairs[1]])
     return returned("decoder", network.decoder, logits, (pairs.shape[1],), rows, "[pairs]", any_float=True)
 
 
-def _check(data: Any, split: Any) -> None:
-    if not isinstance(data, NodeData | LinkData):
-        raise BuildError(f"task links — {data.name} is many graphs — expected one — task=graphs")
+def _check_split(data: NodeData | LinkData, split: LinkSplit | Split) -> None:
     if not isinstance(split, LinkSplit):
         nearest = "links" if isinstance(data, NodeData) else "default"
         raise BuildError(f"task links — split {split.name} is of nodes — expected one of links — split={nearest}")
 
 
 def _on_edges(data: NodeData | LinkData, split: LinkSplit) -> Tensor | None:
-    """What the edges carry, where the message edges are the data's own."""
+    """Return the edges' features, where the message edges are the data's own."""
     if data.edge_features is None or torch.equal(split.message, torch.stack([data.src, data.dst])):
         return data.edge_features
     raise BuildError(
@@ -219,7 +217,7 @@ def _on_edges(data: NodeData | LinkData, split: LinkSplit) -> Tensor | None:
 
 
 def _train_part(split: LinkSplit, seed: int) -> Scored:
-    """As many training links as val has, or all, chosen once, among the others of val.
+    """Return as many training links as val has, or all, chosen once, with the others of val.
 
     Others that are drawn would do less well: those that training spares may be links of val or test.
     """

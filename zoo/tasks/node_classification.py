@@ -1,38 +1,37 @@
 """Node classification on one graph, full-batch or sampled."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from registry import samplers
-from zoo.contracts import broken, number, of_kind
-from zoo.datasets.base import NodeData, Problem, Split
+from zoo.contracts import broken, of_kind
+from zoo.datasets.base import NodeData, Split
 from zoo.engine.sparse_input import mark_sparse
 from zoo.graphs.graph import Graph
-from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
 from zoo.metrics.base import label_score
 from zoo.recipe.fields import Count, Metric
 from zoo.recipe.fields import Sampler as SamplerOption
 from zoo.sampling.base import FullGraph, Sample, Sampler
 from zoo.sampling.batching import TaskSetting
-from zoo.tasks.base import Batch, Part, Prediction, Task, outputs_of
-from zoo.tasks.label_task import check_fit, check_scores, label_loss, note_labels
+from zoo.tasks.base import Batch, Note, Part, Prediction, outputs_of
+from zoo.tasks.label_task import LabelTask, label_loss
 from zoo.tasks.layerwise import Layerwise, whole_reason
-from zoo.tasks.task_metric import label_metric
 
 
-class NodeClassification(Task):
+class NodeClassification(LabelTask):
     """Classify the nodes of one graph, by one of several classes or by several binary labels each, some unknown.
 
     metric: `auto` takes the data set's own, else a name of the table `metrics`. sampler: what a step computes on, the
     whole graph (`full`) or a sample of it. Scores are those of the whole graph, whatever the training sampled.
     inference: how these are computed, `whole` in one forward pass or `layerwise`, block by block for `chunk` nodes at a
     time: the same scores in less memory. Networks that mix all nodes in a block are run whole, and the record says so.
-    Raises: BuildError for data or a split of another task, or a metric that the labels, or those of val, have not.
     """
+
+    takes: ClassVar = {NodeData: ""}
 
     def __init__(
         self,
@@ -45,33 +44,23 @@ class NodeClassification(Task):
         inference: Literal["whole", "layerwise"] = "whole",
         chunk: Count = 65536,
     ) -> None:
-        check_fit("nodes", NodeData, data, split)
-        self.measure, self.metric_reason = label_metric(metric, data)
-        self.metric, self.metric_by = self.measure.name, self.measure.by
-        self.higher_is_better, self.metric_range = self.measure.higher_is_better, self.measure.range
-        self.inputs = Inputs(data.features.shape[1], data.categories, data.embedding)
-        self.problem: Problem = data.problem
-        self.out_width = data.classes
+        super().__init__(data, split, metric)
         self.graph = Graph.from_edges(data.src, data.dst, data.nodes, setting.kernel, edge_features=data.edge_features)
-        self.features: Tensor = data.features
         self.zeros_reason: str | None = None
-        self.labels: Tensor = data.labels
-        self.index: dict[str, Tensor] = {"train": split.train, "val": split.val, "test": split.test}
-        self.notes = [*check_scores(self.measure, data, self.index), *note_labels(data, self.index)]
         make = samplers.get(sampler) if isinstance(sampler, str) else sampler
-        self.sampler = make(self.graph, split.train, setting)
+        self.sampler: Sampler = make(self.graph, split.train, setting)
         self.layerwise = Layerwise(self.graph, chunk) if inference == "layerwise" else None
         self.inference_reason = "asked for"
         self.device = self.graph.device
 
     @property
     def steps_per_epoch(self) -> int:
-        """One of the whole graph, else as many as there are samples."""
+        """Samples of an epoch, one of the whole graph."""
         return self.sampler.steps
 
     @property
     def nodes_per_step(self) -> int:
-        """Of the whole graph, or of a sample where that can be told."""
+        """Nodes of the whole graph, or of a sample where that can be told."""
         return self.sampler.nodes_per_step or self.graph.nodes
 
     def to(self, device: torch.device) -> "NodeClassification":
@@ -86,54 +75,53 @@ class NodeClassification(Task):
         return self
 
     def complete(self, network: Network) -> None:
-        """Tell the sampler how deep the network is, and see whether it can be evaluated as asked."""
+        """Prepare the sampler for the network's depth, and give up layer-wise inference if it cannot be run so."""
         self.sampler.for_blocks(len(network.blocks))
         if self.layerwise and (reason := whole_reason(network)):
             self.layerwise, self.inference_reason = None, reason
 
     @property
     def whole(self) -> tuple[Graph, Tensor] | None:
-        """The graph and its features, unless steps are samples or scores are computed layer by layer."""
+        """Graph and features, unless steps are samples or scores are computed layer by layer."""
         full = type(self.sampler) is FullGraph and self.layerwise is None
         return (self.graph, self.features) if full else None
 
     @property
-    def choices(self) -> list[tuple[str, str, str]]:
-        """What cannot be learned or scored, if anything; sparse products; how the whole graph is scored, if chosen."""
+    def choices(self) -> list[Note]:
+        """Sparse products; labels that cannot be learned or scored; the way of inference, if chosen."""
         found = [("input", "sparse products", self.zeros_reason)] if self.zeros_reason else []
         found += self.notes
-        if self.layerwise is None and self.inference_reason == "asked for":
+        if self.layerwise is not None:
+            chosen = f"layer-wise, {self.layerwise.chunk:,} nodes at a time"
+        elif self.inference_reason != "asked for":
+            chosen = "whole"
+        else:
             return found
-        chosen = "whole" if self.layerwise is None else f"layer-wise, {self.layerwise.chunk:,} nodes at a time"
         return [*found, ("inference", chosen, self.inference_reason)]
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The samples of an epoch, on the device."""
+        """Yield the samples of an epoch, on the device."""
         for sample in self.sampler.epoch(epoch, start):
             yield _checked(self.sampler, sample).to(self.device)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        """The mean loss over the sample's training nodes, in float32; see `label_loss`."""
+        """Return the mean loss over the sample's training nodes, in float32; see `label_loss`."""
         features = self.features if batch.nodes is None else self.features[batch.nodes]
         outputs = outputs_of(network, batch.graph, features, (batch.graph.nodes, self.out_width))
         loss = label_loss(outputs[batch.rows], self.labels[batch.targets], self.problem)
         return loss if batch.weight == 1 else loss * batch.weight
 
     def scores(self, network: nn.Module) -> Callable[[Part], float]:
-        """The metric of a part, from one forward pass over the whole graph."""
+        """Score parts from one forward pass over the whole graph."""
         outputs = self._outputs(network)
         return lambda part: label_score(self.measure, outputs[self.index[part]], self.labels[self.index[part]])
 
     def predict(self, network: nn.Module, part: Part) -> Prediction:
-        """Logits `output` of each node of the part, its number `node` and its label."""
+        """Return logits `output` of each node of the part, its number `node` and its label."""
         nodes = self.index[part]
         outputs, labels = self._outputs(network)[nodes], self.labels[nodes]
         arrays = {"node": nodes.cpu(), "output": outputs.cpu(), "label": labels.cpu()}
         return Prediction(arrays, label_score(self.measure, outputs, labels))
-
-    def chance(self, part: Part) -> float:
-        """What the metric says is chance, for the labels of the part."""
-        return number("metric", self.measure, self.measure.chance(self.labels[self.index[part]]), "its chance")
 
     def _outputs(self, network: nn.Module) -> Tensor:
         if self.layerwise is not None and isinstance(network, Network):
@@ -143,7 +131,7 @@ class NodeClassification(Task):
 
 
 def _checked(sampler: Sampler, sample: Any) -> Sample:
-    """The sample. Raises: ComponentError if it is none, or its rows do not go with its targets."""
+    """Return the sample. Raises: ComponentError if it is none, or its rows do not go with its targets."""
     found: Sample = of_kind("sampler", sampler, sample, Sample)
     for index in (found.rows, found.targets):
         if not isinstance(index, Tensor) or index.dtype != torch.int64 or index.shape != (len(found.targets),):

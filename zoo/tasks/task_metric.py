@@ -1,4 +1,4 @@
-"""Which metric a task is scored by."""
+"""Choice of the metric that a task is scored by."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,66 +7,54 @@ from typing import Any, ClassVar, TypeVar
 from torch import Tensor
 
 from registry import metrics
-from zoo.datasets.base import GraphData, LinkData, Official
+from zoo.datasets.base import GraphData, LabelKind, LinkData, NodeData, Official
 from zoo.errors import BuildError
-from zoo.metrics.base import Kind, LabelMetric, LinkMetric
+from zoo.metrics.base import LabelMetric, LinkMetric
 
 M = TypeVar("M", LabelMetric, LinkMetric)
 
 
-class OfficialLabels(LabelMetric):
-    """A data set's own metric, computed by its authors' code; chance is that of a metric of the zoo's by that name."""
+class _Official:
+    """A data set's own metric, computed by its authors' code; chance is that of the zoo's metric by that name."""
 
-    kinds: ClassVar[tuple[Kind, ...]] = ("classes", "binary", "values")
-
-    def __init__(self, official: Official, like: LabelMetric) -> None:
-        self.name = official.metric
-        self.higher_is_better = official.higher_is_better
-        self.range, self.by = like.range, official.by
+    def __init__(self, official: Official, like: Any) -> None:
+        self.name, self.by, self.higher_is_better = official.metric, official.by, official.higher_is_better
+        self.range = like.range
         self._score, self._like = official.score, like
+
+    def score(self, first: Tensor, second: Tensor) -> float:
+        """Return the score of the authors' code."""
+        return self._score(first, second)
+
+    def chance(self, *known: Any) -> float:
+        """Return the chance of the metric of that name."""
+        return self._like.chance(*known)
+
+
+class OfficialLabels(_Official, LabelMetric):
+    """A data set's own metric of labels."""
+
+    kinds: ClassVar[tuple[LabelKind, ...]] = ("classes", "binary", "values")
 
     def undefined(self, labels: Tensor) -> str | None:
         """As of the metric of that name."""
         return self._like.undefined(labels)
 
-    def score(self, outputs: Tensor, labels: Tensor) -> float:
-        """Return what the authors' code says."""
-        return self._score(outputs, labels)
 
-    def chance(self, labels: Tensor) -> float:
-        """Return the chance of the metric of that name."""
-        return self._like.chance(labels)
+class OfficialLinks(_Official, LinkMetric):
+    """A data set's own metric of links."""
 
 
-class OfficialLinks(LinkMetric):
-    """A data set's own metric of links, computed by its authors' code; chance is that of the zoo's by that name."""
-
-    def __init__(self, official: Official, like: LinkMetric) -> None:
-        self.name = official.metric
-        self.higher_is_better = official.higher_is_better
-        self.range, self.by = like.range, official.by
-        self._score, self._like = official.score, like
-
-    def score(self, positive: Tensor, negative: Tensor) -> float:
-        """Return what the authors' code says."""
-        return self._score(positive, negative)
-
-    def chance(self, links: int, others: int) -> float:
-        """Return the chance of the metric of that name."""
-        return self._like.chance(links, others)
-
-
-def link_metric(asked: str | Callable[..., Any], data: Any) -> tuple[LinkMetric, str]:
-    """The metric for links of a data set, and why it is that one; `asked`: as of `label_metric`.
+def link_metric(asked: str | Callable[..., Any], data: NodeData | LinkData) -> tuple[LinkMetric, str]:
+    """Return the metric for links of a data set, and why it is that one; `asked`: as of `label_metric`.
 
     A data set whose links are not what it is published for, but were split off, is scored by AUC.
     Raises: BuildError for a metric of labels.
     """
     published = isinstance(data, LinkData)
-    name = (data.metric if published else "auc") if asked == "auto" else asked
-    chosen: Any = metrics.get(name)() if isinstance(name, str) else name()
+    chosen = _made(asked, data.metric if published else "auc")
     if not isinstance(chosen, LinkMetric):
-        fitting = [name for name in metrics.names() if _made(metrics.get(name), LinkMetric)]
+        fitting = [name for name in metrics.names() if _class_of(metrics.get(name), LinkMetric)]
         raise BuildError(
             f"task.metric — {chosen.name} on links of {data.name} — expected a metric of links — "
             f"one of: {', '.join(fitting)}"
@@ -80,42 +68,39 @@ def link_metric(asked: str | Callable[..., Any], data: Any) -> tuple[LinkMetric,
     return chosen, _reason(data, "auc", "link prediction")
 
 
-def label_metric(asked: str | Callable[..., Any], data: Any) -> tuple[LabelMetric, str]:
-    """The metric for a data set's labels, and why it is that one; `asked`: "auto", a name, or a metric's factory.
+def label_metric(asked: str | Callable[..., Any], data: NodeData | GraphData) -> tuple[LabelMetric, str]:
+    """Return the metric for a data set's labels, and why it is that one.
 
-    Raises: BuildError if the metric is not defined for the data set's labels.
+    asked: "auto", a name, or a metric's factory. Raises: BuildError if it is not defined for the data set's labels.
     """
-    chosen: Any = metrics.get(data.metric if asked == "auto" else asked)() if isinstance(asked, str) else asked()
+    chosen = _made(asked, data.metric)
     if asked == "auto" and data.official is not None:
         return OfficialLabels(data.official, chosen), data.official.by
     if isinstance(chosen, LabelMetric) and chosen.defined_for(data.problem, data.classes):
-        of = f"{'graph' if isinstance(data, GraphData) else 'node'} classification"
-        return chosen, _reason(data, "accuracy", of) if asked == "auto" else "asked for"
-    fitting = [name for name in metrics.names() if _fits(metrics.get(name), data)]
+        return chosen, _reason(data, "accuracy", f"{data.item} classification") if asked == "auto" else "asked for"
+    kinds = {name: _class_of(metrics.get(name), LabelMetric) for name in metrics.names()}
+    fitting = [name for name, kind in kinds.items() if kind and kind.defined_for(data.problem, data.classes)]
+    labels = {"classes": "classes", "binary": "binary labels", "values": "numbers to predict"}[data.problem]
     raise BuildError(
-        f"task.metric — {chosen.name} on {data.name}, which has {_described(data)} — expected a metric for such "
+        f"task.metric — {chosen.name} on {data.name}, which has {data.classes} {labels} — expected a metric for such "
         f"labels — one of: {', '.join(fitting)}"
     )
 
 
-def _reason(data: Any, default: str, task: str) -> str:
-    """Why a data set's own metric is taken, where nobody asked for another."""
+def _made(asked: str | Callable[..., Any], auto: str) -> Any:
+    if not isinstance(asked, str):
+        return asked()
+    return metrics.get(auto if asked == "auto" else asked)()
+
+
+def _reason(data: NodeData | GraphData | LinkData, default: str, task: str) -> str:
+    """Return why a data set's own metric is taken, where nobody asked for another."""
     if data.published:
         return f"what {data.name} is published with"
     return f"the default of {task}" if data.metric == default else f"what the data set {data.name} names"
 
 
-def _fits(metric: Any, data: Any) -> bool:
-    made = _made(metric, LabelMetric)
-    return made is not None and made.defined_for(data.problem, data.classes)
-
-
-def _made(metric: Any, kind: type[M]) -> type[M] | None:
-    """The class that a metric's factory makes, if it is of the kind."""
+def _class_of(metric: Any, kind: type[M]) -> type[M] | None:
+    """Return the class that a metric's factory makes, if it is of the kind."""
     made = metric.func if isinstance(metric, partial) else metric
     return made if isinstance(made, type) and issubclass(made, kind) else None
-
-
-def _described(data: Any) -> str:
-    kinds = {"classes": "classes", "binary": "binary labels", "values": "numbers to predict"}
-    return f"{data.classes} {kinds[data.problem]}"

@@ -103,7 +103,7 @@ def _remedies(recipe: Recipe, network: Network | None, trains: bool) -> list[str
         found.append("training.memory=checkpoint keeps about √depth blocks' features instead of all")
     options = recipe.task.options
     sampler = options.get("sampler")
-    if recipe.task.name == "nodes" and getattr(sampler, "name", sampler) in ("full", None):
+    if sampler and getattr(sampler, "name", sampler) == "full":
         found.append("task.sampler=neighbor trains on parts of the graph, task.inference=layerwise scores in parts")
     elif "batch_size" in options:
         found.append(f"a smaller task.batch_size than {options['batch_size']}")

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from registry import metrics
-from zoo.metrics.base import Kind, LabelMetric, LinkMetric
+from zoo.datasets.base import LabelKind
+from zoo.metrics.base import LabelMetric, LinkMetric
 
 MADE: dict[str, Any] = {name: metrics.get(name)() for name in metrics.names()}
 OF_LABELS = {name: made for name, made in MADE.items() if isinstance(made, LabelMetric)}
@@ -16,7 +17,7 @@ OF_LINKS = {name: made for name, made in MADE.items() if isinstance(made, LinkMe
 DRAW = torch.Generator().manual_seed(0)
 
 
-def outputs_and_labels(kind: Kind, classes: int, rows: int = 4000) -> tuple[torch.Tensor, torch.Tensor]:
+def outputs_and_labels(kind: LabelKind, classes: int, rows: int = 4000) -> tuple[torch.Tensor, torch.Tensor]:
     """Outputs that know nothing of the labels."""
     outputs = torch.randn(rows, classes, generator=DRAW)
     if kind == "classes":
@@ -37,7 +38,7 @@ def test_each_is_of_labels_or_of_links():
     [
         (name, kind)
         for name, made in OF_LABELS.items()
-        for kind in get_args(Kind)
+        for kind in get_args(LabelKind)
         if made.defined_for(kind, 2 if kind == "classes" else 3)
     ],
 )

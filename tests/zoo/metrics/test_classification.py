@@ -9,11 +9,11 @@ import torch
 from ogb.graphproppred import Evaluator
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from zoo.metrics.base import Kind
+from zoo.datasets.base import LabelKind
 from zoo.metrics.classification import F1, ROCAUC, AveragePrecision
 
 ZERO: Any = 0  # scikit-learn's own type for it is that of its default, a string
-KINDS: list[tuple[Kind, int]] = [("classes", 2), ("classes", 3), ("binary", 7), ("values", 1)]
+KINDS: list[tuple[LabelKind, int]] = [("classes", 2), ("classes", 3), ("binary", 7), ("values", 1)]
 
 
 @pytest.fixture

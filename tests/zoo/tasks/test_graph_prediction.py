@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import zoo
 from registry import models
-from zoo.datasets.base import GraphData, Problem, Split
+from zoo.datasets.base import GraphData, LabelKind, Split
 from zoo.graphs.graph import Graph
 from zoo.probes.presets import standard
 from zoo.probes.snapshot import snapshot
@@ -21,7 +21,7 @@ from zoo.sampling.batching import TaskSetting
 from zoo.tasks.graph_prediction import GraphPrediction
 
 SIZES = [3, 2, 4, 1, 5, 2, 3, 4]
-LABELS: dict[Problem, Tensor] = {
+LABELS: dict[LabelKind, Tensor] = {
     "classes": torch.tensor([0, 1, 2, 0, 1, 2, 0, 1]),
     "binary": torch.tensor([[0, 1], [1, math.nan], [1, 0], [math.nan, 1], [0, 0], [1, 1], [0, 1], [1, 0]]).float(),
     "values": torch.tensor([[1, 50], [3, math.nan], [8, 90], [2, 10], [5, 30], [6, 20], [7, 80], [4, 60]]).float(),
@@ -57,7 +57,7 @@ def rings(sizes: list[int]) -> Tensor:
     return torch.stack([nodes, after])
 
 
-def data(problem: Problem = "classes") -> GraphData:
+def data(problem: LabelKind = "classes") -> GraphData:
     """Eight rings, each node with the number of its graph in its features."""
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(sum(SIZES), WIDTH[problem], generator=generator)
@@ -78,12 +78,12 @@ def data(problem: Problem = "classes") -> GraphData:
 SPLIT = Split("toy", torch.tensor([6, 0, 2, 5, 1]), torch.tensor([4, 3]), torch.tensor([7, 4, 3, 2]))
 
 
-def task(problem: Problem = "classes", **options: Any) -> GraphPrediction:
+def task(problem: LabelKind = "classes", **options: Any) -> GraphPrediction:
     """The task on them, in batches of two."""
     return GraphPrediction(data(problem), SPLIT, TaskSetting(), **{"batch_size": 2, **options})
 
 
-def answers(problem: Problem, ids: Tensor) -> Tensor:
+def answers(problem: LabelKind, ids: Tensor) -> Tensor:
     """What `Means` says of graphs, one graph at a time."""
     parts = data(problem).features.split(SIZES)
     return torch.stack([parts[int(k)].mean(dim=0) for k in ids])

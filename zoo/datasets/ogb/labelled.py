@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo import ogb_backend
-from zoo.datasets.base import GraphData, Masks, NodeData, Problem
+from zoo.datasets.base import GraphData, LabelKind, Masks, NodeData
 from zoo.datasets.ogb.ogb_folder import Folder, open_folder
 from zoo.datasets.ogb.raw_arrays import (
     PARTS,
@@ -27,7 +27,7 @@ from zoo.datasets.ogb.raw_arrays import (
 )
 from zoo.datasets.store import Store
 
-_PROBLEMS: dict[str, Problem] = {
+_PROBLEMS: dict[str, LabelKind] = {
     "multiclass classification": "classes",
     "binary classification": "binary",
     "regression": "values",
@@ -215,7 +215,7 @@ def _kind(folder: Folder) -> str:
     return "node" if folder.name.startswith("ogbn-") else "graph"
 
 
-def _labels(folder: Folder, arrays: Arrays) -> tuple[Tensor, int, Problem]:
+def _labels(folder: Folder, arrays: Arrays) -> tuple[Tensor, int, LabelKind]:
     """Return labels as the zoo has them, the number of classes or of labels each, and the problem that they pose.
 
     Raises: DataBroken if one is none of the classes, or a binary one neither 0 nor 1.
