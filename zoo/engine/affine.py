@@ -9,7 +9,7 @@ from torch.autograd import Function
 
 from zoo.engine.eligibility import can_fuse
 from zoo.engine.kernel import Epilogue, FusingKernel, KernelGraph, Scaling
-from zoo.engine.operators import NeighbourSum
+from zoo.engine.operators import NeighbourSum, members_first
 from zoo.engine.sparse_input import product
 from zoo.errors import BuildError
 from zoo.graph_like import Norm
@@ -200,13 +200,7 @@ class _OfMembers(Function):
     @staticmethod
     def vmap(info: Any, in_dims: Any, *inputs: Any) -> tuple[Tensor, int]:
         """The operator on stacks [members, …] of all tensors; what members share is taken as each one's."""
-        stacks = [
-            given
-            if not isinstance(given, Tensor)
-            else (given.expand(info.batch_size, *given.shape) if place is None else given.movedim(place, 0))
-            for given, place in zip(inputs, in_dims, strict=True)
-        ]
-        y: Any = _Blocks.apply(*stacks)
+        y: Any = _Blocks.apply(*members_first(info.batch_size, in_dims, inputs))
         return y, 0
 
 

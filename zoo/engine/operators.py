@@ -4,6 +4,7 @@ Each backward is made of the operators of this file, so all are differentiable a
 differentiates through the making of a sparse tensor. Features are float32 or float64 here.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Protocol
 
@@ -238,6 +239,16 @@ def _softmax_backward(p: Tensor, dp: Tensor, structure: Structure) -> Tensor:
     # Any constant may be taken off first: where it is their mean, no rounding of what all dp have in common is left.
     dp = dp - mean(dp.detach()).detach()
     return p * (dp - mean(dp))
+
+
+def members_first(members: int, in_dims: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+    """The inputs of a `torch.vmap`, all tensors with a leading dimension of members, shared ones expanded."""
+    return [
+        given
+        if not isinstance(given, Tensor)
+        else (given.expand(members, *given.shape) if place is None else given.movedim(place, 0))
+        for given, place in zip(inputs, in_dims, strict=True)
+    ]
 
 
 def _full_precision(x: Tensor) -> AbstractContextManager[Any]:

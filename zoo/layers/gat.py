@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from zoo.engine.attention import Attention, DynamicScores, Scores, StaticScores, per_head
 from zoo.engine.kernel import KernelGraph
-from zoo.engine.rescale import divisor
+from zoo.engine.rescaling import divisor
 from zoo.graphs.graph import Graph
 from zoo.layers.conv import FusedConv, head_width
 from zoo.layers.linear import glorot, zeros

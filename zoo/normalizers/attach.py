@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.contracts import as_input
-from zoo.engine.rescale import Rescaling, rescale
+from zoo.engine.rescaling import Rescaling, rescale
 from zoo.errors import BuildError
 from zoo.normalizers.base import BoundedNormalizer, NoNormalizer, WeightNormalizer
 from zoo.recipe.fields import Mode

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from zoo.engine.rescale import Rescaling
+from zoo.engine.rescaling import Rescaling
 from zoo.graph_like import GraphLike
 from zoo.recipe.fields import Mode, Scale
 

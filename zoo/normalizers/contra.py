@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from zoo.engine.rescale import divisor
+from zoo.engine.rescaling import divisor
 from zoo.errors import BuildError
 from zoo.graph_like import GraphLike
 from zoo.normalizers.base import FeatureNormalizer

@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from zoo.engine.rescale import Factor, Rescaling, frobenius_norm, into_ball, onto_sphere, rescaled
+from zoo.engine.rescaling import Factor, Rescaling, frobenius_norm, into_ball, onto_sphere, rescaled
 from zoo.normalizers.base import BoundedNormalizer, Rows
 from zoo.recipe.fields import Mode, Scale
 

@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from zoo.engine.rescale import divisor, frobenius_norm
+from zoo.engine.rescaling import divisor, frobenius_norm
 from zoo.normalizers.base import BoundedNormalizer
 from zoo.recipe.fields import Few, Mode, Scale
 

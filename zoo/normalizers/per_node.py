@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from zoo.engine.rescale import divisor
+from zoo.engine.rescaling import divisor
 from zoo.errors import BuildError
 from zoo.graph_like import GraphLike
 from zoo.normalizers.base import FeatureNormalizer

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from zoo.engine.rescale import Factor, Rescaling, divisor, into_ball, onto_sphere, rescaled
+from zoo.engine.rescaling import Factor, Rescaling, divisor, into_ball, onto_sphere, rescaled
 from zoo.normalizers.base import BoundedNormalizer, Rows
 from zoo.recipe.fields import Few, Mode, Scale
 

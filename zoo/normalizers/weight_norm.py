@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from zoo.engine.rescale import divisor
+from zoo.engine.rescaling import divisor
 from zoo.normalizers.base import WeightNormalizer
 from zoo.recipe.fields import Mode
 

@@ -303,8 +303,8 @@ def dgl_sum(dgl: ModuleType) -> Callable[[Any, Tensor], Tensor]:
     """sum(graph, x): `dgl.ops.copy_u_sum` without its wrapping and its gradient, which cost as much on small graphs."""
     plain: Callable[[Any, Tensor], Tensor] = dgl.ops.copy_u_sum
 
-    def quick(graph: Any, x: Tensor) -> Tensor:
-        return raw(graph._graph, "copy_lhs", "sum", x, None)[0]
+    def quick(of: Any, x: Tensor) -> Tensor:
+        return raw(of._graph, "copy_lhs", "sum", x, None)[0]
 
     def trial() -> bool:
         graph, x = dgl.graph(([0, 1, 1], [1, 0, 1]), num_nodes=2), torch.tensor([[1.0, 2.0], [3.0, 4.0]])

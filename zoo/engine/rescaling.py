@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from zoo.contracts import broken
+from zoo.engine.operators import members_first
 from zoo.system.private import run_backward_first
 
 # Of a norm, the factor and its derivative by the norm.
@@ -135,14 +136,7 @@ class _Rescaled(Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, int]:
         """Run on the members of a `torch.vmap` as one more leading dimension, which all of this passes over."""
-        *tensors, factor = inputs
-        leading = [
-            None
-            if tensor is None
-            else (tensor.expand(info.batch_size, *tensor.shape) if place is None else tensor.movedim(place, 0))
-            for tensor, place in zip(tensors, in_dims, strict=False)
-        ]
-        return _Rescaled.apply(*leading, factor), 0
+        return _Rescaled.apply(*members_first(info.batch_size, in_dims, inputs)), 0
 
 
 class _RescaledPart(Function):

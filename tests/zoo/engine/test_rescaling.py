@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoo.engine.rescale import divisor, frobenius_norm, into_ball, onto_sphere, rescale, rescaled
+from zoo.engine.rescaling import divisor, frobenius_norm, into_ball, onto_sphere, rescale, rescaled
 from zoo.normalizers import BoundedNormalizer
 from zoo.normalizers.frobenius import Frobenius, FrobeniusSoft
 from zoo.normalizers.spectral import Spectral
@@ -114,7 +114,7 @@ KINDS = {
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two matrices of 4×3 in float64, or four in float32, to a part."""
-    monkeypatch.setattr("zoo.engine.rescale._ON_CPU", 2 * 4 * 3 * 8)
+    monkeypatch.setattr("zoo.engine.rescaling._ON_CPU", 2 * 4 * 3 * 8)
 
 
 def normalizer_of(kind: str, many: int, *, heads: bool = False) -> BoundedNormalizer:
