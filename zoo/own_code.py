@@ -121,7 +121,7 @@ def _session(target: Any, seen: set[int]) -> Iterator[bytes]:
 def _functions(target: Any) -> list[FunctionType]:
     """Return the functions of a class, its methods and properties, or the function itself, without decorators."""
     values = [target, *vars(target).values()] if isinstance(target, type) else [target]
-    plain = [value.fget if isinstance(value, property) else value for value in values]
+    plain: list[Any] = [value.fget if isinstance(value, property) else value for value in values]
     return [value for value in map(inspect.unwrap, plain) if isinstance(value, FunctionType)]
 
 

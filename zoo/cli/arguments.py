@@ -92,9 +92,9 @@ def command(verb: Callable[..., None]) -> Callable[..., None]:
         }
         verb(**made, **values)
 
-    run.__signature__ = Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess] - read by inspect
-    run.__annotations__ = {}
-    return run
+    for_typer: Any = run
+    for_typer.__signature__, for_typer.__annotations__ = Signature(parameters), {}
+    return for_typer
 
 
 def load_plugins(files: list[Path] | None) -> None:
