@@ -175,8 +175,7 @@ def sparkline(series: Any, low: float, high: float) -> str:
 
 
 def _picture(rows: Sequence[tuple[str, "Probed"]], stem: Path) -> list[Path]:
-    from zoo.plots.comparison import profiles
-    from zoo.plots.save import save
+    from zoo.plots import profiles, save
 
     several = len({name for name, _ in rows}) > 1
     series = {

@@ -4,21 +4,18 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from zoo.plots.bound import bound
-from zoo.plots.comparison import profiles
-from zoo.plots.heatmap import heatmap
-from zoo.plots.profile import profile
-from zoo.plots.save import FORMATS, save
+from zoo.plots.over_time import bound, heatmap, training
+from zoo.plots.profile import profile, profiles
 from zoo.plots.series import preferred, series
+from zoo.plots.style import FORMATS, save
 from zoo.plots.sweep import Line, scatter, sweep
-from zoo.plots.training import training
 from zoo.runs.run import Run
 
 __all__ = ["FORMATS", "Line", "draw", "profiles", "save", "scatter", "sweep"]
 
 
 def draw(run: Run) -> dict[str, Figure]:
-    """Every picture that the run has data for, by name: training, profile, heatmap, bound.
+    """Draw every picture that the run has data for, by name: training, profile, heatmap, bound.
 
     Raises: RunError if a record of the run cannot be read.
     """

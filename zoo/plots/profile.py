@@ -1,4 +1,4 @@
-"""The gradient and the representations, block by block, at the first, the best and the last measured step."""
+"""Profiles over the blocks of one network at chosen moments, and of several networks in one picture."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,17 +7,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from zoo.plots.series import Series, clock_of, preferred, series
 from zoo.plots.style import (
     DASHES,
     MARKERS,
     colors,
+    columns_for,
+    legend_below,
+    literal,
     logarithmic,
     mark_zeros,
     marker,
     new_figure,
-    over_blocks,
     positive,
     tidy,
 )
@@ -30,27 +33,28 @@ _FILLS = (None, "white")  # markers of the second quantity are hollow: on a sing
 
 
 def profile(probes: Sequence[Mapping[str, Any]], title: str, best: int | None = None) -> Figure | None:
-    """μ(G_l) and ‖G_l‖_F on a logarithmic scale, and beside them which part of the norm is μ; None without data.
+    """Draw μ(G_l) and ‖G_l‖_F on a logarithmic scale, and beside them their ratio; None without data.
 
-    best: the step of the best validation; what was measured nearest to it is drawn.
+    At the first, the best and the last measured step. best: the step of the best validation, drawn by the measurement
+    nearest to it.
     """
     mu, norm = preferred(probes, "gradients.mu"), series(probes, "gradients.norm")
     sizes = {rf"$\mu(G_l)$, {mu[0]}": mu[1]} if mu else {}
     sizes |= {r"$\|G_l\|_F$": norm} if norm else {}
-    ratios = {
-        of: {subspace: found for subspace in ("plain", "limit") if (found := series(probes, f"{of}.ratio.{subspace}"))}
-        for of in _RATIOS
-    }
-    ratios = {of: lines for of, lines in ratios.items() if lines}
+    ratios: dict[str, dict[str, Series]] = {}
+    for of in _RATIOS:
+        for subspace in ("plain", "limit"):
+            if found := series(probes, f"{of}.ratio.{subspace}"):
+                ratios.setdefault(of, {})[subspace] = found
     drawn = [*sizes.values(), *(line for lines in ratios.values() for line in lines.values())]
     if not drawn:
         return None
     moments = _moments(drawn, best)
-    panels = ["sizes"] * bool(sizes) + list(ratios)
     figure = new_figure(title, (9 if sizes and ratios else 5.5, 4.8 if len(ratios) > 1 else 3.8))
-    columns: list[Any] = [["sizes", of] if sizes else [of] for of in ratios] or [panels]
-    axes = figure.subplot_mosaic(columns, width_ratios=[1.25, 1] if len(columns[0]) > 1 else None)
-    keys = _keys(moments)
+    mosaic: list[Any] = [["sizes", of] if sizes else [of] for of in ratios] or [["sizes"]]
+    axes = figure.subplot_mosaic(mosaic, width_ratios=[1.25, 1] if len(mosaic[0]) > 1 else None)
+    looks = zip(moments.values(), colors(len(moments)), MARKERS, strict=False)
+    keys = [Line2D([], [], color=color, marker=mark, markersize=4.5, label=moment) for moment, color, mark in looks]
     if sizes:
         if _draw(axes["sizes"], sizes, moments, logarithm=True):
             keys.append(Line2D([], [], color="0.4", linestyle="", marker="v", markersize=5, label="exactly 0"))
@@ -62,12 +66,37 @@ def profile(probes: Sequence[Mapping[str, Any]], title: str, best: int | None = 
         axes[of].set_ylim(-0.04, 1.04)
         axes[of].set_ylabel(_RATIOS[of])
         axes[of].set_title(f"{of}: the share that is not smooth", fontsize=9, loc="left")
-    figure.legend(handles=keys, loc="outside lower left", ncols=4, fontsize=8.5, frameon=False)
+    legend_below(figure, 4, keys)
+    return figure
+
+
+def profiles(series: Mapping[str, Sequence[float]], title: str) -> Figure:
+    """Draw μ(G_l) of several networks, first block first, over the relative depth l/L, on a logarithmic scale.
+
+    Gaps where μ is not finite; a triangle at the lower edge where it is exactly 0.
+    """
+    figure = new_figure(title, (7.5, 4.4))
+    axes = figure.add_subplot()
+    tidy(axes)
+    zeros = False
+    for index, ((name, values), color) in enumerate(zip(series.items(), colors(len(series)), strict=True)):
+        depth = np.arange(1, len(values) + 1) / max(len(values), 1)
+        look = {"color": color, "linestyle": DASHES[index % len(DASHES)], "linewidth": 1.5}
+        axes.plot(depth, positive(values), label=literal(name), **look, **marker(index, len(values)))
+        zeros |= mark_zeros(axes, depth, values, color)
+    axes.set_xlim(-0.02, 1.02)
+    logarithmic(axes)
+    axes.set_xlabel("relative depth $l/L$ (left: next to the input)")
+    axes.set_ylabel(r"$\mu(G_l)$")
+    if zeros:
+        axes.plot([], [], "v", color="0.4", markersize=5, label="exactly 0")
+    if series:
+        legend_below(figure, columns_for(series), handlelength=3.5)
     return figure
 
 
 def _draw(axes: Axes, lines: Mapping[str, Series], moments: Mapping[int, str], *, logarithm: bool = False) -> bool:
-    """One line for each quantity and moment: dash and filling tell the quantity, colour and marker the moment.
+    """Draw a line for each quantity (by dash and filling) and moment (by colour and marker).
 
     Returns whether triangles stand for zeros, which a logarithmic axis cannot show.
     """
@@ -84,7 +113,10 @@ def _draw(axes: Axes, lines: Mapping[str, Series], moments: Mapping[int, str], *
             axes.plot(places, positive(values) if logarithm else values, label=f"{quantity}, {moment}", **look)
             if logarithm:
                 zeros |= mark_zeros(axes, places, values, color)
-    over_blocks(axes, len(blocks))
+    axes.set_xlabel("block $l$ (1: next to the input)")
+    margin = max(0.5, 0.02 * len(blocks))
+    axes.set_xlim(1 - margin, len(blocks) + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     keys = [
         Line2D([], [], color="0.2", linestyle=dash, marker="o", markersize=4.5, markerfacecolor=fill or "0.2")
         for dash, fill, _ in zip(DASHES, _FILLS, lines, strict=False)
@@ -94,13 +126,8 @@ def _draw(axes: Axes, lines: Mapping[str, Series], moments: Mapping[int, str], *
     return zeros
 
 
-def _keys(moments: Mapping[int, str]) -> list[Line2D]:
-    looks = zip(moments.values(), colors(len(moments)), MARKERS, strict=False)
-    return [Line2D([], [], color=color, marker=mark, markersize=4.5, label=moment) for moment, color, mark in looks]
-
-
 def _moments(drawn: Sequence[Series], best: int | None) -> dict[int, str]:
-    """Steps to draw, in the order of training, each with what it is."""
+    """Return the steps to draw in the order of training, each with its words: `first: epoch 0`."""
     clock = clock_of(*drawn)
     times = {step: time for item in drawn for step, time in zip(item.steps.tolist(), item.times(clock), strict=True)}
     steps = sorted(times)

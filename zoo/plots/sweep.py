@@ -1,4 +1,4 @@
-"""What a study found: a figure along an axis, and a figure against what might predict it."""
+"""Pictures of studies: a score along an axis, and a score against a quantity that may predict it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from zoo.plots.style import DASHES, MARKERS, colors, literal, new_figure, tidy
+from zoo.plots.style import DASHES, MARKERS, colors, columns_for, legend_below, literal, new_figure, tidy
 from zoo.untrusted import escape_controls
 
 DECADES = 2  # positive values that span so many are shown on a logarithmic axis
@@ -38,15 +38,16 @@ class Line:
 
 
 def sweep(lines: Sequence[Line], *, x_label: str, y_label: str = "", log_x: bool = False, title: str = "") -> Figure:
-    """Means over x with their intervals as bands and a dot for every run; one panel for each that the lines name.
+    """Draw means over x with their intervals as bands and a dot for every run, in a panel for each that lines name.
 
     A gap where there is no mean. A label has the same look in every panel, and all panels have one scale of x; each has
-    its own of y, as figures on different data are not to be read against each other. log_x: for positive x.
+    its own of y, as scores on different data are not to be compared. log_x: for positive x.
     """
     panels = list(dict.fromkeys(line.panel for line in lines)) or [""]
     labels = list(dict.fromkeys(line.label for line in lines))
     looks = {
-        label: (index, color) for index, (label, color) in enumerate(zip(labels, colors(len(labels)), strict=True))
+        label: {"color": color, "linestyle": DASHES[index % len(DASHES)], "marker": MARKERS[index % len(MARKERS)]}
+        for index, (label, color) in enumerate(zip(labels, colors(len(labels)), strict=True))
     }
     columns = min(len(panels), COLUMNS)
     rows = -(-len(panels) // columns)
@@ -56,19 +57,40 @@ def sweep(lines: Sequence[Line], *, x_label: str, y_label: str = "", log_x: bool
     for axes, panel in zip(grid.flat, panels, strict=False):
         tidy(axes)
         axes.set_title(escape_controls(panel), fontsize=9.5, parse_math=False)
-        for line in lines:
-            if line.panel == panel:
-                _draw(axes, line, *looks[line.label], shift=_shift(looks[line.label][0], len(labels)), log=log_x)
-        _along(axes, places, log_x)
-        own = (line.y_label for line in lines if line.panel == panel and line.y_label)
-        axes.set_ylabel(literal(next(own, y_label)))
+        own = [line for line in lines if line.panel == panel]
+        for line in own:
+            beside = 0.03 * (labels.index(line.label) - (len(labels) - 1) / 2)  # dots of different lines stand apart
+            _draw(axes, line, looks[line.label], 1 + beside if log_x else 1.0)
+        if log_x:
+            axes.set_xscale("log")
+        if 0 < len(places) <= LABELLED:
+            axes.xaxis.set_major_locator(FixedLocator(places))
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.set_ylabel(literal(next((line.y_label for line in own if line.y_label), y_label)))
         axes.set_xlabel(literal(x_label))
         axes.tick_params(labelbottom=True)
     for axes in list(grid.flat)[len(panels) :]:
         axes.remove()
-    if len(labels) > 1 or any(labels):
-        _legend(figure, grid.flat[0], [(label, *looks[label]) for label in labels])
+    if any(labels):
+        keys = [
+            grid.flat[0].plot([], [], label=literal(label), markersize=4.5, **look)[0] for label, look in looks.items()
+        ]
+        legend_below(figure, columns_for(labels), keys, handlelength=3.5)
     return figure
+
+
+def _draw(axes: Axes, line: Line, look: Mapping[str, Any], beside: float) -> None:
+    x, mean, low, high = (_numbers(side) for side in (line.x, line.mean, line.low, line.high))
+    color = look["color"]
+    axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
+    for place, values in zip(x, line.values, strict=False):
+        dots = np.full(len(values), place * beside)
+        axes.plot(dots, values, ".", color=color, alpha=0.5, markersize=4, linestyle="none")
+    axes.plot(x, mean, linewidth=1.6, markersize=4.5, label=literal(line.label), **look)
+    bounded = np.isfinite(low) & np.isfinite(high)
+    ends = np.where(bounded, np.stack([mean - low, high - mean]), np.nan)
+    axes.errorbar(x, mean, yerr=ends, fmt="none", ecolor=color, elinewidth=0.8, capsize=2)
 
 
 def scatter(
@@ -80,7 +102,7 @@ def scatter(
     within: Sequence[str] = (),
     title: str = "",
 ) -> Figure:
-    """A point for each run, x against y, groups told apart; x logarithmic if it is positive over two decades or more.
+    """Draw a point for each run, x against y, groups told apart; x logarithmic if positive over two decades or more.
 
     On a logarithmic axis zeros stand at the left edge; infinities always at the right one. Points without an x or y
     are left out, and the annotation says how many are drawn. rho: Spearman's ρ and the ends of its interval, annotated.
@@ -94,88 +116,31 @@ def scatter(
     log = _spans_decades(known)
     if log:
         axes.set_xscale("log")
-    edges = set()
+    keys: dict[str, str] = {}
     for index, ((name, drawn), color) in enumerate(zip(points.items(), colors(len(points)), strict=True)):
         look = {"color": color, "alpha": 0.75, "linewidths": 0}
         above = np.isposinf(drawn[:, 0])
         below = (drawn[:, 0] == 0) if log else np.isneginf(drawn[:, 0])
-        inside = drawn[~above & ~below]
-        axes.scatter(
-            inside[:, 0], inside[:, 1], s=22, marker=MARKERS[index % len(MARKERS)], label=literal(name), **look
-        )
-        for where, edge, sign in ((below, 0, "<"), (above, 1, ">")):
-            if where.any():
-                edges.add((edge, sign))
-                axes.scatter(
-                    np.full(where.sum(), edge),
-                    drawn[where, 1],
-                    s=30,
-                    marker=sign,
-                    clip_on=False,
-                    transform=axes.get_yaxis_transform(),
-                    **look,
-                )
+        x, y = drawn[~above & ~below].T
+        axes.scatter(x, y, s=22, marker=MARKERS[index % len(MARKERS)], label=literal(name), **look)
+        at_edge = {"s": 30, "clip_on": False, "transform": axes.get_yaxis_transform(), **look}
+        for outside, edge, sign, label in (
+            (below, 0, "<", "x is 0" if log else "x is −∞"),
+            (above, 1, ">", "x is ∞"),
+        ):
+            if outside.any():
+                keys[sign] = label
+                axes.scatter(np.full(outside.sum(), edge), drawn[outside, 1], marker=sign, **at_edge)
+    for sign, label in sorted(keys.items()):
+        axes.scatter([], [], s=30, marker=sign, color="0.4", label=label)
     axes.set_xlabel(literal(x_label))
     axes.set_ylabel(literal(y_label))
-    keys = {(0, "<"): "x is 0" if log else "x is −∞", (1, ">"): "x is ∞"}
-    for edge in sorted(edges):
-        axes.scatter([], [], s=30, marker=edge[1], color="0.4", label=keys[edge])
-    given = sum(len(x) for x, _ in groups.values())
-    note = _annotation(rho, len(known), given)
-    if within:
-        note += "\nwithin " + ", ".join(map(escape_controls, within))
+    note = _annotation(rho, len(known), sum(len(x) for x, _ in groups.values()))
+    note += f"\nwithin {', '.join(map(escape_controls, within))}" if within else ""
     axes.set_title(note, fontsize=9, loc="left", color="0.25", parse_math=False)
-    if any(groups) or edges:
-        figure.legend(loc="outside lower left", ncols=3, fontsize=8.5, frameon=False)
+    if any(groups) or keys:
+        legend_below(figure, 3)
     return figure
-
-
-def _draw(axes: Axes, line: Line, index: int, color: Any, *, shift: float, log: bool) -> None:
-    x, mean, low, high = (_numbers(side) for side in (line.x, line.mean, line.low, line.high))
-    axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
-    for place, values in zip(x, line.values, strict=False):
-        beside = place * (1 + shift) if log else place
-        axes.plot(np.full(len(values), beside), values, ".", color=color, alpha=0.5, markersize=4, linestyle="none")
-    look = {"linestyle": DASHES[index % len(DASHES)], "marker": MARKERS[index % len(MARKERS)]}
-    axes.plot(x, mean, color=color, linewidth=1.6, markersize=4.5, label=literal(line.label), **look)
-    bounded = np.isfinite(low) & np.isfinite(high)
-    ends = np.where(bounded, np.stack([mean - low, high - mean]), np.nan)
-    axes.errorbar(x, mean, yerr=ends, fmt="none", ecolor=color, elinewidth=0.8, capsize=2)
-
-
-def _along(axes: Axes, places: Sequence[float], log: bool) -> None:
-    """Ticks at the places themselves, while they are few."""
-    if log:
-        axes.set_xscale("log")
-    if 0 < len(places) <= LABELLED:
-        axes.xaxis.set_major_locator(FixedLocator(places))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-
-
-def _legend(figure: Figure, axes: Axes, looks: Sequence[tuple[str, int, Any]]) -> None:
-    """A key to all labels, those too that the first panel is without."""
-    handles = [
-        axes.plot(
-            [],
-            [],
-            color=color,
-            label=literal(label),
-            linestyle=DASHES[index % len(DASHES)],
-            marker=MARKERS[index % len(MARKERS)],
-            markersize=4.5,
-        )[0]
-        for label, index, color in looks
-    ]
-    columns = max(1, min(4, 100 // (max(len(label) for label, _, _ in looks) + 10)))
-    figure.legend(
-        handles=handles, loc="outside lower left", ncols=columns, fontsize=8.5, frameon=False, handlelength=3.5
-    )
-
-
-def _shift(index: int, count: int) -> float:
-    """Dots of different lines stand a little beside each other."""
-    return 0.03 * (index - (count - 1) / 2)
 
 
 def _numbers(values: Sequence[Number]) -> np.ndarray:
@@ -183,7 +148,7 @@ def _numbers(values: Sequence[Number]) -> np.ndarray:
 
 
 def _points(x: Sequence[Number], y: Sequence[Number]) -> np.ndarray:
-    """Pairs with a finite y and an x that is a number, infinite or not, one a row."""
+    """Return pairs with a finite y and an x that is a number, infinite or not, [points, 2]."""
     both = np.stack([_numbers(x), _numbers(y)], axis=1)
     return both[~np.isnan(both[:, 0]) & np.isfinite(both[:, 1])]
 

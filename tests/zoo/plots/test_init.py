@@ -45,8 +45,17 @@ def test_a_run_that_never_validated(record, recorded):
 
 
 def test_one_block_one_step(record, recorded):
-    """The smallest run is drawn without a warning."""
-    for figure in draw(recorded(record(blocks=1, epochs=1), val=(0.5,))).values():
+    """The smallest run has its one number in each picture."""
+    rows = record(blocks=1, epochs=1)
+    pictures = draw(recorded(rows, val=(0.5,)))
+    first = {name: figure.axes[0] for name, figure in pictures.items()}
+    assert np.asarray(first["training"].get_lines()[0].get_xydata()).tolist() == [[1, 0.5]]
+    (mu,) = rows[0]["gradients.mu.plain"]
+    assert np.asarray(first["profile"].get_lines()[0].get_xydata()).tolist() == [[1, mu]]
+    cells = first["heatmap"].collections[0].get_array()
+    assert cells is not None and cells.tolist() == [[np.log10(mu)]]
+    assert np.asarray(first["bound"].get_lines()[0].get_xydata()).tolist() == [[0, 1]]
+    for figure in pictures.values():
         figure.draw_without_rendering()
 
 
@@ -56,6 +65,12 @@ def test_a_run_that_diverged(record, recorded):
     rows[-1] = {name: value if name in ("step", "epoch") else None for name, value in rows[-1].items()}
     pictures = draw(recorded(rows, val=(0.5, float("nan"))))
     assert len(pictures) == 4
+    first = {name: figure.axes[0] for name, figure in pictures.items()}
+    np.testing.assert_array_equal(first["training"].get_lines()[0].get_ydata(), [0.5, np.nan])
+    np.testing.assert_array_equal(first["profile"].get_lines()[0].get_ydata(), rows[0]["gradients.mu.plain"])
+    mask = np.ma.getmaskarray(first["heatmap"].collections[0].get_array())
+    assert mask.tolist() == [[False, False, True]] * 6
+    assert [np.asarray(line.get_xdata()).tolist() for line in first["bound"].get_lines()[:3]] == [[0, 1]] * 3
     for figure in pictures.values():
         figure.draw_without_rendering()
 

@@ -1,8 +1,8 @@
-"""Profiles over blocks: the lines are the record."""
+"""Profiles over blocks, of one network and of several: the lines are the record."""
 
 import numpy as np
 
-from zoo.plots.profile import profile
+from zoo.plots.profile import profile, profiles
 
 
 def lines_of(figure, panel=0):
@@ -84,10 +84,15 @@ def test_gaps_and_zeros(record):
 
 
 def test_a_gradient_that_is_nothing_but_0(record):
-    """A network whose gradient died out altogether is drawn without a warning."""
+    """A network whose gradient died out altogether has a triangle for each block and quantity, and no line."""
     rows = [{"step": 0, "epoch": 0, "gradients.mu.plain": [0.0, 0.0], "gradients.norm": [0.0, 0.0]}]
     figure = profile(rows, "")
     assert figure is not None
+    drawn = lines_of(figure)
+    assert len(drawn) == 2 and np.isnan(list(drawn.values())).all()
+    triangles = [line for line in figure.axes[0].get_lines() if line.get_marker() == "v"]
+    assert [np.asarray(line.get_xdata()).tolist() for line in triangles] == [[1, 2], [1, 2]]
+    assert keys_of(figure)[-1] == "exactly 0"
     figure.draw_without_rendering()
 
 
@@ -98,6 +103,9 @@ def test_panels_without_data_are_left_out(record):
         kept = [{key: row[key] for key in row if key in ("step", "epoch") or key.startswith(prefix)} for row in rows]
         figure = profile(kept, "")
         assert figure is not None and len(figure.axes) == panels
+        for axes in figure.axes:
+            values = [line.get_ydata() for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
+            assert values and np.isfinite(values).all()
         figure.draw_without_rendering()
     ratios = [{key: row[key] for key in row if key in ("step", "epoch") or ".ratio." in key} for row in rows]
     figure = profile(ratios, "")
@@ -108,3 +116,44 @@ def test_nothing_measured_is_no_picture():
     """Without any of its quantities there is no figure."""
     assert profile([], "") is None
     assert profile([{"step": 0, "epoch": 0, "gradients.mu.plain": [None]}], "") is None
+
+
+def test_profiles_over_relative_depth():
+    """Each is drawn whole over l/L, whatever its number of blocks, with its label in the key."""
+    given = {"4 blocks": [4.0, 3.0, 2.0, 1.0], "2 blocks": [2.0, 1.0], "one": [1.0]}
+    figure = profiles(given, "title")
+    lines = figure.axes[0].get_lines()
+    assert [line.get_label() for line in lines] == list(given)
+    for line, values in zip(lines, given.values(), strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), values)
+        np.testing.assert_allclose(np.asarray(line.get_xdata()), np.arange(1, len(values) + 1) / len(values))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(given)
+    assert figure.axes[0].get_yscale() == "log"
+    assert figure.get_suptitle() == "title"
+
+
+def test_lines_differ_without_colour():
+    """Up to 35 networks have a dash and marker that no other has."""
+    lines = profiles({str(index): [1.0, 2.0] for index in range(35)}, "").axes[0].get_lines()
+    looks = {(str(getattr(line, "_unscaled_dash_pattern")), line.get_marker()) for line in lines}  # noqa: B009
+    assert len(looks) == 35
+
+
+def test_gaps_and_zeros_in_a_profile():
+    """Not finite is a gap, exactly 0 a triangle with a key."""
+    figure = profiles({"dead": [0.0, float("nan"), 1.0]}, "")
+    profile, triangle, key = figure.axes[0].get_lines()
+    np.testing.assert_array_equal(profile.get_ydata(), [np.nan, np.nan, 1])
+    np.testing.assert_allclose(np.asarray(triangle.get_xdata()), [1 / 3])
+    assert key.get_label() == "exactly 0"
+
+
+def test_no_profiles_are_empty_axes():
+    """Nothing to compare is no error."""
+    nothing, empty = profiles({}, ""), profiles({"empty": []}, "")
+    assert not nothing.axes[0].get_lines() and not nothing.legends
+    (line,) = empty.axes[0].get_lines()
+    assert not len(line.get_xdata()) and [text.get_text() for text in empty.legends[0].get_texts()] == ["empty"]
+    for figure in (nothing, empty):
+        assert figure.axes[0].get_ylim() == (0.1, 10)
+        figure.draw_without_rendering()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 
 from zoo.plots import Line, scatter, sweep
 
@@ -28,6 +29,9 @@ def test_a_sweep_shows_means_bands_and_runs():
     np.testing.assert_allclose([band.x0, band.x1, band.y0, band.y1], [2, 64, 0.58, 0.82])
     dots = [item.get_ydata() for item in axes.get_lines() if item.get_marker() == "."]
     np.testing.assert_allclose(np.concatenate(dots), [0.79, 0.81, 0.69, 0.71, 0.59, 0.61])
+    (bars,) = (item for item in axes.collections if isinstance(item, LineCollection))
+    ends = [[[x, mean - 0.02], [x, mean + 0.02]] for x, mean in ((2, 0.8), (8, 0.7), (64, 0.6))]
+    np.testing.assert_allclose(np.asarray(bars.get_segments()), ends)
     assert (axes.get_xlabel(), axes.get_ylabel(), figure.get_suptitle()) == ("depth", "test accuracy", "study")
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a"]
 
@@ -56,13 +60,20 @@ def test_gaps_in_a_sweep():
     """No mean is a gap; a single run has a mean without an interval."""
     figure = sweep([line(mean=(0.8, None, 0.6), low=(None,) * 3, high=(None,) * 3)], x_label="x", y_label="y")
     np.testing.assert_array_equal(drawn(figure.axes[0], "a").get_ydata(), [0.8, np.nan, 0.6])
-    figure.draw_without_rendering()
+    bars = [item for item in figure.axes[0].collections if isinstance(item, LineCollection)]
+    assert not any(len(segment) for item in bars for segment in item.get_segments())
 
 
 def test_nothing_to_sweep():
     """No lines are an empty picture, and so is a line without places."""
-    sweep([], x_label="x", y_label="y").draw_without_rendering()
-    sweep([line(x=(), mean=())], x_label="x", y_label="y", log_x=True).draw_without_rendering()
+    nothing = sweep([], x_label="x", y_label="y")
+    empty = sweep([line(x=(), mean=())], x_label="x", y_label="y", log_x=True)
+    for figure, keys in ((nothing, []), (empty, ["a"])):
+        (axes,) = figure.axes
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
+        assert not any(len(item.get_xdata()) for item in axes.get_lines())
+        assert [text.get_text() for legend in figure.legends for text in legend.get_texts()] == keys
+        figure.draw_without_rendering()
 
 
 def points(figure):
@@ -103,6 +114,8 @@ def test_decades_are_shown_on_a_logarithmic_axis(x, scale):
     """From two decades on, if nothing is negative."""
     figure = scatter({"a": (x, [0.1, 0.2, 0.3])}, x_label="x", y_label="y")
     assert figure.axes[0].get_xscale() == scale
+    offsets = np.concatenate([np.asarray(item.get_offsets()) for item in figure.axes[0].collections])
+    np.testing.assert_array_equal(np.sort(offsets[:, 1]), [0.1, 0.2, 0.3])
     figure.draw_without_rendering()
 
 
@@ -121,7 +134,9 @@ def test_what_has_no_place_on_the_axis_stands_at_its_edge():
 
 def test_nothing_to_scatter():
     """No groups and empty ones are an empty picture."""
-    scatter({}, x_label="x", y_label="y").draw_without_rendering()
+    nothing = scatter({}, x_label="x", y_label="y")
+    assert not nothing.axes[0].collections and nothing.axes[0].get_title(loc="left") == "n = 0"
     figure = scatter({"a": ([], [])}, x_label="x", y_label="y", rho=(None, None, None))
+    assert not points(figure)
     assert figure.axes[0].get_title(loc="left") == "Spearman's ρ = –, n = 0"
     figure.draw_without_rendering()
