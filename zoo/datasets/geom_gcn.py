@@ -81,17 +81,11 @@ def _data(name: str, parse: Parse, source: Source, found: Mapping[str, Content])
     features, labels = _nodes(found["out1_node_feature_label.txt"], parse)
     edges = _edges(found["out1_graph_edges.txt"])
     masks = stacked_masks(content for file, content in found.items() if file.endswith(".npz"))
-    return NodeData(
-        published=True,
-        name=name,
-        src=torch.from_numpy(edges[:, 0].copy()),
-        dst=torch.from_numpy(edges[:, 1].copy()),
-        features=torch.from_numpy(features),
-        labels=torch.from_numpy(labels),
-        classes=int(labels.max()) + 1,
-        masks={"public": masks, "geom-gcn": masks},
-        facts=source.facts(found.values(), edges="directed, as in the file: first column → second column"),
-    )
+    src, dst = (torch.from_numpy(edges[:, column].copy()) for column in (0, 1))
+    x, y, classes = torch.from_numpy(features), torch.from_numpy(labels), int(labels.max()) + 1
+    both = {"public": masks, "geom-gcn": masks}
+    facts = source.facts(found.values(), edges="directed, as in the file: first column → second column")
+    return NodeData(name, src, dst, x, y, classes, masks=both, facts=facts, published=True)
 
 
 def _nodes(content: Content, parse: Parse) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

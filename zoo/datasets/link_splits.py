@@ -24,10 +24,8 @@ def shipped_links(data: LinkData) -> LinkSplit:
     held = pair_keys(torch.cat([split.val, split.test], dim=1), data.nodes, directed=False)
     repeated = int(among(held, message).sum())
     if repeated and not split.repeats:
-        raise DataError(
-            f"split {split.name} — {repeated} val and test links of {data.name} are edges that features spread along — "
-            "expected none, in either direction"
-        )
+        wrong = f"{repeated} val and test links of {data.name} are edges that features spread along"
+        raise DataError(f"split {split.name} — {wrong} — expected none, in either direction")
     repeats = {"repeats": split.repeats} if split.repeats else {}
     facts = {**split.facts, **repeats, "sizes": _sizes(split), "repeated links": repeated}
     return replace(split, facts=facts, why="the data set ships it")
@@ -67,29 +65,19 @@ def links(
     order = torch.from_numpy(np.argsort(np.random.PCG64([seed, 0]).random_raw(len(known)), kind="stable"))
     ends = round(val * len(known)), round((val + test) * len(known))
     if not 0 < ends[0] < ends[1] < len(known):
-        raise BuildError(
-            f"split links — val {val} and test {test} of the {len(known)} links of {data.name} leave a part empty — "
-            "expected at least one link for each of train, val and test"
-        )
+        wrong = f"val {val} and test {test} of the {len(known)} links of {data.name} leave a part empty"
+        raise BuildError(f"split links — {wrong} — expected at least one link for each of train, val and test")
     parts = [known[part].sort().values for part in (order[ends[1] :], order[: ends[0]], order[ends[0] : ends[1]])]
     train, val_links, test_links = (_within(ways, part, nodes) if directed else pairs_of(part, nodes) for part in parts)
     message = edges[:, ~among(pairs, torch.cat(parts[1:]).sort().values)]
     wanted = [negatives * val_links.shape[1], negatives * test_links.shape[1]]
     free = _unlinked(ways if directed else known, nodes, sum(wanted), seed, directed=directed, name=data.name)
-    split = LinkSplit(
-        name="links",
-        train=train,
-        val=val_links,
-        test=test_links,
-        val_negative=free[:, : wanted[0]],
-        test_negative=free[:, wanted[0] :],
-        message=message,
-        directed=directed,
-        number=seed,
-    )
     rule = f"random, val {val}, test {test} of the {'directed' if directed else 'undirected'} links, the rest train"
-    facts = {"rule": rule, "seed": seed, "negatives": negatives, "sizes": _sizes(split)}
-    return replace(split, family=f"links, {rule}", facts=facts)
+    negative = free[:, : wanted[0]], free[:, wanted[0] :]
+    split = LinkSplit(
+        "links", train, val_links, test_links, *negative, message, directed, family=f"links, {rule}", number=seed
+    )
+    return replace(split, facts={"rule": rule, "seed": seed, "negatives": negatives, "sizes": _sizes(split)})
 
 
 def check_links(data: NodeData | LinkData, split: LinkSplit) -> None:
@@ -113,10 +101,8 @@ def check_links(data: NodeData | LinkData, split: LinkSplit) -> None:
                 raise DataError(f"split {split.name} — {wrong} — expected 0 … {data.nodes - 1}")
     for part, links, others in (("val", split.val, split.val_negative), ("test", split.test, split.test_negative)):
         if others.ndim == 3 and others.shape[1] != links.shape[1]:
-            raise DataError(
-                f"split {split.name} — {part} has pairs for {others.shape[1]} links of {data.name} — expected some for "
-                f"each of its {links.shape[1]}"
-            )
+            wrong = f"{part} has pairs for {others.shape[1]} links of {data.name}"
+            raise DataError(f"split {split.name} — {wrong} — expected some for each of its {links.shape[1]}")
 
 
 def _within(ways: Tensor, pairs: Tensor, nodes: int) -> Tensor:
@@ -129,10 +115,8 @@ def _unlinked(known: Tensor, nodes: int, count: int, seed: int, *, directed: boo
     """Draw distinct pairs of different nodes that are not among the keys `known`: int64 [2, count]."""
     free = nodes * (nodes - 1) // (1 if directed else 2) - len(known)
     if count > free:
-        raise BuildError(
-            f"split links — {count} pairs without a link are wanted of {name}, which has {free} — expected no more — "
-            "lower negatives, val or test"
-        )
+        wrong = f"{count} pairs without a link are wanted of {name}, which has {free}"
+        raise BuildError(f"split links — {wrong} — expected no more — lower negatives, val or test")
     draws = np.random.PCG64([seed, 1])
     if 4 * count > free:  # hardly a draw would be new
         upper = torch.triu_indices(nodes, nodes, 1)

@@ -86,18 +86,10 @@ def _heterophilous(store: Store, name: str, metric: str = "accuracy") -> NodeDat
         if edges.ndim != 2 or edges.shape[1] != 2:
             raise content.broken(f"array 'edges' has shape {list(edges.shape)}, not [edges, 2]")
         src, dst = both_directions(edges[:, 0], edges[:, 1], len(labels))
-        return NodeData(
-            name=name,
-            src=src,
-            dst=dst,
-            features=torch.from_numpy(archive["node_features"]).float(),
-            labels=labels,
-            classes=int(labels.max()) + 1,
-            metric=metric,
-            masks={"public": Masks(*(torch.from_numpy(archive[f"{part}_masks"]) for part in ("train", "val", "test")))},
-            facts=_HETEROPHILOUS.facts([content], edges="undirected, one row each in the file; both listed"),
-            published=True,
-        )
+        x, classes = torch.from_numpy(archive["node_features"]).float(), int(labels.max()) + 1
+        masks = {"public": Masks(*(torch.from_numpy(archive[f"{part}_masks"]) for part in ("train", "val", "test")))}
+        facts = _HETEROPHILOUS.facts([content], edges="undirected, one row each in the file; both listed")
+        return NodeData(name, src, dst, x, labels, classes, metric=metric, masks=masks, facts=facts, published=True)
 
     return _read(store, name, _HETEROPHILOUS, parse)
 
@@ -111,17 +103,10 @@ def _gnn_benchmark(store: Store, name: str) -> NodeData:
             src = row_of_each_entry(archive["adj_indptr"], len(archive["adj_indices"]))
         except ValueError as error:
             raise content.broken(error) from error
-        labels = archive["labels"].astype(np.int64)
-        return NodeData(
-            name=name,
-            src=torch.from_numpy(src),
-            dst=torch.from_numpy(archive["adj_indices"].astype(np.int64)),
-            features=torch.from_numpy(features),
-            labels=torch.from_numpy(labels),
-            classes=int(labels.max()) + 1,
-            facts=_GNN_BENCHMARK.facts([content], edges="as in the file: row of the adjacency matrix → column"),
-            published=True,
-        )
+        dst, labels = (torch.from_numpy(archive[array].astype(np.int64)) for array in ("adj_indices", "labels"))
+        facts = _GNN_BENCHMARK.facts([content], edges="as in the file: row of the adjacency matrix → column")
+        x, classes = torch.from_numpy(features), int(labels.max()) + 1
+        return NodeData(name, torch.from_numpy(src), dst, x, labels, classes, facts=facts, published=True)
 
     return _read(store, name, _GNN_BENCHMARK, parse)
 

@@ -93,18 +93,8 @@ def _data(name: str, parts: Mapping[str, Content], splits: Mapping[str, Content]
     unknown = nodes - len(known) - len(test_ids)
     if unknown:
         facts["without features and class"] = f"{unknown} nodes, given zero features and class 0 as in the reference"
-    return NodeData(
-        name=name,
-        src=src,
-        dst=dst,
-        features=torch.from_numpy(features),
-        labels=torch.from_numpy(one_hot.argmax(axis=1)),
-        classes=one_hot.shape[1],
-        masks=masks,
-        facts=facts,
-        absent=absent,
-        published=True,
-    )
+    x, labels, classes = torch.from_numpy(features), torch.from_numpy(one_hot.argmax(axis=1)), one_hot.shape[1]
+    return NodeData(name, src, dst, x, labels, classes, masks=masks, facts=facts, absent=absent, published=True)
 
 
 def _matrix(content: Content) -> NDArray[np.float32]:

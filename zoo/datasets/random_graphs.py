@@ -1,7 +1,7 @@
 """Random graphs of three families, many and small: no file, any number, known truth."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -69,24 +69,14 @@ def random_graphs(
         np.concatenate([start + np.concatenate(ends) for start, ends in zip(starts, order, strict=True)])
         for order in (pairs, [(j, i) for i, j in pairs])
     )
-    return GraphData(
-        name="random-graphs",
-        src=torch.from_numpy(src),
-        dst=torch.from_numpy(dst),
-        sizes=torch.from_numpy(sizes),
-        features=torch.ones(int(sizes.sum()), 1),
-        facts={"source": f"random graphs of families {', '.join(_FAMILIES)}", "edges": "undirected, both directions"},
-        **_labels(target, sizes, pairs),
-    )
-
-
-def _labels(target: Target, sizes: Ids, pairs: list[tuple[Ids, Ids]]) -> dict[str, Any]:
-    """Return the labels of the graphs, as keywords of GraphData."""
+    arrays = (*map(torch.from_numpy, (src, dst, sizes)), torch.ones(int(sizes.sum()), 1))
+    facts = {"source": f"random graphs of families {', '.join(_FAMILIES)}", "edges": "undirected, both directions"}
     if target == "family":
-        return {"labels": torch.arange(len(sizes)) % len(_FAMILIES), "classes": len(_FAMILIES)}
+        labels = torch.arange(graphs) % len(_FAMILIES)
+        return GraphData("random-graphs", *arrays, labels, len(_FAMILIES), facts=facts)
     counts = [_triangles(int(n), *ends) for n, ends in zip(sizes, pairs, strict=True)]
     labels = torch.tensor(counts, dtype=torch.float32)[:, None]
-    return {"labels": labels, "classes": 1, "problem": "values", "metric": "rmse"}
+    return GraphData("random-graphs", *arrays, labels, 1, problem="values", metric="rmse", facts=facts)
 
 
 def _edges(stream: PCG64, n: int, edges: int, weights: Callable[[Ids, Ids, int], Floats]) -> tuple[Ids, Ids]:

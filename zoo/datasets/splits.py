@@ -5,7 +5,7 @@ that NumPy promises not to change, so that a split stays the same from version t
 """
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from zoo.recipe.fields import Count, Fraction, Index, Number
 
 Folds = Annotated[int, Field(ge=3)]
 Labelled = NodeData | GraphData
+
+_BY_SEED = ", from the run's seed"
 
 
 def default(data: Data, run_seed: int) -> AnySplit:
@@ -61,12 +63,9 @@ def random(
     seed = run_seed if seed is None else seed
     order = _permutation(data, seed)
     first, second = round(train * len(order)), round((train + val) * len(order))
-    return _checked(
-        data,
-        Split("random", order[:first], order[first:second], order[second:], number=seed),
-        f"random, train {train}, val {val}, the rest test",
-        {"seed": seed},
-    )
+    family = f"random, train {train}, val {val}, the rest test"
+    parts = order[:first], order[first:second], order[second:]
+    return _checked(data, Split("random", *parts, number=seed, family=family, facts={"seed": seed}))
 
 
 def balanced(
@@ -92,26 +91,19 @@ def balanced(
     sizes = torch.bincount(classes, minlength=data.classes)
     smallest = int(sizes.argmin())
     if sizes[smallest] < per_class:
-        raise BuildError(
-            f"split balanced — class {smallest} of {data.name} has {int(sizes[smallest])} nodes — expected at least "
-            f"per_class = {per_class}"
-        )
+        wrong = f"class {smallest} of {data.name} has {int(sizes[smallest])} nodes"
+        raise BuildError(f"split balanced — {wrong} — expected at least per_class = {per_class}")
     by_class = torch.argsort(classes, stable=True)
     rank = torch.arange(len(order)) - (sizes.cumsum(0) - sizes)[classes[by_class]]
     chosen = torch.zeros(len(order), dtype=torch.bool)
     chosen[by_class[rank < per_class]] = True
     others = order[~chosen]
     if len(others) < val + test:
-        raise BuildError(
-            f"split balanced — {data.name} has {len(others)} nodes left after {per_class} of each class — expected at "
-            f"least val + test = {val + test}"
-        )
-    return _checked(
-        data,
-        Split("balanced", order[chosen], others[:val], others[val : val + test], number=seed),
-        f"balanced, {per_class} of each class, {val} val, {test} test",
-        {"seed": seed},
-    )
+        wrong = f"{data.name} has {len(others)} nodes left after {per_class} of each class"
+        raise BuildError(f"split balanced — {wrong} — expected at least val + test = {val + test}")
+    family = f"balanced, {per_class} of each class, {val} val, {test} test"
+    parts = order[chosen], others[:val], others[val : val + test]
+    return _checked(data, Split("balanced", *parts, number=seed, family=family, facts={"seed": seed}))
 
 
 def folds(data: Labelled, run_seed: int, *, folds: Folds = 10, fold: Number | None = None, seed: Index = 0) -> Split:
@@ -136,13 +128,10 @@ def folds(data: Labelled, run_seed: int, *, folds: Folds = 10, fold: Number | No
     chosen = run_seed % folds if fold is None else fold
     number = torch.arange(len(order)) % folds
     test, val = number == chosen, number == (chosen + 1) % folds
-    how = f"fold {chosen} of {folds} tests" + (", from the run's seed" if fold is None else "") + "; the next validates"
-    return _checked(
-        data,
-        Split("folds", order[~(test | val)], order[val], order[test], number=chosen),
-        f"folds, one of {folds}, dealt with seed {seed}; the next validates",
-        {"rule": how, "fold": chosen, "seed": seed},
-    )
+    rule = f"fold {chosen} of {folds} tests{'' if fold is not None else _BY_SEED}; the next validates"
+    family = f"folds, one of {folds}, dealt with seed {seed}; the next validates"
+    parts, facts = (order[~(test | val)], order[val], order[test]), {"rule": rule, "fold": chosen, "seed": seed}
+    return _checked(data, Split("folds", *parts, number=chosen, family=family, facts=facts))
 
 
 def _shipped(data: Labelled, kind: str, run_seed: int, index: int | None) -> Split:
@@ -150,22 +139,19 @@ def _shipped(data: Labelled, kind: str, run_seed: int, index: int | None) -> Spl
     masks = data.masks.get(kind)
     has = ", ".join([*data.masks, "random", "balanced"])
     if masks is None:
-        absent = data.absent.get(kind)
-        if absent:
-            raise DataMissing(
-                f"split {kind} — its files for {data.name} are missing: {absent} — expected below a folder "
-                f"that ZOO_DATA names — other splits of {data.name}: {has}"
-            )
+        if absent := data.absent.get(kind):
+            expected = f"below a folder that ZOO_DATA names — other splits of {data.name}: {has}"
+            raise DataMissing(f"split {kind} — its files for {data.name} are missing: {absent} — expected {expected}")
         raise BuildError(f"split {kind} — {data.name} ships no such split — expected one of: {has}")
     check_masks(data, kind, masks)
     shipped = len(masks.train)
     if index is not None and index >= shipped:
         raise BuildError(f"split {kind} — index {index}, but {data.name} ships {shipped} — expected 0 … {shipped - 1}")
     chosen = run_seed % shipped if index is None else index
-    how = f"{kind}, number {chosen} of {shipped}" + (", from the run's seed" if index is None else "")
+    rule = f"{kind}, number {chosen} of {shipped}{'' if index is not None else _BY_SEED}"
     parts = (mask[chosen].nonzero().flatten() for mask in (masks.train, masks.val, masks.test))
-    split = Split(kind, *parts, number=chosen)
-    return _checked(data, split, f"{kind}, one of {shipped}", {"rule": how, "index": chosen})
+    family, facts = f"{kind}, one of {shipped}", {"rule": rule, "index": chosen}
+    return _checked(data, Split(kind, *parts, number=chosen, family=family, facts=facts))
 
 
 def _permutation(data: Labelled, seed: int) -> Tensor:
@@ -200,10 +186,10 @@ def check_split(data: Labelled, split: Split) -> None:
     Raises: BuildError if a part is empty; DataError if it is not an int64 index of nodes or graphs that have a label,
     each once, or if parts overlap.
     """
-    parts = {"train": split.train, "val": split.val, "test": split.test}
     of, known = data.item, _known(data)
     where, seen = f"split {split.name}", torch.full((len(known),), -1)
-    for number, (part, nodes) in enumerate(parts.items()):
+    names = ("train", "val", "test")
+    for number, (part, nodes) in enumerate(zip(names, (split.train, split.val, split.test), strict=True)):
         if nodes.ndim != 1 or nodes.dtype != torch.int64:
             wrong = f"{part} is {nodes.dtype} {list(nodes.shape)}"
             nearest = " — mask.nonzero().flatten()" if nodes.dtype == torch.bool else ""
@@ -213,23 +199,23 @@ def check_split(data: Labelled, split: Split) -> None:
         if bool((bad := (nodes < 0) | (nodes >= len(known))).any()):
             raise DataError(f"{where} — {part} has {of} {int(nodes[bad][0])} — expected 0 … {len(known) - 1}")
         if bool((bad := ~known[nodes]).any()):
-            raise DataError(
-                f"{where} — {int(bad.sum())} {part} {of}s of {data.name} have no label, {of} {int(nodes[bad][0])} is "
-                f"the first — expected labelled {of}s"
+            wrong = (
+                f"{int(bad.sum())} {part} {of}s of {data.name} have no label, {of} {int(nodes[bad][0])} is the first"
             )
+            raise DataError(f"{where} — {wrong} — expected labelled {of}s")
         if len(twice := nodes[seen[nodes] >= 0]):
-            others = ", ".join(list(parts)[int(other)] for other in seen[twice].unique())
-            raise DataError(
-                f"{where} — {len(twice)} {part} {of}s of {data.name} are in {others}, too: {of} {int(twice.min())} is "
-                "the first — expected parts without overlap"
+            others = ", ".join(names[int(other)] for other in seen[twice].unique())
+            wrong = (
+                f"{len(twice)} {part} {of}s of {data.name} are in {others}, too: {of} {int(twice.min())} is the first"
             )
+            raise DataError(f"{where} — {wrong} — expected parts without overlap")
         seen[nodes] = number
         if int((seen == number).sum()) < len(nodes):
             raise DataError(f"{where} — {part} has {of}s of {data.name} several times — expected each once")
 
 
-def _checked(data: Labelled, split: Split, family: str, facts: dict[str, Any]) -> Split:
-    """Return the split with its family and facts, rule and sizes included; raise as `check_split` does."""
+def _checked(data: Labelled, split: Split) -> Split:
+    """Return the split with its rule, by default its family, and its sizes; raise as `check_split` does."""
     check_split(data, split)
     sizes = {"train": len(split.train), "val": len(split.val), "test": len(split.test)}
-    return replace(split, family=family, facts={"rule": family, **facts, "sizes": sizes})
+    return replace(split, facts={"rule": split.family, **split.facts, "sizes": sizes})

@@ -15,6 +15,8 @@ from zoo.recipe.fields import Count, Fraction, NonNegative, Positive, Probabilit
 
 Ids = NDArray[np.int64]
 
+_FACTS = {"edges": "undirected, both directions listed", "numpy": np.__version__}
+
 
 def block_model(
     store: Store,
@@ -59,21 +61,10 @@ def block_model(
     src, dst = np.divmod(np.sort(np.concatenate([one * nodes + other, other * nodes + one])), nodes)
     x = rng.standard_normal((nodes, features), dtype=np.float32)
     x += _class_means(rng, classes, features, signal)[labels]
-    return NodeData(
-        name="block-model",
-        src=torch.from_numpy(src),
-        dst=torch.from_numpy(dst),
-        features=torch.from_numpy(x),
-        labels=torch.from_numpy(labels),
-        classes=classes,
-        facts={
-            "source": "contextual stochastic block model",
-            "edges": "undirected, both directions listed",
-            "edge homophily": float(np.mean(labels[src] == labels[dst])) if edges else None,
-            "class sizes": sizes.tolist(),
-            "numpy": np.__version__,
-        },
-    )
+    arrays = map(torch.from_numpy, (src, dst, x, labels))
+    same = float(np.mean(labels[src] == labels[dst])) if edges else None
+    facts = {"source": "contextual stochastic block model", "edge homophily": same, "class sizes": sizes.tolist()}
+    return NodeData("block-model", *arrays, classes, facts={**facts, **_FACTS})
 
 
 def overlapping_blocks(
@@ -118,22 +109,9 @@ def overlapping_blocks(
     means, _ = np.linalg.qr(rng.standard_normal((features, labels)))
     x = rng.standard_normal((nodes, features)) + truth @ (signal * means.T)
     known = rng.random((nodes, labels)) >= unknown
-    return NodeData(
-        name="overlapping-blocks",
-        src=torch.from_numpy(src),
-        dst=torch.from_numpy(dst),
-        features=torch.from_numpy(x.astype(np.float32)),
-        labels=torch.from_numpy(np.where(known, truth, np.float32("nan"))),
-        classes=labels,
-        metric="rocauc",
-        problem="binary",
-        facts={
-            "source": "overlapping communities",
-            "edges": "undirected, both directions listed",
-            "labels of a node": float(truth.sum(axis=1).mean()),
-            "numpy": np.__version__,
-        },
-    )
+    arrays = map(torch.from_numpy, (src, dst, x.astype(np.float32), np.where(known, truth, np.float32("nan"))))
+    facts = {"source": "overlapping communities", "labels of a node": float(truth.sum(axis=1).mean()), **_FACTS}
+    return NodeData("overlapping-blocks", *arrays, labels, metric="rocauc", problem="binary", facts=facts)
 
 
 def karate(store: Store) -> NodeData:
@@ -145,18 +123,11 @@ def karate(store: Store) -> NodeData:
     import networkx as nx
 
     club = nx.karate_club_graph()
-    pairs = torch.tensor([(a, b) for a, b in club.edges()])
-    one, other = pairs.unbind(1)
-    sides = [club.nodes[member]["club"] for member in range(len(club))]
-    return NodeData(
-        name="karate",
-        src=torch.cat([one, other]),
-        dst=torch.cat([other, one]),
-        features=torch.eye(len(club)),
-        labels=torch.tensor([int(side != "Mr. Hi") for side in sides]),
-        classes=2,
-        facts={"source": "networkx.karate_club_graph", "edges": "undirected, both directions listed"},
-    )
+    one, other = torch.tensor([(a, b) for a, b in club.edges()]).unbind(1)
+    labels = torch.tensor([int(club.nodes[member]["club"] != "Mr. Hi") for member in range(len(club))])
+    src, dst = torch.cat([one, other]), torch.cat([other, one])
+    facts = {"source": "networkx.karate_club_graph", "edges": _FACTS["edges"]}
+    return NodeData("karate", src, dst, torch.eye(len(club)), labels, 2, facts=facts)
 
 
 def _class_sizes(nodes: int, classes: int, imbalance: float) -> Ids:

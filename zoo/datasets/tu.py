@@ -96,16 +96,7 @@ def _data(name: str, found: Mapping[str, Content], *, degree: bool) -> GraphData
     features, columns = _features(found, nodes, torch.bincount(dst, minlength=nodes) if degree else None)
     facts |= {"labels of the classes": classes, "features": columns, "repeated edges left out": listed - len(src)}
     return GraphData(
-        name=name,
-        src=src,
-        dst=dst,
-        sizes=sizes,
-        features=features,
-        labels=labels,
-        classes=len(classes),
-        facts=facts,
-        edge_features=on_edges,
-        published=True,
+        name, src, dst, sizes, features, labels, len(classes), facts=facts, edge_features=on_edges, published=True
     )
 
 

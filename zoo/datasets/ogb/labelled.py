@@ -6,6 +6,8 @@ directions of a bond are listed, and carry the same integers.
 Source of the molecules: Wu et al., "MoleculeNet: a benchmark for molecular machine learning", Chemical Science, 2018.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from torch import Tensor
 
 from zoo import ogb_backend
 from zoo.datasets.base import GraphData, LabelKind, Masks, NodeData
-from zoo.datasets.ogb.ogb_folder import Folder, open_folder
+from zoo.datasets.ogb.ogb_folder import LICENCE, Folder, open_folder
 from zoo.datasets.ogb.raw_arrays import (
     PARTS,
     Arrays,
@@ -32,7 +34,6 @@ _PROBLEMS: dict[str, LabelKind] = {
     "binary classification": "binary",
     "regression": "values",
 }
-LICENCE = "see https://ogb.stanford.edu"
 
 
 def ogbn_arxiv(store: Store) -> NodeData:
@@ -140,22 +141,8 @@ def _nodes(store: Store, name: str, *, licence: str = LICENCE, edge_features: bo
             features = total / torch.bincount(dst, minlength=count).clamp(min=1)[:, None]
             facts["features"] = "the mean of the features of a node's edges, as in OGB's own examples"
         labels, classes, problem = _labels(folder, arrays)
-        scoring = folder.official()
-        return NodeData(
-            name=name,
-            src=src,
-            dst=dst,
-            features=features,
-            labels=labels,
-            classes=classes,
-            metric=scoring.metric,
-            masks=_masks(arrays, count),
-            facts=facts,
-            problem=problem,
-            official=scoring,
-            edge_features=on_edges if edge_features else None,
-            published=True,
-        )
+        data = NodeData(name, src, dst, features, labels, classes, problem=problem, facts=facts)
+        return folder.scored(data, masks=_masks(arrays, count), edge_features=on_edges if edge_features else None)
 
     return folder.verified(store, make)
 
@@ -173,25 +160,10 @@ def _graphs(store: Store, name: str, *, licence: str = LICENCE) -> GraphData:
             features, categories = torch.from_numpy(arrays["node-feat"]), ogb_backend.atom_categories()
         else:
             features, categories = torch.zeros(int(sizes.sum()), 1, dtype=torch.int64), (1,)
-        scoring = folder.official()
-        return GraphData(
-            name=name,
-            src=src,
-            dst=dst,
-            sizes=sizes,
-            features=features,
-            labels=labels,
-            classes=classes,
-            metric=scoring.metric,
-            masks=_masks(arrays, len(sizes)),
-            facts=folder.facts(licence),
-            problem=problem,
-            categories=categories,
-            embedding="atom" if molecules else None,
-            official=scoring,
-            edge_features=edge_values(folder, arrays["edge-feat"]),
-            published=True,
-        )
+        data = GraphData(name, src, dst, sizes, features, labels, classes, problem=problem, facts=folder.facts(licence))
+        data = replace(data, categories=categories, embedding="atom" if molecules else None)
+        on_edges = edge_values(folder, arrays["edge-feat"])
+        return folder.scored(data, masks=_masks(arrays, len(sizes)), edge_features=on_edges)
 
     return folder.verified(store, make)
 

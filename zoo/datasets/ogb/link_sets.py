@@ -53,38 +53,19 @@ def _links(store: Store, name: str, *, repeats: str = "", edge_features: bool = 
         features, categories = torch.arange(nodes)[:, None], (nodes,)
         if "node-feat" in arrays:
             features, categories = floats(arrays["node-feat"]), None
-        scoring = folder.official()
-        return LinkData(
-            name=name,
-            src=src,
-            dst=dst,
-            features=features,
-            links=_split(folder, arrays, torch.stack([src, dst]), repeats),
-            metric=scoring.metric,
-            facts=folder.facts("see https://ogb.stanford.edu"),
-            categories=categories,
-            official=scoring,
-            edge_features=edge_values(folder, arrays["edge_weight"]).float() if edge_features else None,
-            published=True,
-        )
+        on_edges = edge_values(folder, arrays["edge_weight"]).float() if edge_features else None
+        links, facts = _split(folder, arrays, torch.stack([src, dst]), repeats), folder.facts()
+        data = LinkData(name, src, dst, features, links, categories=categories, facts=facts)
+        return folder.scored(data, edge_features=on_edges)
 
     return folder.verified(store, make)
 
 
 def _split(folder: Folder, arrays: Arrays, message: Tensor, repeats: str) -> LinkSplit:
-    train, val, test = (torch.from_numpy(_positive(arrays, part)) for part in PARTS)
-    return LinkSplit(
-        name="public",
-        train=train,
-        val=val,
-        test=test,
-        val_negative=torch.from_numpy(_negative(arrays, "valid")),
-        test_negative=torch.from_numpy(_negative(arrays, "test")),
-        message=message,
-        directed=not folder.doubled,
-        facts={"rule": f"official, by {folder.meta['split']}"},
-        repeats=repeats,
-    )
+    links = (torch.from_numpy(_positive(arrays, part)) for part in PARTS)
+    others = (torch.from_numpy(_negative(arrays, part)) for part in PARTS[1:])
+    facts = {"rule": f"official, by {folder.meta['split']}"}
+    return LinkSplit("public", *links, *others, message, directed=not folder.doubled, facts=facts, repeats=repeats)
 
 
 def _parse(folder: Folder) -> dict[str, NDArray]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from zoo.datasets.store import OFFLINE, Content, Location, SourceFile, Store
 from zoo.errors import DataBroken, DataMissing
 from zoo.system.files import sha256_of
 
+LICENCE = "see https://ogb.stanford.edu"
 _SPLIT = ("train", "valid", "test")
 _RAW_OF_KIND = {"ogbn": ["node-label"], "ogbg": ["graph-label"], "ogbl": []}
 _BOTH = "undirected, one row each in the file; both directions listed, one after the other"
@@ -69,7 +70,7 @@ class Folder:
         """Return the path of a part of the official split without its ending: "split/scaffold/train"."""
         return f"split/{self.meta['split']}/{part}"
 
-    def facts(self, licence: str) -> dict[str, Any]:
+    def facts(self, licence: str = LICENCE) -> dict[str, Any]:
         """Return the record of the data."""
         return {
             "source": self.meta["url"],
@@ -79,10 +80,11 @@ class Folder:
             "digests": self.trusted,
         }
 
-    def official(self) -> Official:
-        """Return OGB's own scoring of the data set."""
+    def scored(self, data: D, **changes: Any) -> D:
+        """Return the data with OGB's own scoring, and these fields."""
         metric, higher_is_better, score = ogb_backend.evaluator(self.name)
-        return Official(metric, higher_is_better, "OGB's Evaluator", score)
+        official = Official(metric, higher_is_better, "OGB's Evaluator", score)
+        return replace(data, metric=metric, official=official, published=True, **changes)
 
     def cache_key(self, version: int) -> str:
         """Return the key of the parsed arrays; it changes with each byte of the files, and with the parser."""
