@@ -1,9 +1,9 @@
 """OGB's own package: the only module that says `import ogb`.
 
-Three things of ogb 1.3.6 are mended here, all of them around the import, none in the user's `ogb`:
+Three faults of ogb 1.3.6 are worked around, none of them in the user's `ogb`:
 
-- `import ogb` starts a thread that asks PyPI for a newer version, without a time-out. It does so where it can import
-  `outdated`; that import is made to fail while ours runs, and is as it was afterwards.
+- `import ogb` starts a thread that asks PyPI for a newer version, without a time-out, where it can import `outdated`;
+  that import fails while ours runs, and is as it was afterwards.
 - `import ogb.graphproppred` and its siblings import PyG and DGL for loaders that are not needed here. The single files
   that are needed, encoders and evaluators, are run by themselves.
 - The evaluator's MRR fails on NumPy arrays (`sum(dim=)`): it is given tensors.
@@ -33,46 +33,43 @@ if TYPE_CHECKING:
 PACKAGES = {"ogbn": "nodeproppred", "ogbg": "graphproppred", "ogbl": "linkproppred"}
 _ENCODERS = ("AtomEncoder", "BondEncoder")
 _METRICS = {"acc": "accuracy", "ap": "average-precision"}  # OGB's short names, in the zoo's words
-_UNDEFINED = "No positively labeled data"  # how OGB's evaluators begin what they say of labels of one kind only
+_UNDEFINED = "No positively labeled data"  # the beginning of OGB's message on labels of one kind only
 
 
 def version() -> str:
-    """OGB's version, e.g. "1.3.6". Raises: ZooError if ogb is missing."""
+    """Return OGB's version, e.g. "1.3.6". Raises: ZooError if ogb is missing."""
     return str(_import_ogb().__version__)
 
 
 def meta(name: str) -> dict[str, str]:
-    """What OGB's table says of a data set: "eval metric", "num tasks", "split", "url" … to the words in the table.
-
-    Raises: KeyError if OGB has no such data set.
-    """
+    """Return the row of a data set in OGB's table: "eval metric", "num tasks", "split", "url" … Raises: KeyError."""
     return dict(_table(PACKAGES[name.partition("-")[0]])[name])
 
 
 def atom_encoder(width: int) -> "nn.Module":
-    """OGB's encoder of atoms: int64 [atoms, 9] to float [atoms, width], the sum of a learned vector for each column."""
+    """Return OGB's encoder of atoms: int64 [atoms, 9] to float [atoms, width], a sum of learned vectors by column."""
     return _encoders()["AtomEncoder"](width)
 
 
 def bond_encoder(width: int) -> "nn.Module":
-    """OGB's encoder of bonds: int64 [bonds, 3] to float [bonds, width], the sum of a learned vector for each column."""
+    """Return OGB's encoder of bonds: int64 [bonds, 3] to float [bonds, width], a sum of learned vectors by column."""
     return _encoders()["BondEncoder"](width)
 
 
 def atom_categories() -> tuple[int, ...]:
-    """How many values each of the nine columns that describe an atom can take."""
-    return tuple(_features().get_atom_feature_dims())
+    """Return the number of values of each of the nine columns that describe an atom."""
+    return tuple(_part("utils", "features").get_atom_feature_dims())
 
 
 def bond_categories() -> tuple[int, ...]:
-    """How many values each of the three columns that describe a bond can take."""
-    return tuple(_features().get_bond_feature_dims())
+    """Return the number of values of each of the three columns that describe a bond."""
+    return tuple(_part("utils", "features").get_bond_feature_dims())
 
 
 def evaluator(name: str) -> tuple[str, bool, "Score"]:
-    """The official `Evaluator` of a data set: its metric's name in the zoo's words, whether more is better, the score.
+    """Return the official `Evaluator` of a data set: its metric's name in the zoo's words, higher is better, the score.
 
-    The score of labels is asked as score(outputs [n, classes or tasks], labels [n] or [n, tasks]), that of links as
+    The score of labels is called as score(outputs [n, classes or tasks], labels [n] or [n, tasks]), that of links as
     score(positive [links], negative [others] or [links, others]). It is NaN where it is not defined: an output that is
     not finite, nothing to score, or binary labels of one kind only.
     Raises: KeyError if OGB has no such data set.
@@ -112,7 +109,7 @@ def _score_links(name: str, metric: str, positive: "Tensor", negative: "Tensor")
 
 
 def _plain(scores: "Tensor") -> "Tensor":
-    """On the CPU, in a precision that NumPy has."""
+    """Return the scores on the CPU, in a precision that NumPy has."""
     scores = scores.detach().cpu()
     return scores if scores.element_size() >= 4 else scores.float()
 
@@ -130,27 +127,21 @@ def _encoders() -> dict[str, type["nn.Module"]]:
     return {name: made[name] for name in _ENCODERS}
 
 
-def _features() -> ModuleType:
-    return _part("utils", "features")
-
-
 @cache
 def _table(package: str) -> dict[str, dict[str, str]]:
-    """OGB's master.csv: a row for each property, a column for each data set."""
-    with (_folder() / package / "master.csv").open(encoding="utf-8", newline="") as file:
+    """Read OGB's master.csv: a row for each property, a column for each data set."""
+    with Path(_import_ogb().__path__[0], package, "master.csv").open(encoding="utf-8", newline="") as file:
         (_, *names), *rows = csv.reader(file)
     return {name: {row[0]: row[column] for row in rows} for column, name in enumerate(names, start=1)}
 
 
-def _folder() -> Path:
-    return Path(str(_import_ogb().__file__)).parent
-
-
 @cache
 def _part(package: str, name: str) -> ModuleType:
-    """One file of OGB's, run without the package that it stands in."""
-    _import_ogb()
-    spec = importlib.util.spec_from_file_location(f"{__name__}.{package}.{name}", _folder() / package / f"{name}.py")
+    """Run one file of OGB's without the package that it stands in."""
+    ogb = _import_ogb()
+    spec = importlib.util.spec_from_file_location(
+        f"{__name__}.{package}.{name}", Path(ogb.__path__[0], package, f"{name}.py")
+    )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     with _quiet():
@@ -169,7 +160,7 @@ def _import_ogb() -> ModuleType:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without OGB's look for a newer version, its change of the environment, and warnings of its own code."""
+    """Suppress OGB's look for a newer version, its change of the environment, and warnings of its own code."""
     name, variable, absent = "outdated", "OUTDATED_IGNORE", object()
     before, setting = sys.modules.get(name, absent), os.environ.get(variable)
     sys.modules[name] = None  # type: ignore[assignment]  # `import outdated` raises ImportError, which OGB expects

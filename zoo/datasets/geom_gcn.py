@@ -79,7 +79,8 @@ def _geom_gcn(store: Store, name: str, parse: Parse, source: Source = GEOM_GCN) 
 
 def _data(name: str, parse: Parse, source: Source, found: Mapping[str, Content]) -> NodeData:
     features, labels = _nodes(found["out1_node_feature_label.txt"], parse)
-    edges = _edges(found["out1_graph_edges.txt"])
+    with (content := found["out1_graph_edges.txt"]).broken_on(ValueError):
+        edges = np.array(content.data.split()[2:], dtype=np.int64).reshape(-1, 2)
     masks = stacked_masks(content for file, content in found.items() if file.endswith(".npz"))
     src, dst = (torch.from_numpy(edges[:, column].copy()) for column in (0, 1))
     x, y, classes = torch.from_numpy(features), torch.from_numpy(labels), int(labels.max()) + 1
@@ -90,22 +91,13 @@ def _data(name: str, parse: Parse, source: Source, found: Mapping[str, Content])
 
 def _nodes(content: Content, parse: Parse) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return features and labels in the order of the node ids; the lines are `id, features, label`, split by tabs."""
-    try:
+    with content.broken_on(ValueError, IndexError):
         ids, words, classes = zip(*(line.split(b"\t") for line in content.data.splitlines()[1:]), strict=True)
         order = np.array(ids, dtype=np.int64)
         if not np.array_equal(np.sort(order), np.arange(len(order))):
             raise ValueError("the node ids are not 0, 1, 2, … once each")
         place = np.argsort(order)
         return parse(list(words))[place], np.array(classes, dtype=np.int64)[place]
-    except (ValueError, IndexError) as error:
-        raise content.broken(error) from error
-
-
-def _edges(content: Content) -> NDArray[np.int64]:
-    try:
-        return np.array(content.data.split()[2:], dtype=np.int64).reshape(-1, 2)
-    except ValueError as error:
-        raise content.broken(error) from error
 
 
 def _bits(rows: list[bytes]) -> NDArray[np.float32]:

@@ -97,12 +97,10 @@ def _heterophilous(store: Store, name: str, metric: str = "accuracy") -> NodeDat
 def _gnn_benchmark(store: Store, name: str) -> NodeData:
     def parse(content: Content) -> NodeData:
         archive = Archive(content)
-        try:
+        with content.broken_on(ValueError):
             rows, columns = (int(size) for size in archive["attr_shape"])
             features = dense(archive["attr_data"], archive["attr_indices"], archive["attr_indptr"], (rows, columns))
             src = row_of_each_entry(archive["adj_indptr"], len(archive["adj_indices"]))
-        except ValueError as error:
-            raise content.broken(error) from error
         dst, labels = (torch.from_numpy(archive[array].astype(np.int64)) for array in ("adj_indices", "labels"))
         facts = _GNN_BENCHMARK.facts([content], edges="as in the file: row of the adjacency matrix → column")
         x, classes = torch.from_numpy(features), int(labels.max()) + 1

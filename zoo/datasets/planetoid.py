@@ -56,7 +56,8 @@ def _planetoid(store: Store, name: str) -> NodeData:
 
 
 def _data(name: str, parts: Mapping[str, Content], splits: Mapping[str, Content] | None) -> NodeData:
-    test_ids = _test_ids(parts["index"])
+    with parts["index"].broken_on(ValueError, OverflowError):
+        test_ids = np.array([int(line) for line in parts["index"].data.split()], dtype=np.int64)
     if not len(test_ids):
         raise parts["index"].broken("it names no node")
     in_order = np.sort(test_ids)
@@ -99,10 +100,8 @@ def _data(name: str, parts: Mapping[str, Content], splits: Mapping[str, Content]
 
 def _matrix(content: Content) -> NDArray[np.float32]:
     rows = unpickle(content, SparseRows)
-    try:
+    with content.broken_on(AttributeError, TypeError, ValueError):
         return dense(rows.data, rows.indices, rows.indptr, rows.shape)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise content.broken(error) from error
 
 
 def _classes(content: Content) -> NDArray[np.int64]:
@@ -126,23 +125,14 @@ def _shaped(content: Content, array: NDArray, rows: int, columns: int | None = N
         raise content.broken(f"it has shape {list(array.shape)}, not {wanted} as the other files say")
 
 
-def _test_ids(content: Content) -> NDArray[np.int64]:
-    try:
-        return np.array([int(line) for line in content.data.split()], dtype=np.int64)
-    except (ValueError, OverflowError) as error:
-        raise content.broken(error) from error
-
-
 def _edges(content: Content, nodes: int) -> tuple[torch.Tensor, torch.Tensor]:
     neighbours: Mapping[int, list[int]] = unpickle(content, dict)
-    try:
+    with content.broken_on(TypeError, ValueError, OverflowError):
         lengths = [len(of) for of in neighbours.values()]
         if sum(lengths) > len(content.data):  # the same list again and again, which takes the file two bytes each time
             raise ValueError(f"it lists {sum(lengths)} neighbours in {len(content.data)} bytes")
         src = np.repeat(np.fromiter(neighbours, np.int64), lengths)
         dst = np.array([node for of in neighbours.values() for node in of], dtype=np.int64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise content.broken(error) from error
     if len(src) and (min(src.min(), dst.min()) < 0 or max(src.max(), dst.max()) >= nodes):
         raise content.broken(f"a node id is outside 0 … {nodes - 1}")
     return both_directions(torch.from_numpy(src), torch.from_numpy(dst), nodes)

@@ -25,13 +25,11 @@ class Archive(Mapping[str, NDArray]):
 
     def __init__(self, content: Content) -> None:
         self._content = content
-        try:
+        with content.broken_on(*_DAMAGED):
             with zipfile.ZipFile(io.BytesIO(content.data)) as archive:
                 check_npz(archive, len(content.data))
             self._arrays = np.load(io.BytesIO(content.data), allow_pickle=False)
             self._names = list(self._arrays.files)
-        except _DAMAGED as error:
-            raise content.broken(error) from error
 
     def __getitem__(self, name: str) -> NDArray:
         if name not in self._names:

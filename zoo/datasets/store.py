@@ -4,7 +4,8 @@ Every file is read once, and the very bytes whose digest was checked are the one
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -69,6 +70,14 @@ class Content:
         """Reason why the content is wrong, if it was distributed by mistake."""
         found = (self.file.superseded.get(digest) for digest in (self.sha256, git_blob(self.data)))
         return next(filter(None, found), None) if self.file.superseded else None
+
+    @contextmanager
+    def broken_on(self, *errors: type[Exception]) -> Iterator[None]:
+        """Turn these errors of parsing the content, raised in the `with`, into DataBroken."""
+        try:
+            yield
+        except errors as error:
+            raise self.broken(error) from error
 
     def broken(self, reason: object) -> DataBroken:
         """Return the error to raise when the content cannot be parsed."""

@@ -157,10 +157,8 @@ def _features(found: Mapping[str, Content], nodes: int, degrees: Tensor | None) 
 
 def _numbers(content: Content, kind: Any, count: int | None = None, what: str = "") -> NDArray[Any]:
     """Return rows of numbers, separated by commas. count: how many rows there have to be, one for each of `what`."""
-    try:
+    with content.broken_on(ValueError, OverflowError):
         table = pd.read_csv(io.BytesIO(content.data), header=None, dtype=kind, skipinitialspace=True)
-    except (ValueError, OverflowError) as error:
-        raise content.broken(error) from error
     if count is not None and len(table) != count:
         raise content.broken(f"it has {len(table)} rows for {count} {what}")
     return np.array(table)  # a copy: pandas may hand out what cannot be written to

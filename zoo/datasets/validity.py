@@ -73,10 +73,7 @@ def _tensor(what: str, value: Any, dtypes: Mapping[str, Any] | None = None) -> T
 
 def check(data: Data) -> None:
     """Refuse data that no model could be trained on. Raises: DataError that names the first thing wrong, and where."""
-    if data.categories is not None:
-        _check_categories(data, data.categories)
-    else:
-        _check_floats(data)
+    _check_features(data)
     if isinstance(data, GraphData):
         _check_sizes(data)
     if isinstance(data, LinkData):
@@ -128,17 +125,16 @@ def not_finite(x: Tensor) -> str:
     return f"{row}, column {column}, is {float(x[row, column])}" + (f" (and of {more} more)" if more else "")
 
 
-def _check_floats(data: Data) -> None:
-    x = data.features
-    if x.ndim != 2 or x.dtype != torch.float32 or 0 in x.shape:
-        nearest = "features.float()" if x.is_floating_point() and x.ndim == 2 and 0 not in x.shape else ""
-        raise _error(data, f"features are {_described(x)}", "floats float32 [nodes, width]", nearest)
-    if not is_finite(x):
-        raise _error(data, f"the feature of node {not_finite(x)}", "no NaN, no infinity")
-
-
-def _check_categories(data: Data, categories: tuple[int, ...]) -> None:
-    x, shape = data.features, [data.nodes, len(categories)]
+def _check_features(data: Data) -> None:
+    x, categories = data.features, data.categories
+    if categories is None:
+        if x.ndim != 2 or x.dtype != torch.float32 or 0 in x.shape:
+            nearest = "features.float()" if x.is_floating_point() and x.ndim == 2 and 0 not in x.shape else ""
+            raise _error(data, f"features are {_described(x)}", "floats float32 [nodes, width]", nearest)
+        if not is_finite(x):
+            raise _error(data, f"the feature of node {not_finite(x)}", "no NaN, no infinity")
+        return
+    shape = [data.nodes, len(categories)]
     if x.dtype != torch.int64 or list(x.shape) != shape or 0 in shape:
         raise _error(data, f"features are {_described(x)}", f"int64 {shape}")
     bad = (x < 0) | (x >= torch.tensor(categories))
