@@ -80,8 +80,9 @@ def _imported(tree: ast.AST, package: str) -> Iterator[str]:
                 parts = alias.name.split(".")
                 yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
         elif isinstance(node, ast.ImportFrom):
-            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-            yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (name for name in (base, *(f"{base}.{alias.name}" for alias in node.names)) if name)
 
 
 def _own_file(place: str | None) -> Path | None:

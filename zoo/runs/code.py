@@ -1,7 +1,6 @@
 """The code of the zoo that runs in this process, as records note it."""
 
 import hashlib
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,11 +32,19 @@ def other_code(environment: Environment) -> str | None:
 
 
 def _commit() -> str | None:
-    """Return the commit of git's HEAD; None of an installed package, or where git does not say."""
-    git = ["git", "-C", str(_ROOT), "rev-parse", "--show-toplevel", "HEAD"]
+    """Return the commit of git's HEAD, read from its files; None of an installed package, or where they do not say."""
     try:
-        done = subprocess.run(git, capture_output=True, text=True, check=True)  # noqa: S603 - nothing of it is given
-        top, commit = done.stdout.splitlines()
-    except (OSError, ValueError, subprocess.CalledProcessError):
+        git = _ROOT / ".git"
+        if git.is_file():  # of a worktree
+            git = _ROOT / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        head = (git / "HEAD").read_text(encoding="utf-8").strip()
+        if not head.startswith("ref: "):
+            return head
+        branch, common = head.removeprefix("ref: "), git / "commondir"
+        shared = git / common.read_text(encoding="utf-8").strip() if common.exists() else git
+        if (shared / branch).exists():
+            return (shared / branch).read_text(encoding="utf-8").strip()
+        packed = (shared / "packed-refs").read_text(encoding="utf-8").splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(f" {branch}")), None)
+    except (OSError, UnicodeDecodeError):
         return None
-    return commit if Path(top).resolve() == _ROOT else None

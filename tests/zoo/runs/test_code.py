@@ -1,7 +1,8 @@
 """The code that computed a run."""
 
 import re
-import subprocess
+
+import pytest
 
 from zoo.runs import code as module
 from zoo.runs.code import code, other_code
@@ -23,20 +24,26 @@ def test_a_record_of_this_code_needs_no_word():
     assert other_code(Environment()) == "code of a version that did not note which"
 
 
-def test_the_commit_is_what_git_says(tmp_path, monkeypatch):
-    """HEAD of the checkout that the package lies in; of a package inside another repository there is none."""
-
-    def git(*words: str) -> str:
-        own = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
-        return subprocess.run(["git", "-C", tmp_path, *own, *words], check=True, capture_output=True, text=True).stdout
-
-    git("init", "-q")
-    git("commit", "-q", "--allow-empty", "-m", "first")
-    monkeypatch.setattr(module, "_ROOT", tmp_path.resolve())
-    assert module._commit() == git("rev-parse", "HEAD").strip()
-    (tmp_path / "site-packages").mkdir()
-    monkeypatch.setattr(module, "_ROOT", (tmp_path / "site-packages").resolve())
-    assert module._commit() is None
+@pytest.mark.parametrize("way", ["branch", "packed", "detached", "worktree"])
+def test_the_commit_is_what_git_says(way, tmp_path, monkeypatch):
+    """HEAD is a branch, one that git has packed, a commit itself, or a branch of a worktree, which lies elsewhere."""
+    commit, top, git = "12ab" * 10, tmp_path / "top", tmp_path / "top" / ".git"
+    if way == "worktree":
+        top.mkdir()
+        git.write_text(f"gitdir: {tmp_path / 'main' / 'worktrees' / 'top'}\n")
+        git = tmp_path / "main" / "worktrees" / "top"
+    git.mkdir(parents=True)
+    (git / "HEAD").write_text(f"{commit}\n" if way == "detached" else "ref: refs/heads/own\n")
+    if way == "worktree":
+        (git / "commondir").write_text("../..\n")
+    if way == "packed":
+        (git / "packed-refs").write_text(f"# pack-refs with: peeled\n{commit} refs/heads/own\n")
+    elif way != "detached":
+        heads = (tmp_path / "main" if way == "worktree" else git) / "refs" / "heads"
+        heads.mkdir(parents=True)
+        (heads / "own").write_text(f"{commit}\n")
+    monkeypatch.setattr(module, "_ROOT", top)
+    assert module._commit() == commit
 
 
 def test_without_git_there_is_no_commit(tmp_path, monkeypatch):
