@@ -1,11 +1,11 @@
-"""What components return, held against what their table promises, at the place where it is used.
+"""Checks of what components return against what their table promises.
 
-The checks compare shapes and types and read no number of a tensor on a device, so that they can be made at every call.
+They compare shapes and types and read no number of a tensor on a device, so that they can be made at every call.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, SupportsFloat
 
 import numpy as np
 import torch
@@ -17,8 +17,7 @@ from zoo.errors import ComponentError
 
 def broken(role: str, component: Any, wrong: str, expected: str, nearest: str = "") -> NoReturn:
     """Raise ComponentError: the component by name and place, what is wrong, what was expected, what is near it."""
-    said = f"{described(component, role)} — {wrong} — expected {expected}" + (f" — {nearest}" if nearest else "")
-    raise ComponentError(said)
+    raise ComponentError(" — ".join(filter(None, [described(component, role), wrong, f"expected {expected}", nearest])))
 
 
 def returned(
@@ -31,28 +30,21 @@ def returned(
     *,
     any_float: bool = False,
 ) -> Tensor:
-    """The result, if it is a tensor of that shape, in the precision of `like` and on its device.
+    """Return the result, if it is a tensor of that shape, in the precision of `like` and on its device.
 
     shape: None stands for any size. Under autocast the precision may be any of those that it computes in, and with
     any_float it may be any. why: what the shape is, for the message. Raises: ComponentError.
     """
-    if (
-        isinstance(result, Tensor)
-        and result.dtype == like.dtype
-        and result.device == like.device
-        and len(result.shape) == len(shape)
-        and all(size is None or size == have for have, size in zip(result.shape, shape, strict=True))
-        and result.layout == torch.strided
-    ):
+    fits = isinstance(result, Tensor) and len(result.shape) == len(shape)
+    fits = fits and all(size is None or size == have for have, size in zip(result.shape, shape, strict=True))
+    if fits and result.dtype == like.dtype and result.device == like.device and result.layout == torch.strided:
         return result
     expected = "[" + ", ".join("any" if size is None else str(size) for size in shape) + "]"
     if not isinstance(result, Tensor):
         broken(role, component, f"returned {_described(result)}", f"a tensor {expected}, {why}", "return that tensor")
     if result.layout != torch.strided:
         broken(role, component, f"returned a sparse tensor {list(result.shape)}", "a dense one", "result.to_dense()")
-    if len(result.shape) != len(shape) or any(
-        size is not None and size != have for have, size in zip(result.shape, shape, strict=True)
-    ):
+    if not fits:
         broken(role, component, f"returned shape {list(result.shape)}", f"{expected}, {why}", _nearer(result, shape))
     if result.device != like.device:
         broken(role, component, f"returned a tensor on {result.device}", f"one on {like.device}", "result.to(x.device)")
@@ -62,7 +54,7 @@ def returned(
 
 
 def as_input(role: str, component: Any, result: Any, x: Tensor) -> Tensor:
-    """The result, if it is of the shape, precision and device of x. Raises: ComponentError."""
+    """Return the result, if it is of the shape, precision and device of x. Raises: ComponentError."""
     alike = isinstance(result, Tensor) and result.shape == x.shape and result.dtype == x.dtype
     if alike and result.device == x.device and result.layout == torch.strided:
         return result
@@ -70,7 +62,7 @@ def as_input(role: str, component: Any, result: Any, x: Tensor) -> Tensor:
 
 
 def scalar(role: str, component: Any, result: Any, what: str) -> Tensor:
-    """The result, if it is a floating scalar tensor. Raises: ComponentError."""
+    """Return the result, if it is a floating scalar tensor. Raises: ComponentError."""
     if isinstance(result, Tensor) and result.dim() == 0 and result.is_floating_point():
         return result
     wrong = f"{result.dtype} {list(result.shape)}" if isinstance(result, Tensor) else _described(result)
@@ -79,21 +71,21 @@ def scalar(role: str, component: Any, result: Any, what: str) -> Tensor:
 
 
 def number(role: str, component: Any, result: Any, what: str) -> float:
-    """The result as a float: a number of Python's or NumPy's, or a tensor or array of one. Raises: ComponentError."""
+    """Return the result as a float: a number of Python's or NumPy's, or a tensor or array of one. Raises: ComponentError."""
     if type(result) is float:
         return result
     if isinstance(result, Tensor | np.ndarray | np.generic):
         if result.size == 1 if not isinstance(result, Tensor) else result.numel() == 1:
             result = result.item()
-    elif hasattr(type(result), "__float__") and not isinstance(result, str | bytes):
+    elif isinstance(result, SupportsFloat):
         result = float(result)
-    if isinstance(result, bool | int | float):
+    if isinstance(result, int | float):
         return float(result)
     broken(role, component, f"{what} is {_described(result)}", "a number")
 
 
 def finite(role: str, component: Any, result: Any, what: str) -> float:
-    """The result as a float that is a number and finite. Raises: ComponentError."""
+    """Return the result as a finite float. Raises: ComponentError."""
     value = number(role, component, result, what)
     if not math.isfinite(value):
         broken(role, component, f"{what} is {value}", "a finite number")
@@ -101,7 +93,7 @@ def finite(role: str, component: Any, result: Any, what: str) -> float:
 
 
 def measured(component: Any, result: Any) -> dict[str, Tensor]:
-    """What a probe measured, tensors by name; numbers become tensors. Raises: ComponentError."""
+    """Return what a probe measured, tensors by name; numbers become tensors. Raises: ComponentError."""
     if not isinstance(result, Mapping):
         broken("probe", component, f"measured {_described(result)}", "tensors by name", "{'mine': tensor}")
     found = {}
@@ -116,7 +108,7 @@ def measured(component: Any, result: Any) -> dict[str, Tensor]:
 
 
 def of_kind(role: str, maker: Any, result: Any, kinds: type | tuple[type, ...], nearest: str = "") -> Any:
-    """What a registered class or function made, if it is of its table's kind. Raises: ComponentError."""
+    """Return what a registered class or function made, if it is of its table's kind. Raises: ComponentError."""
     if isinstance(result, kinds):
         return result
     names = " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
@@ -134,7 +126,7 @@ def _described(value: Any) -> str:
 
 
 def _nearer(result: Tensor, shape: Sequence[int | None]) -> str:
-    """What is to be done where broadcasting would have hidden the wrong shape."""
+    """Return what to do where broadcasting would have hidden the wrong shape."""
     try:
         fits = torch.broadcast_shapes(result.shape, [1 if size is None else size for size in shape]) == tuple(shape)
     except RuntimeError:
@@ -143,7 +135,7 @@ def _nearer(result: Tensor, shape: Sequence[int | None]) -> str:
 
 
 def _is_precision(dtype: torch.dtype, like: Tensor) -> bool:
-    """Whether the dtype is that of `like`, or one of autocast's beside another."""
+    """Return True for the dtype of `like`, and for one of autocast's beside another."""
     if dtype == like.dtype:
         return True
     mixed = (torch.float32, torch.bfloat16, torch.float16)

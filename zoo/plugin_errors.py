@@ -1,4 +1,4 @@
-"""Errors that a plug-in's code raises: told as the plug-in's, with the lines of it that led there."""
+"""Errors that a plug-in's code raises, reported as the plug-in's with its own lines."""
 
 import traceback
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def told_as_the_plugins() -> Iterator[None]:
 
 
 def _told(error: Exception) -> str | None:
-    """What is said of an error that a plug-in's frames lie on the way to; None of another."""
+    """Return the message on an error that a plug-in's frames lie on the way to; None of another."""
     owner: Entry | None = None
     modules: set[str] = set()
     theirs: list[traceback.FrameSummary] = []
@@ -55,10 +55,10 @@ def _told(error: Exception) -> str | None:
     end = traceback.extract_tb(error.__traceback__)[-1]
     if (end.filename, end.lineno) != (last.filename, last.lineno):
         lines.append(f"    … {end.filename}:{end.lineno} in {end.name}: {end.line}")
-    said = str(error).strip() or "no message"
+    text = str(error).strip() or "no message"
     return "\n".join(
         [
-            f"{who} ({short(last.filename)}:{last.lineno}) — {type(error).__name__}: {said} — raised by the plug-in's "
+            f"{who} ({short(last.filename)}:{last.lineno}) — {type(error).__name__}: {text} — raised by the plug-in's "
             "own code, expected code that runs without an error",
             *lines,
         ]
