@@ -259,7 +259,7 @@ def _network(recipe: Recipe, task: Task, embedding: Embedding, initializer: Init
         made for made, site in zip(factories, sites, strict=True) if site == "weight" and made.func is not NoNormalizer
     ]
     network: Network = factory(recipe.model, "models")(embedding.out_width, task.out_width, on_features)
-    network.embed_with(embedding)
+    network.embedding = embedding
     task.complete(network)
     if not isinstance(initializer, Default):
         if not network.block_matrices():

@@ -71,7 +71,7 @@ def scalar(role: str, component: Any, result: Any, what: str) -> Tensor:
 
 
 def number(role: str, component: Any, result: Any, what: str) -> float:
-    """Return the result as a float: a number of Python's or NumPy's, or a tensor or array of one. Raises: ComponentError."""
+    """Return a number, or a tensor or array of one, as a float. Raises: ComponentError."""
     if type(result) is float:
         return result
     if isinstance(result, Tensor | np.ndarray | np.generic):

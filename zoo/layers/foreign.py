@@ -30,6 +30,8 @@ SELF_LOOPS: dict[str, SelfLoops] = {
     **dict.fromkeys(("GraphConv", "GATConv", "GATv2Conv", "SGConv", "APPNPConv", "GCN2Conv"), "add"),
     **dict.fromkeys(("SAGEConv", "GINConv"), "avoid"),
 }
+_KIND = inspect.Parameter.POSITIONAL_OR_KEYWORD
+_WIDTHS = [inspect.Parameter(name, _KIND, annotation=int) for name in ("in_width", "out_width")]
 # Set by the adapter: the width options, the update of GIN, the block's own activation, isolated nodes.
 SUPPLIED = {*IN_WIDTH, *OUT_WIDTH, "apply_func", "activation", "allow_zero_in_degree"}
 
@@ -69,7 +71,7 @@ class DGLConv(Conv):
 
 
 def dgl_conv(name: str) -> Callable[..., DGLConv]:
-    """The convolution `dgl.nn.<name>` as a factory `(in_width, out_width, *, options)`.
+    """Return the convolution `dgl.nn.<name>` as a factory `(in_width, out_width, *, options)`.
 
     The options are the module's own constructor parameters with its defaults. The adapter supplies the widths (the
     output width is split over `num_heads`), a linear map as the `apply_func` of GIN, `allow_zero_in_degree=True`, and
@@ -79,15 +81,15 @@ def dgl_conv(name: str) -> Callable[..., DGLConv]:
     """
     classes = _convolutions()
     if name not in classes:
-        raise UnknownName("convs", f"dgl.nn.{name}", [f"dgl.nn.{known}" for known in _usable(classes)])
+        raise UnknownName("convs", f"dgl.nn.{name}", _usable(classes).split(", "))
     kind = classes[name]
     lacking = _lacking(kind)
     if lacking:
         raise BuildError(
             f"conv dgl.nn.{name} — needs {lacking}, which a stack of blocks does not have — expected one of: "
-            f"{', '.join(f'dgl.nn.{known}' for known in _usable(classes))}"
+            f"{_usable(classes)}"
         )
-    signature = _signature(_parameters(kind))
+    signature = inspect.Signature([*_WIDTHS, *_options(kind)], return_annotation=DGLConv)
 
     def make(in_width: int, out_width: int, **options: Any) -> DGLConv:
         signature.bind(in_width, out_width, **options)
@@ -122,16 +124,15 @@ def _module(name: str, kind: type[nn.Module], in_width: int, out_width: int, opt
 
 
 def _convolutions() -> dict[str, type[nn.Module]]:
-    found = vars(dgl.nn)
     return {
         name: kind
-        for name, kind in found.items()
+        for name, kind in vars(dgl.nn).items()
         if inspect.isclass(kind) and kind.__module__.startswith("dgl.nn.pytorch.conv.") and issubclass(kind, nn.Module)
     }
 
 
-def _usable(classes: Mapping[str, type[nn.Module]]) -> list[str]:
-    return sorted(name for name, kind in classes.items() if not _lacking(kind))
+def _usable(classes: Mapping[str, type[nn.Module]]) -> str:
+    return ", ".join(f"dgl.nn.{name}" for name, kind in sorted(classes.items()) if not _lacking(kind))
 
 
 def _lacking(kind: type[nn.Module]) -> str:
@@ -143,30 +144,21 @@ def _lacking(kind: type[nn.Module]) -> str:
         return f"a dense {graph.name}"
     if features.name not in ("feat", "node_feat"):
         return features.name
-    required = [parameter.name for parameter in rest if parameter.default is parameter.empty]
-    return " and ".join(required)
+    return " and ".join(parameter.name for parameter in rest if parameter.default is parameter.empty)
 
 
 def _parameters(kind: type[nn.Module]) -> dict[str, inspect.Parameter]:
     return dict(list(inspect.signature(kind.__init__).parameters.items())[1:])
 
 
-def _signature(parameters: Mapping[str, inspect.Parameter]) -> inspect.Signature:
-    widths = [
-        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=int)
-        for name in ("in_width", "out_width")
-    ]
-    options = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=_annotation(name, parameter.default))
-        for name, parameter in parameters.items()
-        if name not in SUPPLIED
-    ]
-    return inspect.Signature([*widths, *options], return_annotation=DGLConv)
-
-
-def _annotation(name: str, default: Any) -> Any:
-    if name == "num_heads":
-        return Count
-    if type(default) is int:
-        return int | float  # DGL writes 0 and 1 as the defaults of real numbers, too
-    return type(default) if isinstance(default, bool | float | str) else Any
+def _options(kind: type[nn.Module]) -> list[inspect.Parameter]:
+    """Return the module's parameters but for those that are supplied, as options with types that a recipe checks."""
+    found = []
+    for name, parameter in _parameters(kind).items():
+        default = type(parameter.default)
+        annotation: Any = default if default in (bool, float, str) else Any
+        if name == "num_heads" or default is int:
+            annotation = Count if name == "num_heads" else int | float  # DGL writes 0 and 1 for real numbers, too
+        if name not in SUPPLIED:
+            found.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotation))
+    return found

@@ -16,14 +16,12 @@ from zoo.layers.linear import glorot, zeros
 from zoo.recipe.fields import Few, Probability
 
 Merge = Literal["concat", "mean"]
+# Each class declares it for itself: see `zoo.training.declared`.
+_DROPS_NOTHING = property(lambda conv: not conv.attention_dropout, doc="True if no attention is dropped.")
 
 
 class AttentionConv(FusedConv):
-    """An attention convolution with heads, attention dropout, merging and bias.
-
-    A head is out_width/heads wide for merge="concat" and out_width for "mean". Each head's matrix is initialised on its
-    own.
-    """
+    """An attention convolution, whose heads are out_width/heads wide for merge="concat" and out_width for "mean"."""
 
     propagation = "right"  # attention at equal weights is a mean
     self_loops = "add"
@@ -44,7 +42,7 @@ class AttentionConv(FusedConv):
         """Return the matrices, how edges are scored, and what becomes of the heads; dropout while training only."""
 
     def values_and_scores(self, graph: Graph, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Per head the features to be averaged, [sources, heads, d], and the scores of the edges, [edges, heads]."""
+        """Return per head the features to average, [sources, heads, d], and the scores of the edges, [edges, heads]."""
         made = self.operands()
         values = per_head(x, made.weight)
         return values, made.scores.of(graph, x, made.weight, values, made.first, made.second)
@@ -66,11 +64,8 @@ class GATConv(AttentionConv):
     LeakyReLU, by 4·‖[a_s, a_t]‖·sqrt(max_k ‖W x_k‖² + ‖W x_i‖²), k running over the in-neighbours of the destination i.
     By the Cauchy-Schwarz inequality no score then exceeds 1/4 in size (with a slope in ±1), so that at a node of d
     in-edges all weights lie between e^(−1/2)/d and e^(1/2)/d, and scores do not change with the scale of x, of W or of
-    [a_s, a_t]. ‖W‖ it does not bound: what attention averages is for a weight normaliser to hold.
-
-    This is the form that the authors' code names in its comments. What that code computes has ‖W x_j‖ of the source in
-    place of ‖W x_i‖, which obeys the same bound where every node has a self-loop, and for more than one head takes the
-    maximum from rows of other nodes and heads; here each head has its own.
+    [a_s, a_t]. It does not bound ‖W‖. The authors' code names this form in its comments, and computes another: ‖W x_j‖
+    in place of ‖W x_i‖, and for several heads the maximum of rows of other nodes and heads.
     """
 
     recordable = True
@@ -93,16 +88,12 @@ class GATConv(AttentionConv):
         self.source_attention = glorot(heads, self.head_width)
         self.target_attention = glorot(heads, self.head_width)
 
-    @property
-    def same_in_training(self) -> bool:
-        """True if no attention is dropped."""
-        return not self.attention_dropout
+    same_in_training = _DROPS_NOTHING
 
     def operands(self) -> Attention:
         """Return those with a_s and a_t for the two vectors."""
         kind = LipschitzScores if self.attention_norm == "lipschitz" else StaticScores
-        scores = kind(self.negative_slope)
-        return self._attention(scores, self.weight, self.source_attention, self.target_attention)
+        return self._attention(kind(self.negative_slope), self.weight, self.source_attention, self.target_attention)
 
 
 class LipschitzScores(StaticScores):
@@ -111,7 +102,7 @@ class LipschitzScores(StaticScores):
     def of(
         self, graph: KernelGraph, x: Tensor, weight: Tensor, values: Tensor, first: Tensor, second: Tensor | None
     ) -> Tensor:
-        """The scores."""
+        """Return the scores."""
         assert second is not None, "static attention has two vectors"
         sums = self.sums(graph, x, weight, first, second) * _lipschitz_factors(graph, values, first, second)
         return functional.leaky_relu(sums, self.slope)
@@ -144,16 +135,12 @@ class GATv2Conv(AttentionConv):
         self.target_weight = None if share_weights else glorot(heads, in_width, self.head_width)
         self.attention = glorot(heads, self.head_width)
 
-    @property
-    def same_in_training(self) -> bool:
-        """True if no attention is dropped."""
-        return not self.attention_dropout
+    same_in_training = _DROPS_NOTHING
 
     def operands(self) -> Attention:
         """Return those with a for the vector and W_t for the second matrix."""
-        return self._attention(
-            DynamicScores(self.negative_slope), self.source_weight, self.attention, self.target_weight
-        )
+        scores = DynamicScores(self.negative_slope)
+        return self._attention(scores, self.source_weight, self.attention, self.target_weight)
 
 
 def _lipschitz_factors(graph: KernelGraph, values: Tensor, source: Tensor, target: Tensor) -> Tensor:

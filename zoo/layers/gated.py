@@ -17,9 +17,7 @@ class GatedBlock(nn.Module):
     τ_i = tanh(mean_j |y_i − y_j|^p) over the in-neighbours j ≠ i, with y = σ(gate_conv(X)): where the neighbourhood
     is smooth already, the node stays as it is. Without gate_conv, y = σ(conv(X)).
 
-    Feature norms act between conv and σ, and not in the gate's own convolution. A network may give the same
-    convolutions to all of its blocks. The matrices of gate_conv are left alone by weight normalisers: tanh bounds the
-    gate.
+    Feature norms act between conv and σ. Weight normalisers leave the matrices of gate_conv alone: tanh bounds the gate.
     """
 
     same_in_training = True
@@ -55,7 +53,7 @@ class GatedBlock(nn.Module):
 
 
 def mean_difference(graph: Graph, x: Tensor, p: float) -> Tensor:
-    """Mean over the in-neighbours j ≠ i of |x_i − x_j|^p, elementwise; 0 where there are none.
+    """Return the mean over the in-neighbours j ≠ i of |x_i − x_j|^p, elementwise; 0 where there are none.
 
     x and the result are [nodes, width], the result in float32 at least; p ≥ 1. p = 2 is computed by two sums over
     neighbours and keeps nothing of the edges; any other p keeps [edges, width] for the backward pass.

@@ -32,8 +32,8 @@ class Network(nn.Module):
     encoder, head: modules on node features, nn.Identity where the first and last block do their work. readout: decides
     what the head sees of the blocks. encodes: X_0 is what the encoder makes; else it is the first block's output.
 
-    What stands at its ends depends on data and task: `embedding` makes float features before the encoder; `pooling`,
-    between readout and head, makes one row of each graph; `decoder` makes scores of pairs of rows, when a task asks it.
+    Set as data and task need them: `embedding` makes float features before the encoder; `pooling`, between readout and
+    head, makes one row of each graph; `decoder`, which a task calls, makes scores of pairs of rows.
     """
 
     same_in_training = True
@@ -77,19 +77,11 @@ class Network(nn.Module):
                 # A hook, so that blocks of any kind are mixed, and other hooks on a block read the mixed X_l.
                 block.register_forward_hook(self._mix)
 
-    def embed_with(self, embedding: Embedding) -> None:
-        """Make float features of what the data set has before all else."""
-        self.embedding = embedding
-
     def pool_with(self, pooling: Callable[[int], Pooling]) -> None:
         """Make one row of each graph; `pooling` is called with the width of what the head reads."""
         linears = [module for module in self.head.modules() if isinstance(module, Linear)]
         last = attribute_of(conv_of(self.blocks[-1]), "out_width")
         self.pooling = pooling(linears[0].weight.shape[0] if linears else last)
-
-    def decode_with(self, decoder: nn.Module) -> None:
-        """Let the decoder, which a task calls, be trained and kept with the network."""
-        self.decoder = decoder
 
     @torch.no_grad()
     def initialize_with(self, initializer: Initializer, graph: GraphLike) -> None:

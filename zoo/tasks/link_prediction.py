@@ -129,7 +129,7 @@ class LinkPrediction(Task):
 
     def complete(self, network: Network) -> None:
         """Give the network its decoder, which is trained and kept with it."""
-        network.decode_with(self.make_decoder(self.out_width))
+        network.decoder = self.make_decoder(self.out_width)
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch, on the device; seed, epoch and batch decide the pairs that are drawn."""
