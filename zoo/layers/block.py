@@ -19,12 +19,8 @@ NormPosition = Literal["pre", "inner", "post"]
 class Block(nn.Module):
     """dropout → [norm: pre] → conv → [norm: inner] → activation → residual → [norm: post].
 
-    A norm whose class says `reads_input` gets the block's input besides, with a row for each row that it acts on. The
-    block's output is the representation X_l, which probes read by a forward hook.
-
-    Where the convolution is a `FusedConv`, the activation ReLU, leaky ReLU or none, the residual a `LinearSkip`, and no
-    norm stands in between, all from the convolution on is one operator, see `zoo.engine.lowering`: it keeps the block's
-    input and a mask for the backward pass, and little else.
+    A norm whose class says `reads_input` gets the block's input besides. The block's output is the representation X_l,
+    which probes read by a forward hook. Where it can be, all from the convolution on is one operator (engine.lowering).
     """
 
     same_in_training = True
@@ -90,10 +86,7 @@ def activated(activation: nn.Module, x: Tensor) -> Tensor:
 
 
 class Dropout(nn.Dropout):
-    """`nn.Dropout`; of a data set's features that are zero nearly everywhere it draws for the others alone.
-
-    What it gives has the same distribution, and takes as many random numbers as there are features other than zero.
-    """
+    """`nn.Dropout` that draws no random numbers for the zeros of features that are zero nearly everywhere."""
 
     recordable = True
 
@@ -110,11 +103,7 @@ class Dropout(nn.Dropout):
 
 
 def apply_norms(norms: Iterable[nn.Module], graph: Graph, x: Tensor, before: Tensor) -> Tensor:
-    """Apply the norms to x, [nodes, width], one after the other.
-
-    before: the block's input at the same nodes, for norms whose class says `reads_input`.
-    Raises: ComponentError for a result of another shape or precision than a norm's input.
-    """
+    """Apply the norms to x, [nodes, width]; before: the block's input at the same nodes. Raises: ComponentError."""
     for norm in norms:
         y = norm(graph, x, before) if attribute_of(norm, "reads_input", False) else norm(graph, x)
         x = as_input("normalizer", norm, y, x)

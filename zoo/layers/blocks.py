@@ -22,8 +22,7 @@ T = TypeVar("T")
 class Blocks(nn.ModuleList):
     """The blocks. Called, they are handed to a function: what stands in for parameters then lasts for all it does.
 
-    How they are run is an `ExecutionPlan`, made when they are first run, and anew whenever what it was made from has
-    changed: a hook or an override has appeared or gone, or a part has been exchanged.
+    Their `ExecutionPlan` is made when they are first run, and anew when hooks, overrides or parts have changed.
     """
 
     same_in_training = True
@@ -68,8 +67,7 @@ class Blocks(nn.ModuleList):
     ) -> list[Tensor]:
         """Return the output of every block, or with `collect` off, of the last one only.
 
-        first: X_0, of which blocks take the rows that they need; without it, the first block's output. dropping:
-        regularisers that drop edges anew for each block.
+        first: X_0; without it, the first block's output. dropping: regularisers that drop edges anew for each block.
         """
         gradients = is_grad_enabled() and not is_transformed()
         plan = self.plan(first_alone=first is None, apart=reason_apart(graph, collect, dropping), gradients=gradients)

@@ -18,11 +18,7 @@ from zoo.recipe.fields import Count
 
 
 class EdgeEmbedding(nn.Module, ABC):
-    """Maps what a graph's edges carry to float features [edges, width]. Built with the width of the convolution.
-
-    Its parameters are none of the matrices that weight normalisers find: none stands between a node's features and the
-    next block's.
-    """
+    """Maps what a graph's edges carry to float features [edges, width]; built with the width of the convolution."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -90,8 +86,7 @@ class LinearEdgeEmbedding(EdgeEmbedding):
 
 def make_edge_embedding(named: str | Callable[..., Any], width: int) -> EdgeEmbedding:
     """Return the edge embedding of a name, or of a factory."""
-    made: EdgeEmbedding = (edge_embeddings.get(named) if isinstance(named, str) else named)(width)
-    return made
+    return (edge_embeddings.get(named) if isinstance(named, str) else named)(width)
 
 
 def edge_features(graph: Graph, conv: str, *, plain: str | None = None) -> Tensor:

@@ -57,7 +57,7 @@ class NoEmbedding(Embedding):
         super().__init__(inputs.width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x. Raises: BuildError for integers, which no weights can multiply."""
+        """Return x. Raises: BuildError for integers."""
         if not x.is_floating_point():
             raise BuildError(f"network — the features are {x.dtype} — expected floats — features.float()")
         return x
@@ -85,11 +85,7 @@ class CategoryEmbedding(Embedding):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return Σ_k E_k[x_k]."""
-        rows = [column(x[:, k]) for k, column in enumerate(self.columns)]
-        total = rows[0]
-        for row in rows[1:]:
-            total = total + row
-        return total
+        return reduce(torch.add, [column(x[:, k]) for k, column in enumerate(self.columns)])
 
 
 class AtomEmbedding(Embedding):
@@ -139,17 +135,17 @@ _SHARE = 4
 
 
 def look_up(tables: Sequence[Tensor], x: Tensor, where: str) -> Tensor:
-    """Σ_k tables[k][x_k]: [n, width], for x int64 [n, columns] and tables [categories of column k, width].
+    """Return Σ_k tables[k][x_k]: [n, width], for x int64 [n, columns] and tables [categories of column k, width].
 
-    Columns whose combinations are few beside n are looked up at once, in the table of the combinations' sums: the bonds
-    of a batch of molecules are 60 at most. where: begins the error.
+    Columns whose combinations are few beside n are looked up at once, in the table of the combinations' sums.
+    where: begins the error.
     Raises: BuildError if x is not int64 [n, len(tables)]; on the CPU also for a category that no table has.
     """
     counts = [len(table) for table in tables]
     if x.dtype != torch.int64 or x.dim() != 2 or x.shape[1] != len(tables):
         raise BuildError(f"{where} — got {x.dtype} {list(x.shape)} — expected int64 [·, {len(tables)}], categories")
-    if x.device.type == "cpu" and bool(((x < 0) | (x >= torch.tensor(counts))).any()):  # elsewhere it would wait
-        row, column = (int(place) for place in ((x < 0) | (x >= torch.tensor(counts))).nonzero()[0])
+    if x.device.type == "cpu" and len(wrong := ((x < 0) | (x >= torch.tensor(counts))).nonzero()):  # a GPU would wait
+        row, column = wrong[0].tolist()
         raise BuildError(
             f"{where} — column {column} has a category {int(x[row, column])} — expected 0 … {counts[column] - 1}"
         )
@@ -161,7 +157,7 @@ def look_up(tables: Sequence[Tensor], x: Tensor, where: str) -> Tensor:
 
 
 def _groups(counts: Sequence[int], largest: int) -> Iterator[slice]:
-    """Neighbouring columns that have at most `largest` combinations, as many together as go; every column once."""
+    """Yield neighbouring columns that have at most `largest` combinations, as many together as go."""
     start, product = 0, 1
     for column, count in enumerate(counts):
         if column > start and product * count > largest:
@@ -172,13 +168,10 @@ def _groups(counts: Sequence[int], largest: int) -> Iterator[slice]:
 
 
 def _combined(tables: Sequence[Tensor]) -> Tensor:
-    """The sums of a row of each table, [product of their lengths, width], the last table's rows changing fastest."""
+    """Return the sums of a row of each table, [product of their lengths, width], the last one's changing fastest."""
     return reduce(lambda left, right: (left[:, None] + right).flatten(0, 1), tables)
 
 
 def _numbered(x: Tensor, counts: Sequence[int]) -> Tensor:
-    """The row of `_combined` for each row of x [n, columns]."""
-    number = x[:, 0]
-    for column, count in enumerate(counts[1:], start=1):
-        number = number * count + x[:, column]
-    return number
+    """Return the row of `_combined` for each row of x [n, columns]."""
+    return reduce(lambda number, column: number * counts[column] + x[:, column], range(1, len(counts)), x[:, 0])

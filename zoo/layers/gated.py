@@ -17,7 +17,7 @@ class GatedBlock(nn.Module):
     τ_i = tanh(mean_j |y_i − y_j|^p) over the in-neighbours j ≠ i, with y = σ(gate_conv(X)): where the neighbourhood
     is smooth already, the node stays as it is. Without gate_conv, y = σ(conv(X)).
 
-    Feature norms act between conv and σ. Weight normalisers leave the matrices of gate_conv alone: tanh bounds the gate.
+    Feature norms act between conv and σ. Weight normalisers leave gate_conv alone: tanh bounds the gate.
     """
 
     same_in_training = True

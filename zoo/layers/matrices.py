@@ -14,11 +14,8 @@ Place = tuple[nn.Module, str]  # a module, and the name of one of its own parame
 class BlockMatrices:
     """Every weight matrix inside blocks' convolutions, by its dotted name, such as `blocks.0.conv.weight`.
 
-    A parameter that stands in several places has the name of the first one.
-
-    To find and name the matrices of hundreds of blocks takes as long as to run a few. So names and places are kept, but
-    no tensors; and each call looks whether the modules and their parameters' names are those of the last one, so that
-    they may be exchanged.
+    A parameter that stands in several places has the name of the first one. Names and places are kept from call to
+    call, as to find those of hundreds of blocks takes as long as to run a few, while the modules are those of the last.
     """
 
     def __init__(self) -> None:
@@ -45,10 +42,7 @@ class BlockMatrices:
 
     @contextmanager
     def replaced(self, blocks: Iterable[nn.Module], matrices: Mapping[str, Tensor]) -> Iterator[None]:
-        """Let these tensors, by the matrices' names, stand in the parameters' places while the `with` lasts.
-
-        They stand wherever in the blocks a parameter does, in modules of third parties too.
-        """
+        """Let these tensors, by the matrices' names, stand in all of the parameters' places while the `with` lasts."""
         found = self.of(blocks)
         instead = {id(found[name]): matrix for name, matrix in matrices.items()}
         before = [

@@ -26,13 +26,10 @@ class Residual(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor, update: Tensor, first: Tensor | None) -> Tensor:
-        """The block's output; x: its input, update: f(x), first: X_0, the input of the first block with a residual."""
+        """Return the block's output; x: its input, update: f(x), first: X_0."""
 
     def build_readout(self, width: int, blocks: int) -> None:
-        """Make the parameters that a readout of so many blocks of that width needs; the default has none.
-
-        Called once, on the instance that is the network's readout and on none of the blocks'.
-        """
+        """Make the parameters that a readout of so many blocks needs; called once, on the network's readout alone."""
 
     def readout(self, outputs: Sequence[Tensor]) -> Tensor:
         """Return what the head reads, [nodes, readout_width]. The default is the last block's output."""
