@@ -1,14 +1,12 @@
 """SGC: a graph convolution with everything between its propagations removed (Wu et al., ICML 2019)."""
 
-from collections.abc import Callable, Sequence
-
 from torch import Tensor, nn
 
 from zoo.layers.block import make_activation
 from zoo.layers.linear import zeros
 from zoo.layers.network import Network
 from zoo.layers.residual import AdaptiveReadout, InitialSkip, NoSkip
-from zoo.models.ends import linear_end, perceptron, steps
+from zoo.models.ends import FeatureNorms, linear_end, perceptron, steps
 from zoo.recipe.fields import Activation, Count, Depth, Probability, Share
 
 
@@ -29,7 +27,7 @@ class Bias(nn.Module):
 def SGC(  # noqa: N802
     in_width: int,
     out_width: int,
-    feature_norms: Sequence[Callable[[int], nn.Module]],
+    feature_norms: FeatureNorms,
     *,
     depth: Depth = 2,
     dropout: Probability = 0.0,
@@ -49,7 +47,7 @@ def SGC(  # noqa: N802
 def APPNP(  # noqa: N802
     in_width: int,
     out_width: int,
-    feature_norms: Sequence[Callable[[int], nn.Module]],
+    feature_norms: FeatureNorms,
     *,
     depth: Depth = 10,
     width: Count = 64,
@@ -73,7 +71,7 @@ def APPNP(  # noqa: N802
 def DAGNN(  # noqa: N802
     in_width: int,
     out_width: int,
-    feature_norms: Sequence[Callable[[int], nn.Module]],
+    feature_norms: FeatureNorms,
     *,
     depth: Depth = 10,
     width: Count = 64,

@@ -1,20 +1,18 @@
 """EGNN: deep graph networks of constrained Dirichlet energy (Zhou et al., NeurIPS 2021)."""
 
-from collections.abc import Callable, Sequence
-
 from torch import nn
 
 from zoo.errors import BuildError
 from zoo.layers.initial import EGNNConv, InitialBlock, SReLU
 from zoo.layers.network import Network
-from zoo.models.ends import linear_end
+from zoo.models.ends import FeatureNorms, linear_end
 from zoo.recipe.fields import Count, Depth, NonNegative, Positive, Probability, Share
 
 
 def EGNN(  # noqa: N802
     in_width: int,
     out_width: int,
-    feature_norms: Sequence[Callable[[int], nn.Module]],
+    feature_norms: FeatureNorms,
     *,
     depth: Depth = 64,
     width: Count = 64,

@@ -1,16 +1,14 @@
 """G²: gradient gating for deep multi-rate learning on graphs (Rusch et al., ICLR 2023)."""
 
-from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from pydantic import Field
-from torch import nn
 
 from zoo.errors import BuildError
 from zoo.layers.block import make_activation
 from zoo.layers.gated import GatedBlock
 from zoo.layers.network import Network
-from zoo.models.ends import linear_end
+from zoo.models.ends import FeatureNorms, linear_end
 from zoo.recipe.fields import Activation, Conv, Count, Depth, Probability
 
 Exponent = Annotated[float, Field(ge=1, allow_inf_nan=False)]
@@ -19,7 +17,7 @@ Exponent = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 def G2(  # noqa: N802
     in_width: int,
     out_width: int,
-    feature_norms: Sequence[Callable[[int], nn.Module]],
+    feature_norms: FeatureNorms,
     *,
     conv: Conv = "gcn",  # pyright: ignore[reportArgumentType]
     depth: Depth = 13,

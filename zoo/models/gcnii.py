@@ -1,20 +1,16 @@
 """GCNII: initial residual and identity mapping (Chen et al., ICML 2020)."""
 
-from collections.abc import Callable, Sequence
-
-from torch import nn
-
 from zoo.layers.block import make_activation
 from zoo.layers.initial import GCNIIConv, InitialBlock
 from zoo.layers.network import Network
-from zoo.models.ends import linear_end
+from zoo.models.ends import FeatureNorms, linear_end
 from zoo.recipe.fields import Activation, Count, Depth, Positive, Probability, Share
 
 
 def GCNII(  # noqa: N802
     in_width: int,
     out_width: int,
-    feature_norms: Sequence[Callable[[int], nn.Module]],
+    feature_norms: FeatureNorms,
     *,
     depth: Depth = 64,
     width: Count = 64,

@@ -1,17 +1,15 @@
 """RevGNN: a stack of group-reversible blocks, whose memory for features does not grow with depth."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from pydantic import Field
-from torch import nn
 
 from zoo.errors import BuildError
 from zoo.layers.block import make_activation
 from zoo.layers.network import Network
 from zoo.layers.reversible import ReversibleBlock, ReversibleHead
-from zoo.models.ends import linear_end
+from zoo.models.ends import FeatureNorms, linear_end
 from zoo.recipe.fields import Activation, Conv, Count, Depth, Probability
 
 Groups = Annotated[int, Field(ge=2)]
@@ -20,7 +18,7 @@ Groups = Annotated[int, Field(ge=2)]
 def RevGNN(  # noqa: N802
     in_width: int,
     out_width: int,
-    feature_norms: Sequence[Callable[[int], nn.Module]],
+    feature_norms: FeatureNorms,
     *,
     conv: Conv = "gcn",  # pyright: ignore[reportArgumentType]
     depth: Depth = 2,
@@ -36,16 +34,10 @@ def RevGNN(  # noqa: N802
     f_i(X'_{i−1}), f_i: norms → activation → dropout → conv, to each; see `zoo.layers.reversible.ReversibleBlock` for
     the equations. Each f_i has weights of its own, width/groups wide, and so are the feature normalisers.
 
+    Other than in the authors' code each block draws a dropout mask of its own, and no norm stands before the head.
+
     reversible: False keeps the activations, as other models do: the same network, faster, with memory that grows with
-    depth, and with gradients of gradients.
-
-    Other than in the authors' code the blocks do not share one dropout mask, which spares them storing masks: here each
-    draws its own and draws it again, from a random state that is kept. And no norm stands before the head.
-
-    On a CPU under Linux glibc's allocator gives little of the memory back, as small objects that last come to lie
-    between the matrices; `training.memory: checkpoint` makes it do so.
-
-    feature_norms, conv, activation: factories, called with a width, with two widths, with nothing.
+    depth, and with gradients of gradients. conv, activation: factories, called with two widths, with nothing.
     Raises: BuildError if the groups do not divide the width.
     """
     share = _share(width, groups)

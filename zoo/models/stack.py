@@ -1,6 +1,5 @@
 """A stack of equal blocks: the network of every depth study."""
 
-from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -11,14 +10,14 @@ from zoo.layers.block import Block, NormPosition, make_activation
 from zoo.layers.network import Network
 from zoo.layers.residual import NoSkip
 from zoo.layers.residual import Residual as ResidualModule
-from zoo.models.ends import linear_end
+from zoo.models.ends import FeatureNorms, linear_end
 from zoo.recipe.fields import Activation, Conv, Count, Depth, Probability, Residual
 
 
 def Stack(  # noqa: N802
     in_width: int,
     out_width: int,
-    feature_norms: Sequence[Callable[[int], nn.Module]],
+    feature_norms: FeatureNorms,
     *,
     conv: Conv,
     residual: Residual,
@@ -43,8 +42,7 @@ def Stack(  # noqa: N802
     share_weights: unless ends are "conv", whether all blocks have one convolution between them, a recurrent network
     unrolled `depth` times; norms stay each block's own.
 
-    feature_norms: factories of feature normalisers, called with the width they act on. conv, residual, activation:
-    factories, called with two widths, with nothing, with nothing.
+    conv, residual, activation: factories, called with two widths, with nothing, with nothing.
     Raises: BuildError for options that do not fit together.
     """
 

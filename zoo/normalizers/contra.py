@@ -1,4 +1,4 @@
-"""ContraNorm: every node pushed away from the nodes that resemble it. Dense: all pairs of nodes."""
+"""ContraNorm, over all pairs of nodes."""
 
 import torch
 from torch import Tensor
@@ -16,15 +16,12 @@ class ContraNorm(FeatureNormalizer):
 
     j runs over the nodes that are neither i nor an in-neighbour of i, as in the authors' code for graphs, whose edges
     go both ways; or over all nodes. In a batch of graphs it stays within i's own. A node without any such j is left as
-    it is. A zero row resembles all nodes equally. The authors' experiments follow it by a layer normalisation:
-    `normalizer: [contra, layer]`.
-
-    Its matrices are n×n. One of them is kept for the backward pass, and three exist at once: at 8192 nodes in float32
-    0.25 GiB for every block and 0.75 GiB at the peak. Larger graphs or batches are refused.
+    it is. A zero row resembles all nodes equally. The authors follow it by a layer normalisation:
+    `normalizer: [contra, layer]`. Of its n×n matrices one for each block is kept for the backward pass, and three exist
+    at once: at 8192 nodes in float32 0.25 GiB each.
 
     Options: scale: s, 0.2 to 1 in the authors' experiments on graphs, the larger the deeper; temperature: τ;
-    skip_neighbours: leave in-neighbours and the node itself out of the softmax; max_nodes: the largest graph taken,
-    or batch of graphs.
+    skip_neighbours: leave in-neighbours and the node itself out of the softmax; max_nodes: of a graph, or of a batch.
     Raises: BuildError for more nodes.
     Source: Guo et al., ICLR 2023 (arXiv 2303.06562), in the form of the authors' code for graphs.
     """
@@ -48,16 +45,6 @@ class ContraNorm(FeatureNormalizer):
 
     def forward(self, graph: GraphLike, x: Tensor) -> Tensor:
         """Return the features pushed apart; `x` and the result are [nodes, width]."""
-        self._check(x)
-        directions = x / divisor(torch.linalg.vector_norm(x, dim=1, keepdim=True))
-        scores = directions @ (directions / self.temperature).t()
-        if batched(graph):
-            scores.masked_fill_(graph.graph_ids[:, None] != graph.graph_ids, -torch.inf)
-        if self.skip_neighbours:
-            scores = _without_in_neighbours(graph.structure.src, graph.structure.dst, scores)
-        return x + self.scale * (x - scores.softmax(dim=1) @ x)
-
-    def _check(self, x: Tensor) -> None:
         if len(x) > self.max_nodes:
             matrix = len(x) ** 2 * x.element_size() / 2**30
             raise BuildError(
@@ -65,6 +52,13 @@ class ContraNorm(FeatureNormalizer):
                 f"take {matrix:.2f} GiB, one for every block and two more at the peak — expected a smaller graph, or a "
                 "larger max_nodes where the memory is there — pair and mean spread nodes out in memory linear in n"
             )
+        directions = x / divisor(torch.linalg.vector_norm(x, dim=1, keepdim=True))
+        scores = directions @ (directions / self.temperature).t()
+        if batched(graph):
+            scores.masked_fill_(graph.graph_ids[:, None] != graph.graph_ids, -torch.inf)
+        if self.skip_neighbours:
+            scores = _without_in_neighbours(graph.structure.src, graph.structure.dst, scores)
+        return x + self.scale * (x - scores.softmax(dim=1) @ x)
 
 
 def _without_in_neighbours(src: Tensor, dst: Tensor, scores: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Differentiable group normalisation (DGN): batch normalisation within groups of nodes that are learned softly."""
+"""Differentiable group normalisation (DGN)."""
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,7 @@ class DifferentiableGroupNorm(FeatureNormalizer):
     nodes: (· − mean)/sqrt(var + eps)·γ_g + β_g, with running statistics in eval; γ and β are [groups, width]. The
     nodes are those of all graphs of a batch, as in batch normalisation.
 
-    Memory is nodes × (width + groups), not nodes × width × groups: the groups are summed over without being laid out.
-    Computes in float32 or better, also under autocast. Bounds no Lipschitz constant.
+    Memory is nodes × (width + groups). Computes in float32 at least, also under autocast. Bounds no Lipschitz constant.
 
     Options: groups: their number; scale: λ, 0.001 to 0.03 in the paper, by data set and depth; momentum: the weight of
     the newest statistics in the running ones; eps: added to the variance.
@@ -56,7 +55,7 @@ class DifferentiableGroupNorm(FeatureNormalizer):
         return x + (self.scale * normalised).to(x.dtype)
 
     def _in_training(self, x: Tensor, share: Tensor) -> Tensor:
-        """Σ_g BN_g(s_g ∘ x) by the statistics of these nodes, which go into the running ones.
+        """Return Σ_g BN_g(s_g ∘ x) by the statistics of these nodes, which go into the running ones.
 
         With x = x̄ + δ and s = s̄ + ε, s_g ∘ x − s̄_g x̄ = s_g ∘ δ + ε_g x̄. The statistics are taken from this deviation:
         where the nodes are nearly equal, mean(y²) − mean(y)² of y = s_g ∘ x itself would be rounding alone.
@@ -68,16 +67,12 @@ class DifferentiableGroupNorm(FeatureNormalizer):
         square = share.square().t() @ off.square() + 2 * mean * ((share * off_share).t() @ off)
         square = (square + off_share.square().sum(dim=0)[:, None] * mean.square()) / nodes
         variance = (square - shift.square()).clamp(min=0)
-        self._follow(mean_share[:, None] * mean + shift, variance * (nodes / max(nodes - 1, 1)))
+        with torch.no_grad():
+            self.running_mean.lerp_(mean_share[:, None] * mean + shift, self.momentum)
+            self.running_var.lerp_(variance * (nodes / max(nodes - 1, 1)), self.momentum)
         slope = self.gamma * (variance + self.eps).rsqrt()
         return off * (share @ slope) + off_share @ (slope * mean) + (self.beta - slope * shift).sum(dim=0)
 
     def _in_eval(self, x: Tensor, share: Tensor) -> Tensor:
-        """The same by the running statistics."""
         slope = self.gamma * (self.running_var + self.eps).rsqrt()
         return x * (share @ slope) + (self.beta - slope * self.running_mean).sum(dim=0)
-
-    @torch.no_grad()
-    def _follow(self, mean: Tensor, variance: Tensor) -> None:
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(variance, self.momentum)

@@ -1,4 +1,4 @@
-"""NodeNorm: each node scaled by the standard deviation of its own features."""
+"""Normalisers of each node by itself: NodeNorm and MessageNorm."""
 
 from typing import Literal
 
@@ -60,10 +60,8 @@ class NodeNorm(FeatureNormalizer):
 class MessageNorm(FeatureNormalizer):
     """s·‖x_i‖·m_i/‖m_i‖: the message m_i of each node, given s times the length of the node's own features x_i.
 
-    m is what the normaliser is called on, the convolution's output for `norm_position: inner`; x is the block's input.
-    Only the length of x_i is read, so that its width need not be that of m (it is not at the first block of a network
-    with `ends: conv`, where x are the raw features). With `norm_position: pre` there is no message yet: m is then x
-    itself after dropout, and without dropout s·x_i is all that comes out.
+    m is what the normaliser is called on, the convolution's output for `norm_position: inner`; x is the block's input,
+    of any width. With `norm_position: pre` there is no message yet: m is then x itself after dropout.
 
     A message of zero stays zero, with the gradient s·‖x_i‖ times what comes in. Bounds no Lipschitz constant: ‖m_i‖ may
     be small.
@@ -87,10 +85,7 @@ class MessageNorm(FeatureNormalizer):
             self.register_buffer("scale", s)
 
     def forward(self, graph: GraphLike, x: Tensor, before: Tensor | None = None) -> Tensor:
-        """Return the rescaled messages; `x`, the messages, and the result are [nodes, width].
-
-        before: the block's input at the same nodes, of any width.
-        """
+        """Return the rescaled messages x, [nodes, width]; before: the block's input at the same nodes."""
         if before is None:
             raise BuildError(
                 "normalizer.message — got the message alone — expected the block's input beside it, as blocks of the "
