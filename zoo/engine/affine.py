@@ -1,5 +1,8 @@
 """Blocks whose convolution is affine in what it propagates, each or several in a row as one operator."""
 
+# pyright: reportIncompatibleMethodOverride=false
+# PyTorch declares other arguments for the methods of autograd's functions than it calls them with.
+
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -1,5 +1,8 @@
 """Attention over in-neighbours, with all that a block does after it, as one operator."""
 
+# pyright: reportIncompatibleMethodOverride=false
+# PyTorch declares other arguments for the methods of autograd's functions than it calls them with.
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple

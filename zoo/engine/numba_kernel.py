@@ -27,7 +27,7 @@ class CompiledKernel(FusingKernel):
     """One pass over the rows for a propagation with its scalings, and for all that a block does around one."""
 
     name = "compiled"
-    buffers: Buffers
+    buffers: Buffers  # pyright: ignore[reportIncompatibleVariableOverride] - always there
 
     def __init__(self, structure: Structure) -> None:
         super().__init__(structure)

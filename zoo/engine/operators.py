@@ -4,6 +4,9 @@ Each backward is made of the operators of this file, so all are differentiable a
 differentiates through the making of a sparse tensor. Features are float32 or float64 here.
 """
 
+# pyright: reportIncompatibleMethodOverride=false
+# PyTorch declares other arguments for the methods of autograd's functions than it calls them with.
+
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Protocol
