@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 Unit = Literal["epochs", "steps", "%"]
 _WRITTEN = re.compile(r"\s*(\d{1,15}(?:\.\d{1,40})?)\s*(epochs?|steps?|%)?\s*", re.ASCII)
-LONGEST = 1e12  # epochs or steps: beyond what anybody lives to see, and far from where numbers lose their ends
+LONGEST = 1e12  # epochs or steps, far from where numbers lose their ends
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,11 @@ class Length:
         return f"{amount}%" if self.unit == "%" else f"{amount} {self.unit}"
 
     def steps(self, steps_per_epoch: int, total: int | None = None) -> int:
-        """The number of optimiser steps, at least 1; `total` is what a share is taken of."""
-        if self.unit == "steps":
-            return max(1, round(self.amount))
-        if self.unit == "epochs":
-            return max(1, round(self.amount * steps_per_epoch))
-        if total is None:
+        """Return the number of optimiser steps, at least 1; `total` is what a share is taken of."""
+        if self.unit == "%" and total is None:
             raise ValueError("a share of the training needs its total length")
-        return max(1, round(self.amount / 100 * total))
+        factor = {"steps": 1, "epochs": steps_per_epoch, "%": (total or 0) / 100}[self.unit]
+        return max(1, round(self.amount * factor))
 
 
 def _parse(value: Any) -> Length:
@@ -44,7 +41,9 @@ def _parse(value: Any) -> Length:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("expected a duration such as '10 epochs', '200 steps' or '5%'")
-    match = _WRITTEN.fullmatch(_digits(value))
+    if not isinstance(value, str):
+        value = _positional(value) if 0 < value <= LONGEST else ""  # NaN is neither
+    match = _WRITTEN.fullmatch(value)
     if not match or not 0 < float(match[1]) <= LONGEST:
         raise ValueError("expected a duration above 0 such as '10 epochs', '200 steps' or '5%', below 10¹² of them")
     word = match[2] or "epochs"
@@ -54,17 +53,8 @@ def _parse(value: Any) -> Length:
     return Length(float(match[1]), unit)
 
 
-def _digits(value: int | float | str) -> str:
-    """A number as one writes it: without an exponent, and without asking for thousands of digits."""
-    if isinstance(value, str):
-        return value
-    if not 0 < value <= LONGEST:  # NaN is neither
-        return ""
-    return str(value) if isinstance(value, int) else _positional(value)
-
-
 def _positional(value: float) -> str:
-    """All digits that tell the number from its neighbours, and never an exponent, which would not be read."""
+    """Return all digits that tell the number from its neighbours, and no exponent, which would not be read."""
     return f"{Decimal(repr(float(value))):f}"
 
 
