@@ -1,4 +1,4 @@
-"""One quantity over a run, as arrays: what every picture is drawn from."""
+"""Quantities over a run as arrays, from which every picture is drawn."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,21 +24,21 @@ class Series:
     values: np.ndarray
 
     def times(self, clock: Clock) -> np.ndarray:
-        """When it was measured, [measured]."""
+        """Return the times of the measurements, [measured]."""
         return self.epochs if clock == "epoch" else self.steps
 
     def time_of(self, step: int, clock: Clock) -> float:
-        """When a step was, between the measured ones in proportion; within the measured span."""
+        """Return the time of a step, interpolated between the measured ones and within their span."""
         return float(np.interp(step, self.steps, self.times(clock)))
 
     def at(self, step: int) -> np.ndarray | None:
-        """The values [blocks] at a step, or None if it was not measured there."""
+        """Return the values [blocks] at a step, or None if it was not measured there."""
         rows = np.flatnonzero(self.steps == step)
         return self.values[rows[-1]] if len(rows) else None
 
 
 def series(rows: Sequence[Mapping[str, Any]], name: str) -> Series | None:
-    """A quantity of the record, or None if it was never measured or never finite."""
+    """Return a quantity of the record, or None if it was never measured or never finite."""
     measured = [row for row in rows if name in row]
     cells = [row[name] if isinstance(row[name], list) else [row[name]] for row in measured]
     values = np.full((len(cells), max(map(len, cells), default=0)), np.nan)
@@ -52,7 +52,7 @@ def series(rows: Sequence[Mapping[str, Any]], name: str) -> Series | None:
 
 
 def preferred(rows: Sequence[Mapping[str, Any]], quantity: str) -> tuple[str, Series] | None:
-    """A quantity in the first subspace that it was measured in, with the name of the subspace; "plain" comes first."""
+    """Return a quantity in the first subspace that it was measured in, with its name; "plain" comes first."""
     for subspace in SUBSPACES:
         if found := series(rows, f"{quantity}.{subspace}"):
             return subspace, found
@@ -60,5 +60,5 @@ def preferred(rows: Sequence[Mapping[str, Any]], quantity: str) -> tuple[str, Se
 
 
 def clock_of(*drawn: Series | None) -> Clock:
-    """Epochs, unless something was measured several times in one: then steps, so that no two points coincide."""
+    """Return "epoch", or "step" if something was measured twice in one epoch, so that no two points coincide."""
     return "epoch" if all((np.diff(item.epochs) > 0).all() for item in drawn if item) else "step"

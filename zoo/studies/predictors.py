@@ -123,8 +123,8 @@ def predictor_table(found: Sequence[Predictor], at: str = "start") -> Table:
         rows=tuple(rows),
         align=("left",) * len(left) + ("right",) * len(right),
         notes=(
-            "Over runs of all cells; of gradients the value at the first block, of representations at the last, if not "
-            "said otherwise; growth: first block over last; imbalance: |ln growth|.",
+            "Over runs of all cells; of gradients the value at the first block, of representations at the last, unless "
+            "stated otherwise; growth: first block over last; imbalance: |ln growth|.",
             *([_note_on_families(ranked)] if several else []),
             "Interval: BCa bootstrap over runs. Runs of one cell are alike, so it is too narrow as a statement on new "
             "cells.",

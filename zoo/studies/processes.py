@@ -174,8 +174,10 @@ class Processes(Executor):
         self._free.append(device)
         try:
             return job, future.result()
-        except (ProcessExpired, CancelledError) as error:
-            return job, JobResult("died", _cause_of_death(getattr(error, "exitcode", None)))
+        except ProcessExpired as error:
+            return job, JobResult("died", _cause_of_death(error.exitcode))
+        except CancelledError:
+            return job, JobResult("died", _cause_of_death(None))
 
 
 def _cause_of_death(exitcode: int | None) -> str:

@@ -36,7 +36,7 @@ class PlannedRun:
 
     @property
     def finished(self) -> bool:
-        """Whether it has its result."""
+        """True if it has its result."""
         return folder.is_finished(self.path) and folder.finished_at(self.path) != self.outdated
 
     @property
@@ -97,7 +97,7 @@ class SearchCell:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether the search is over and no trial of it has a value."""
+        """True if the search is over and no trial of it has a value."""
         return self.final is None and not self._open
 
     def advance(self) -> None:

@@ -1,4 +1,4 @@
-"""What a study is, once read and checked: which recipes it trains, how they are tuned, and what it reports."""
+"""Schema of a study: the recipes that it trains, their search, and its report."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -22,7 +22,7 @@ from zoo.recipe.recipe import Section, Seed
 
 Changes = Mapping[str, Any]  # dotted recipe path → value, as typed on the command line
 
-LIST, MAPPING = "(list)", "(mapping)"  # how pydantic calls the two in the place of an error
+LIST, MAPPING = "(list)", "(mapping)"  # their names in the location of a pydantic error
 
 
 def _kind(value: Any) -> str | None:
@@ -30,7 +30,7 @@ def _kind(value: Any) -> str | None:
 
 
 def _one_of(expected: str) -> Discriminator:
-    """Tells a list from a mapping, so that only what is wrong with the one that was meant is said."""
+    """Tell a list from a mapping, so that errors are only those of the kind that was meant."""
     return Discriminator(_kind, custom_error_type="neither", custom_error_message=f"Input should be {expected}")
 
 
@@ -39,7 +39,7 @@ class Range(Section):
 
     low: StrictFloat | StrictInt
     high: StrictFloat | StrictInt
-    log: StrictBool = Field(default=False, description="equal chances for equal ratios")
+    log: StrictBool = Field(default=False, description="sampled uniformly in the logarithm")
 
     @model_validator(mode="after")
     def _ordered(self) -> "Range":
@@ -60,7 +60,7 @@ Space = Mapping[
 
 
 class Alternative(BaseModel):
-    """What one label of an axis stands for: recipe paths and their values.
+    """Meaning of one label of an axis: recipe paths and their values.
 
     base: a recipe in place of the study's. space: adds to what is tuned.
     """
@@ -123,7 +123,7 @@ class Tuning(Section):
 
 
 class Report(Section):
-    """How the table and the picture are laid out."""
+    """Layout of the table and the picture."""
 
     rows: tuple[str, ...] = Field(default=(), description="axes down the side of the table")
     columns: tuple[str, ...] = Field(default=(), description="axes across its top; unset: one row for each cell")
