@@ -49,8 +49,8 @@ convs = Registry(
         "gatv2": "zoo.layers.gat:GATv2Conv",
         "sage": "zoo.layers.sage:SAGEConv",
         "gin": "zoo.layers.gin:GINConv",
-        "gine": "zoo.layers.gin:GINEConv",
-        "gcn-edge": "zoo.layers.gcn:GCNEdgeConv",
+        "gine": "zoo.layers.edge_features:GINEConv",
+        "gcn-edge": "zoo.layers.edge_features:GCNEdgeConv",
         "mlp": "zoo.layers.linear:MLPConv",
         "dgl.nn.*": "zoo.layers.foreign:dgl_conv",
     },
@@ -139,9 +139,9 @@ embeddings = Registry(
 edge_embeddings = Registry(
     "edge_embeddings",
     {
-        "bond": "zoo.layers.edge_embedding:BondEmbedding",
-        "category": "zoo.layers.edge_embedding:CategoryEdgeEmbedding",
-        "linear": "zoo.layers.edge_embedding:LinearEdgeEmbedding",
+        "bond": "zoo.layers.edge_features:BondEmbedding",
+        "category": "zoo.layers.edge_features:CategoryEdgeEmbedding",
+        "linear": "zoo.layers.edge_features:LinearEdgeEmbedding",
     },
 )
 

@@ -21,7 +21,7 @@ from zoo.datasets.base import *
 from zoo.initializers import Initializer
 from zoo.layers.conv import Conv
 from zoo.layers.embedding import Embedding
-from zoo.layers.edge_embedding import EdgeEmbedding
+from zoo.layers.edge_features import EdgeEmbedding
 from zoo.layers.decoders import Decoder
 from zoo.layers.network import Network
 from zoo.layers.pooling import Pooling

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import BuildError
-from zoo.ogb_backend import atom_categories, atom_encoder
 from zoo.recipe.fields import Count
 
 
@@ -99,6 +98,8 @@ class AtomEmbedding(Embedding):
     same_in_training = True
 
     def __init__(self, inputs: Inputs, blocks_width: int, *, width: Count | None = None) -> None:
+        from zoo.ogb_backend import atom_categories, atom_encoder
+
         if inputs.categories != atom_categories():
             what = "floats" if inputs.categories is None else f"categories {list(inputs.categories)}"
             raise BuildError(

@@ -1,7 +1,7 @@
 """A network: encoder, blocks, head; and the place where weight normalisation enters."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,13 @@ from zoo.layers.conv import attribute_of, conv_of
 from zoo.layers.embedding import Embedding
 from zoo.layers.linear import Linear
 from zoo.layers.matrices import BlockMatrices
-from zoo.layers.pooling import Pooling
 from zoo.layers.residual import NoSkip, Residual
 from zoo.normalizers.attach import WeightNormalization
 from zoo.regularizers.base import Regularizer
 from zoo.system.private import set_training
+
+if TYPE_CHECKING:
+    from zoo.layers.pooling import Pooling
 
 T = TypeVar("T")
 
@@ -77,7 +79,7 @@ class Network(nn.Module):
                 # A hook, so that blocks of any kind are mixed, and other hooks on a block read the mixed X_l.
                 block.register_forward_hook(self._mix)
 
-    def pool_with(self, pooling: Callable[[int], Pooling]) -> None:
+    def pool_with(self, pooling: "Callable[[int], Pooling]") -> None:
         """Make one row of each graph; `pooling` is called with the width of what the head reads."""
         linears = [module for module in self.head.modules() if isinstance(module, Linear)]
         last = attribute_of(conv_of(self.blocks[-1]), "out_width")

@@ -16,7 +16,7 @@ from registry import convs, samplers
 from zoo.datasets.base import NodeData, Split
 from zoo.errors import BuildError
 from zoo.layers.block import Block
-from zoo.layers.edge_embedding import LinearEdgeEmbedding
+from zoo.layers.edge_features import LinearEdgeEmbedding
 from zoo.layers.network import Network
 from zoo.layers.residual import AddSkip, NoSkip
 from zoo.sampling.batching import TaskSetting

@@ -1,4 +1,4 @@
-"""Float features made of what the edges carry; each convolution that reads them has an embedding of its own."""
+"""Convolutions that read edge features, each with an embedding that makes float features of what the edges carry."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,10 +11,13 @@ from registry import edge_embeddings
 from zoo.contracts import returned
 from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
+from zoo.layers.conv import Conv
 from zoo.layers.embedding import look_up
-from zoo.layers.linear import glorot, zeros
+from zoo.layers.gin import IsomorphismConv, make_mlp
+from zoo.layers.linear import Linear, glorot, zeros
 from zoo.ogb_backend import bond_encoder
-from zoo.recipe.fields import Count
+from zoo.recipe.fields import Activation, Count, Few
+from zoo.recipe.fields import EdgeEmbedding as EdgeEmbeddingField
 
 
 class EdgeEmbedding(nn.Module, ABC):
@@ -110,3 +113,81 @@ def embed_edges(embedding: nn.Module, graph: Graph, width: int, conv: str, *, pl
     made, like = embedding(edge_features(graph, conv, plain=plain)), next(embedding.parameters(), None)
     like = torch.empty(0, device=graph.device) if like is None else like
     return returned("edge embedding", embedding, made, (graph.edges, width), like, "[edges, width]", any_float=True)
+
+
+class GINEConv(IsomorphismConv):
+    """Graph isomorphism convolution with edges, MLP((1 + ε) x_i + Σ_j ReLU(x_j + e_ij)).
+
+    e_ij: the edge's features, embedded as wide as x. The sum grows with the degree, as that of `gin` does.
+
+    edge_embedding: how edge features become float ones. eps, learn_eps: ε, and whether it is trained. layers: linear
+    maps in the MLP, with the activation between them. expansion: how many times as wide as the result the MLP is
+    inside. batch_norm: batch normalisation before each activation of the MLP. OGB's models of molecules have expansion
+    2, batch_norm and learn_eps.
+    Raises: BuildError, when it is run, for a graph whose edges have no features, or others than the embedding takes.
+    Source: Hu et al., "Strategies for Pre-training Graph Neural Networks", ICLR 2020, appendix; as in OGB's examples.
+    """
+
+    reads_edges = True
+    same_in_training = True
+
+    def __init__(
+        self,
+        in_width: int,
+        out_width: int,
+        *,
+        edge_embedding: EdgeEmbeddingField = "bond",  # pyright: ignore[reportArgumentType]
+        eps: float = 0.0,
+        learn_eps: bool = False,
+        layers: Few = 2,
+        expansion: Few = 1,
+        activation: Activation = "relu",  # pyright: ignore[reportArgumentType]
+        batch_norm: bool = False,
+    ) -> None:
+        super().__init__(in_width, out_width, eps=eps, learn_eps=learn_eps)
+        self.edge_embedding = make_edge_embedding(edge_embedding, in_width)
+        self.mlp = make_mlp(in_width, out_width, expansion * out_width, layers, activation, batch_norm)
+
+    def messages(self, graph: Graph, x: Tensor) -> Tensor:
+        """Return Σ ReLU(x + e)."""
+        edges = embed_edges(self.edge_embedding, graph, self.in_width, "gine", plain="gin")
+        return graph.edge_sum((graph.at_edges(x) + edges).relu_())
+
+
+class GCNEdgeConv(Conv):
+    """Graph convolution with edges, Σ_j ReLU(h_j + e_ij)/√(d_i d_j) + ReLU(h_i + r)/d_i, with h = x W + b.
+
+    e_ij: the edge's features, embedded as wide as h. r: a vector that the node itself has in place of an edge. d_i: one
+    more than the number of edges that end at i, for d_j that start at j; so the graph should have no loops of its own.
+
+    edge_embedding: how edge features become float ones. bias: whether there is b.
+    Raises: BuildError, when it is run, for a graph whose edges have no features, or others than the embedding takes.
+    Source: `GCNConv` of the examples/graphproppred/mol of OGB (Hu et al., NeurIPS 2020), after Kipf & Welling, ICLR
+    2017, eq. 2; r is drawn from the standard normal distribution, as there.
+    """
+
+    self_loops = "avoid"
+    reads_edges = True
+    same_in_training = True
+
+    def __init__(
+        self,
+        in_width: int,
+        out_width: int,
+        *,
+        edge_embedding: EdgeEmbeddingField = "bond",  # pyright: ignore[reportArgumentType]
+        bias: bool = True,
+    ) -> None:
+        super().__init__(in_width, out_width)
+        self.linear = Linear(in_width, out_width, bias=bias)
+        self.edge_embedding = make_edge_embedding(edge_embedding, out_width)
+        self.root = nn.Parameter(torch.randn(out_width))
+
+    def forward(self, graph: Graph, x: Tensor) -> Tensor:
+        """Return the sum of messages and the node's own."""
+        edges = embed_edges(self.edge_embedding, graph, self.out_width, "gcn-edge", plain="gcn")
+        h = self.linear(x)
+        inwards, outwards = ((d + 1).to(edges.dtype)[:, None] for d in (graph.in_degrees, graph.out_degrees))
+        messages = (graph.at_edges(h) + edges).relu_() * graph.at_edges(outwards.rsqrt())
+        own = (graph.at_destinations(h) + self.root).relu_() / inwards
+        return graph.edge_sum(messages) * inwards.rsqrt() + own
