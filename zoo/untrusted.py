@@ -1,8 +1,4 @@
-"""Input that is not trusted (text, names, archives, pickles), held against limits before it is used.
-
-Nothing here knows of recipes, runs or data sets; what is refused is a ValueError that says why, for the caller to
-place.
-"""
+"""Input that is not trusted (text, names, archives, pickles), held against limits; refused with a ValueError."""
 
 import gzip
 import io

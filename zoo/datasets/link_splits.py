@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.datasets.base import LinkData, LinkSplit, NodeData
-from zoo.datasets.pairs import among, pair_keys, pairs_of
+from zoo.datasets.pairs import among, distinct_draws, pair_keys, pairs_of
 from zoo.errors import BuildError, DataError
 from zoo.recipe.fields import Count, Fraction, Number
 
@@ -124,17 +125,14 @@ def _unlinked(known: Tensor, nodes: int, count: int, seed: int, *, directed: boo
         every = every[~among(every, known)]
         chosen = np.argsort(draws.random_raw(len(every)), kind="stable")[:count]
         return pairs_of(every[torch.from_numpy(chosen)], nodes)
-    drawn = np.empty(0, dtype=np.int64)
-    while len(drawn) < count:
-        missing = count - len(drawn)
+
+    def draw(missing: int) -> NDArray[np.int64]:
         raw = torch.from_numpy((draws.random_raw(missing + missing // 8 + 16) % np.uint64(nodes**2)).astype(np.int64))
         pair = pairs_of(raw, nodes)
         keys = pair_keys(pair, nodes, directed=directed)
-        keys = keys[(pair[0] != pair[1]) & ~among(keys, known)]
-        drawn = np.concatenate([drawn, keys.numpy()])
-        _, first = np.unique(drawn, return_index=True)  # repeated draws are dropped where they come second
-        drawn = drawn[np.sort(first)]
-    return pairs_of(torch.from_numpy(drawn[:count]), nodes)
+        return keys[(pair[0] != pair[1]) & ~among(keys, known)].numpy()
+
+    return pairs_of(torch.from_numpy(distinct_draws(count, draw)), nodes)
 
 
 def _sizes(split: LinkSplit) -> dict[str, int]:

@@ -1,6 +1,10 @@
 """Pairs of nodes: edge lists, pairs as numbers, and draws of pairs that are not linked."""
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.errors import BuildError
@@ -37,6 +41,20 @@ def distinct(src: Tensor, dst: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
     """Return every edge once, sorted by source and then by destination."""
     keys = torch.unique(src * nodes + dst)
     return keys // nodes, keys % nodes
+
+
+def distinct_draws(count: int, draw: Callable[[int], NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return the first `count` distinct numbers that `draw` gives, which is called with how many are missing.
+
+    A number that is drawn again is dropped where it comes second, which favours none.
+    """
+    drawn = np.empty(0, dtype=np.int64)
+    while True:
+        _, first = np.unique(drawn, return_index=True)
+        drawn = drawn[np.sort(first)]
+        if len(drawn) >= count:
+            return drawn[:count]
+        drawn = np.concatenate([drawn, draw(count - len(drawn))])
 
 
 class Unlinked:

@@ -31,9 +31,9 @@ _NO = ("", "0", "false", "no", "off")
 class SourceFile:
     """File of a data set.
 
-    path: relative to a data folder, with forward slashes. digests: those that are accepted, each `sha256:…` or `git:…`
-    (the id of a git blob); empty if none is known. url: where it can be downloaded, or None; `…/archive.zip#member` of
-    one in an archive. superseded: what is wrong with contents that were distributed under this name, by their digests.
+    path: relative to a data folder, with forward slashes. digests: accepted ones, `sha256:…` or `git:…` (of a git
+    blob); any content is accepted without. url: to download it from; `…/archive.zip#member` of one in an archive.
+    superseded: what is wrong with contents that were distributed under this name, by their digests.
     """
 
     path: str
@@ -184,32 +184,22 @@ class Store:
         return found
 
     def _fetch(self, dataset: str, files: Sequence[SourceFile]) -> dict[SourceFile, str]:
-        """Download missing files; return the reason for each that is still missing.
-
-        One process at a time downloads into a folder of the cache; the others wait, and find the files there.
-        """
-        reasons: dict[SourceFile, str] = {}
-        wanted: dict[SourceFile, Path] = {}
-        for file in files:
-            if self._place(file) is not None:
-                continue
-            if file.url is None:
-                reasons[file] = "no address to download it from is known"
-            elif self.offline:
-                reasons[file] = f"downloads are switched off ({OFFLINE}); it is at {file.url}"
-            else:
-                wanted[file] = self.cache.joinpath(*file.path.split("/"))
-        if wanted:
-            try:
-                with waiting((target.with_name(".lock") for target in wanted.values()), f"data set {dataset}"):
-                    reasons |= self._download({file: at for file, at in wanted.items() if self._place(file) is None})
-            except OSError as error:
-                reason = f"but {error.filename} cannot be written: {error.strerror}"
-                reasons |= {file: f"it is at {file.url}, {reason}" for file in wanted}
+        """Download missing files, one process at a time; return the reason for each that is still missing."""
+        missing = [file for file in files if self._place(file) is None]
+        reasons = {file: "no address to download it from is known" for file in missing if file.url is None}
+        if self.offline:
+            off = f"downloads are switched off ({OFFLINE}); it is at"
+            return {file: reasons.get(file, f"{off} {file.url}") for file in missing}
+        wanted = {file: self.cache.joinpath(*file.path.split("/")) for file in missing if file.url is not None}
+        try:
+            with waiting((target.with_name(".lock") for target in wanted.values()), f"data set {dataset}"):
+                reasons |= self._download({file: at for file, at in wanted.items() if self._place(file) is None})
+        except OSError as error:
+            reason = f"but {error.filename} cannot be written: {error.strerror}"
+            reasons |= {file: f"it is at {file.url}, {reason}" for file in wanted}
         return {file: reasons[file] for file in files if file in reasons}
 
     def _download(self, wanted: Mapping[SourceFile, Path]) -> dict[SourceFile, str]:
-        """Download each file to its place; return the reason for each that did not come."""
         reasons: dict[SourceFile, str] = {}
         silent: set[str] = set()  # one wait for a dead server is enough
         archives: dict[str, bytes] = {}  # and one download of an archive

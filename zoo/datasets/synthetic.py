@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from zoo.datasets.base import NodeData
+from zoo.datasets.pairs import distinct_draws
 from zoo.datasets.store import Store
 from zoo.errors import BuildError
 from zoo.recipe.fields import Count, Fraction, NonNegative, Positive, Probability, Share
@@ -194,32 +195,23 @@ def _distinct(rng: Generator, population: int, count: int) -> Ids:
         left = np.ones(population, dtype=bool)
         left[_distinct(rng, population, population - count)] = False
         return np.flatnonzero(left)
-    drawn = np.empty(0, dtype=np.int64)
-    while True:
-        # repeated draws are dropped where they come second, which favours no number
-        _, first = np.unique(drawn, return_index=True)
-        drawn = drawn[np.sort(first)]
-        if len(drawn) >= count:
-            return drawn[:count]
-        missing = count - len(drawn)
-        drawn = np.concatenate([drawn, rng.integers(population, size=missing + missing // 8 + 16)])
+    return distinct_draws(count, lambda missing: rng.integers(population, size=missing + missing // 8 + 16))
 
 
 def _community_edges(rng: Generator, belonging: Ids, nodes: int, edges: int, homophily: float) -> tuple[Ids, Ids]:
-    """Draw distinct pairs low < high, with repetition, where each pair counts where it comes first."""
-    drawn = np.empty(0, dtype=np.int64)
-    for _ in range(100):
-        _, first = np.unique(drawn, return_index=True)
-        drawn = drawn[np.sort(first)]
-        if len(drawn) >= edges:
-            return np.divmod(drawn[:edges], nodes)
-        count = 2 * (edges - len(drawn)) + 16
+    rounds = iter(range(100))
+
+    def draw(missing: int) -> Ids:
+        if next(rounds, None) is None:
+            raise BuildError(
+                f"dataset overlapping-blocks — {edges} edges are wanted, {edges - missing} distinct ones were found — "
+                "expected a lower degree, a larger share, or a smaller homophily"
+            )
+        count = 2 * missing + 16
         pair = rng.integers(nodes, size=(2, count))
         community, place = rng.integers(len(belonging), size=count), rng.integers(belonging.shape[1], size=(2, count))
         pair = np.where(rng.random(count) < homophily, belonging[community, place], pair)
         low, high = pair.min(axis=0), pair.max(axis=0)
-        drawn = np.concatenate([drawn, (low * nodes + high)[low < high]])
-    raise BuildError(
-        f"dataset overlapping-blocks — {edges} edges are wanted, {len(drawn)} distinct ones were found — expected a "
-        "lower degree, a larger share, or a smaller homophily"
-    )
+        return (low * nodes + high)[low < high]
+
+    return np.divmod(distinct_draws(edges, draw), nodes)
