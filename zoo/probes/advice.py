@@ -1,6 +1,5 @@
 """Advice as changes that can be typed: what to add to `zoo train` and the same recipe."""
 
-import shlex
 from dataclasses import dataclass
 
 from torch import nn
@@ -85,12 +84,6 @@ def _usual_lr(recipe: Recipe) -> float | None:
     option = options_of(optimizers.get(recipe.optimizer.name)).get("lr")
     default = option.default if option else None
     return default if isinstance(default, float | int) else None
-
-
-def sentence(changes: tuple[Change, ...], otherwise: str = "") -> str:
-    """The changes as one would type them in a shell. otherwise: what to say where there is none."""
-    typed = " or ".join(shlex.join(change) for change in changes)
-    return f"try {typed}" if typed else otherwise
 
 
 def bound(situation: Situation) -> tuple[Change, ...]:

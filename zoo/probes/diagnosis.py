@@ -1,12 +1,13 @@
 """A verdict on a run, or on a network that is to be trained: its evidence, and the next thing to try."""
 
 import math
+import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from zoo.probes import advice
-from zoo.probes.advice import Change, Situation, sentence
+from zoo.probes.advice import Change, Situation
 from zoo.probes.facts import ALIKE, EXPLODES, Facts
 from zoo.probes.reading import Reading, growth, readable
 
@@ -78,17 +79,22 @@ class NonFinite:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A verdict with the sentence that says it, what to try next, and the numbers that it rests on.
+    """A verdict with its reason, what to try next, and the numbers that it rests on.
 
-    changes: the advice as words to add to the command, one set or another; advice says the same in a sentence.
+    changes: the advice as words to add to the command, one set or another. hint: advice where there are none.
     """
 
     verdict: Name
     because: str
-    advice: str = ""
     changes: tuple[Change, ...] = ()
     block: int | None = None
+    hint: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def advice(self) -> str:
+        """The advice in words: the changes as one types them in a shell, or the hint."""
+        return f"try {' or '.join(map(shlex.join, self.changes))}" if self.changes else self.hint
 
     def __str__(self) -> str:
         place = f" at block {self.block}" if self.block else ""
@@ -96,16 +102,9 @@ class Diagnosis:
         return f"{self.verdict}{place} — {self.because}{advice}"
 
     def plain(self) -> dict[str, Any]:
-        """As kept in result.json."""
-        return {
-            "verdict": self.verdict,
-            "sentence": str(self),
-            "because": self.because,
-            "try": self.advice,
-            "changes": [list(change) for change in self.changes],
-            "block": self.block,
-            "evidence": self.evidence,
-        }
+        """Return it as kept in result.json."""
+        words = {"verdict": self.verdict, "sentence": str(self), "because": self.because, "try": self.advice}
+        return {**words, **asdict(self), "changes": list(map(list, self.changes))}
 
 
 def outlook(initial: Reading, situation: Situation) -> Diagnosis:
@@ -133,7 +132,7 @@ def outlook(initial: Reading, situation: Situation) -> Diagnosis:
         found = judge.undecided(judge.collapse())
     else:
         found = judge.health(None)
-    return _with(found, {"initial": asdict(facts), "final": None, "skill": None})
+    return replace(found, evidence={"initial": asdict(facts), "final": None, "skill": None})
 
 
 def diagnose(
@@ -164,9 +163,9 @@ def diagnose(
     evidence = {"initial": asdict(before), "final": asdict(after), "skill": skill, "kept": kept}
     evidence["course"] = course.state_dict() if course else None
     if non_finite is not None:
-        return _with(start.overflow(non_finite.what, non_finite.block, non_finite.step), evidence)
+        return replace(start.overflow(non_finite.what, non_finite.block, non_finite.step), evidence=evidence)
     if after.non_finite:
-        return _with(end.overflow(*after.non_finite), evidence)
+        return replace(end.overflow(*after.non_finite), evidence=evidence)
 
     def expands(facts: Facts) -> bool:
         return facts.expands and not (situation.rescales and learned)
@@ -186,11 +185,7 @@ def diagnose(
         first(lambda facts: facts.collapsed, _Judge.collapse, fatal=False),
         None if learned or skill is None else end.underfitting(skill),
     ]
-    return _with(next((found for found in checks if found), end.health(skill)), evidence)
-
-
-def _with(found: Diagnosis, evidence: dict[str, Any]) -> Diagnosis:
-    return Diagnosis(found.verdict, found.because, found.advice, found.changes, found.block, evidence)
+    return replace(next((found for found in checks if found), end.health(skill)), evidence=evidence)
 
 
 class _Judge:
@@ -213,11 +208,10 @@ class _Judge:
             changes = advice.bound(situation)
         else:
             changes = advice.slower(situation)
-        return Diagnosis("non-finite", because, sentence(changes), changes, block)
+        return Diagnosis("non-finite", because, changes, block)
 
     def expansion(self) -> Diagnosis:
-        changes = advice.bound(self.situation)
-        return Diagnosis("gradient expansion", f"{self.when}, {self._grows()}", sentence(changes), changes)
+        return Diagnosis("gradient expansion", f"{self.when}, {self._grows()}", advice.bound(self.situation))
 
     def vanishing(self) -> Diagnosis:
         facts, depth = self.facts, self.situation.depth
@@ -230,17 +224,16 @@ class _Judge:
         )
         if facts.loses_directions:
             because += f", and of what is left {facts.first_limit_ratio:.0%} differs between nodes of a component"
-        changes = advice.connect(self.situation)
-        return Diagnosis("vanishing gradient", because, sentence(changes), changes)
+        return Diagnosis("vanishing gradient", because, advice.connect(self.situation))
 
     def oversmoothing(self) -> Diagnosis:
-        facts, changes = self.facts, advice.connect(self.situation)
+        facts = self.facts
         because = (
             f"{self.when}, the gradient at block 1 is nearly the same for all nodes of a component (limit ratio "
             f"{facts.last_limit_ratio:.2f} → {readable(facts.first_limit_ratio, 2)}) while ‖G‖ keeps "
             f"{readable(facts.norm_ratio, 2)} of its size"
         )
-        return Diagnosis("gradient oversmoothing", because, sentence(changes), changes)
+        return Diagnosis("gradient oversmoothing", because, advice.connect(self.situation))
 
     def collapse(self) -> Diagnosis:
         facts = self.facts
@@ -250,9 +243,10 @@ class _Judge:
         )
         if facts.input_ratio < ALIKE:
             because += ", and so is the first block's"
-            return Diagnosis("representation collapse", because, "look at the features, which do not tell nodes apart")
+            hint = "look at the features, which do not tell nodes apart"
+            return Diagnosis("representation collapse", because, hint=hint)
         changes = advice.fewer(self.situation) if self.situation.skips else advice.connect(self.situation)
-        return Diagnosis("representation collapse", because, sentence(changes), changes)
+        return Diagnosis("representation collapse", because, changes)
 
     def undecided(self, found: Diagnosis) -> Diagnosis:
         """Not the verdict itself, but what it saw."""
@@ -271,22 +265,21 @@ class _Judge:
         )
         if first is not None and 0 < first * (ROSE if learned else ROSE_UNLEARNED) < peak:
             because = f"the training loss rose from {readable(first)} {self.when} to {readable(peak)} {place}"
-            return Diagnosis("unstable training", because, sentence(changes), changes)
+            return Diagnosis("unstable training", because, changes)
         if kept is not None and last is not None and kept < KEPT and last > course.best_loss:
             because = (
                 f"at the last validation {max(kept, 0):.0%} is left of what had been learned at the best one, and the "
                 f"training loss rose from {readable(course.best_loss)} to {readable(last)} meanwhile"
             )
-            return Diagnosis("unstable training", because, sentence(changes), changes)
+            return Diagnosis("unstable training", because, changes)
         return None
 
     def underfitting(self, skill: float) -> Diagnosis:
-        changes = advice.more(self.situation)
         because = (
             f"{self.when}, gradients arrive ({self._factor()}), but only {max(skill, 0):.0%} of the training part was "
             "learned"
         )
-        return Diagnosis("underfitting", because, sentence(changes), changes)
+        return Diagnosis("underfitting", because, advice.more(self.situation))
 
     def health(self, skill: float | None) -> Diagnosis:
         because = f"{self.when}, gradients reach the first block ({self._factor()})"

@@ -155,9 +155,6 @@ def read_record(folder: Path) -> RunRecord:
     result, environment = (read_json(folder / name) for name in (RESULT, ENVIRONMENT))
     if "schema_version" not in result:
         result = upgraded(result, environment, read_recipe(folder))
-    diagnosis = result.get("diagnosis")
-    if isinstance(diagnosis, Mapping):
-        result = {**result, "diagnosis": {**diagnosis, "advice": diagnosis.get("try", "")}}
     try:
         return _adapter().validate_json(json.dumps({**result, "environment": environment}), strict=True)
     except ValidationError as error:

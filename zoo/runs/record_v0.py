@@ -11,11 +11,14 @@ _NUMBERS = ("index", "fold", "seed")  # options that held the number of a split,
 
 
 def upgraded(result: dict[str, Any], environment: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """A result of version 0.1.0 with what later ones have besides: the split and the range of the metric.
+    """Return a result of version 0.1.0 with what later ones have besides: the split, the range of the metric, a hint.
 
     environment, recipe: of the same folder.
     """
-    return {**result, "metric_range": _range(result), "split": _split(environment.get("split"), recipe.get("split"))}
+    split, diagnosis = _split(environment.get("split"), recipe.get("split")), result.get("diagnosis")
+    if isinstance(diagnosis, Mapping) and not diagnosis.get("changes"):
+        diagnosis = {**diagnosis, "hint": diagnosis.get("try", "")}
+    return {**result, "metric_range": _range(result), "split": split, "diagnosis": diagnosis}
 
 
 def _range(result: Mapping[str, Any]) -> object:

@@ -8,6 +8,7 @@ import pytest
 import zoo
 from zoo.probes import advice
 from zoo.probes.advice import Situation
+from zoo.probes.diagnosis import Diagnosis
 
 GRAPH = [
     "dataset={name: block-model, nodes: 90, classes: 3, features: 16, degree: 6.0, homophily: 0.8, signal: 2.0}",
@@ -104,8 +105,8 @@ def test_the_sentence_is_what_one_types():
     """Quoted for a shell where it has to be, alternatives apart; words of their own where nothing can be typed."""
     changes = (("model.name=res-gcn", "normalizer={name: frobenius, c: auto}"), ("model.depth=4",))
     said = "try model.name=res-gcn 'normalizer={name: frobenius, c: auto}' or model.depth=4"
-    assert advice.sentence(changes) == said
-    assert advice.sentence((), "look") == "look"
+    assert Diagnosis("underfitting", "…", changes, hint="look").advice == said
+    assert Diagnosis("underfitting", "…", hint="look").advice == "look"
 
 
 @pytest.mark.parametrize(

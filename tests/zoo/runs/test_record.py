@@ -53,7 +53,7 @@ def record(a_record):
         cuda_graphs="not asked for",
         parameters=12,
         split=SplitId("folds, one of 10", 3, True, "fold"),
-        diagnosis=Diagnosis("non-finite", "because", "try this", (("a=1", "b=2"), ("c=3",)), 4, {"skill": 0.5}),
+        diagnosis=Diagnosis("non-finite", "because", (("a=1", "b=2"), ("c=3",)), 4, evidence={"skill": 0.5}),
         c=0.5,
         c_range=(0.25, 1.5),
         non_finite=NonFinite(3, "output", 4, 64),
@@ -81,7 +81,7 @@ def test_what_is_written_is_read_back(folder, record):
         str(record.non_finite),
         str(record.diagnosis),
     )
-    assert result["diagnosis"]["try"] == "try this"
+    assert result["diagnosis"]["try"] == "try a=1 b=2 or c=3"
     assert result["schema_version"] == json.loads((folder / "environment.json").read_text())["schema_version"] == 1
 
 
