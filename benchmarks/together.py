@@ -11,6 +11,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -35,13 +36,13 @@ def timed(recipe: str, overrides: list[str], members: int) -> tuple[float, float
     from zoo.together import loop_of
     from zoo.training.members import Members
 
-    built = [[zoo.build(recipe, overrides, seed=seed) for seed in range(members)] for _ in range(2)]
+    built = [
+        [replace(zoo.build(recipe, overrides, seed=seed), evidence=()) for seed in range(members)] for _ in range(2)
+    ]
     losses = [[_Losses() for _ in range(members)] for _ in range(2)]
     trainers = [each.trainer((watcher,)) for each, watcher in zip(built[0], losses[0], strict=True)]
     stacked = Members([each.network for each in built[1]])
     loop = loop_of(built[1], stacked, [(watcher,) for watcher in losses[1]])
-    for trainer in (*trainers, *loop.trainers):
-        trainer.evidence = ()
     began = time.perf_counter()
     for trainer in trainers:
         trainer.fit()
