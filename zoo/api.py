@@ -65,7 +65,7 @@ def train(
     runs: the folder that run folders are made in. device: auto, cpu, cuda or cuda:N. plugins: files that register
     names. allow_plugins: run those too that the recipe names by itself, which else is an error.
     A run that is already finished there is returned as it is; `again=True` moves it aside and trains anew.
-    resume: go on with an unfinished run from the state that it saved last. With neither a run that could be resumed is
+    resume: continue an unfinished run from the state that it saved last. With neither a run that could be resumed is
     an error; one that saved nothing is moved aside.
     A Ctrl-C or SIGTERM while it is trained is answered when the step is done and the state saved, by `Interrupted`, a
     KeyboardInterrupt, or `Terminated`, a SystemExit (see `zoo.system.stop`); in other threads than the main one, and
@@ -90,11 +90,13 @@ def train(
             refuse_if_claimed(path)  # building takes a while, and makes no folder if it fails
             if not (resume or again):
                 folder.refuse_interrupted(path)
-        built = first_reading(calibrated(_build(resolved, seed, team)))
+        built = _build(resolved, seed, team)
+        built = calibrated(built)
+        built = first_reading(built)
         if team.leads:
-            _lead(built, path, again=again, resume=resume, watch=watch, began=began)
+            _fit_and_record(built, path, again=again, resume=resume, watch=watch, began=began)
         else:
-            _follow(built)
+            _fit_beside(built)
         team.broadcast(None)  # that the run is written
         return Run(path)
 
@@ -118,7 +120,7 @@ def build(
     return build_ready(resolve(recipe, overrides, device, plugins, allow_plugins=allow_plugins), seed)
 
 
-def _lead(
+def _fit_and_record(
     built: Built, path: Path, *, again: bool, resume: bool, watch: Callable[[Built], Watcher] | None, began: float
 ) -> None:
     """Train, and keep the record."""
@@ -146,15 +148,15 @@ def _lead(
 
 
 def _resumed(built: Built, record: RunFolder) -> Built:
-    """The objects of a run, with a note of where it goes on."""
+    """Return the objects of a run, with a note of the step that it is resumed after."""
     if record.state is None:
         return built
     choice = Choice("resume", f"after step {record.state.get('step')}", f"from {record.resumed}")
     return replace(built, choices=(*built.choices, choice))
 
 
-def _follow(built: Built) -> None:
-    """Train beside the process that keeps the record; what is told here is told there, in the same order."""
+def _fit_beside(built: Built) -> None:
+    """Train beside the process that keeps the record, with the same broadcasts in the same order."""
     if built.team.broadcast(True):
         return
     trainer = built.trainer()
@@ -246,14 +248,7 @@ def reopen(finished: Run, device: str = "cpu", plugins: Plugins = (), *, allow_p
     Raises: as `load`.
     """
     recipe = resolve(finished.path / folder.RECIPE, (), device, plugins, allow_plugins=allow_plugins)
-    found = {
-        path: component.options.get("c") for path, table, component in recipe.components() if table == "normalizers"
-    }
-    moved = [path for path, c in found.items() if c == "auto" or isinstance(c, Component)]
-    changes: dict[str, Any] = {f"{path}.c": 1.0 for path in moved}
-    if moved:  # c was found in the run, and is among the weights
-        recipe = _load_recipe(recipe, changes)
-    built = _build(recipe, finished.seed)
+    built = _build(recipe, finished.seed)  # a c that was calibrated or moved is among the weights
     if recorded_data(finished.path).get("digest", built.data.digest) != built.data.digest:
         warnings.warn(
             f"run folder {finished.path} — its data set has changed since it was trained — expected the data of then — "

@@ -74,7 +74,7 @@ class Built(TrainingSetup):
 
     @property
     def initial(self) -> Reading:
-        """What was read before the first step. Raises: TrainingError if `first_reading` was not made."""
+        """The reading before the first step. Raises: TrainingError if `first_reading` was not made."""
         if self.reading is None:
             raise TrainingError(
                 f"{self.recipe.name} — the network was not read before training — expected objects of zoo.build, or "
@@ -100,7 +100,7 @@ def build(recipe: Recipe, seed: int = 0, team: Team | None = None) -> Built:
 
 
 def _build(recipe: Recipe, seed: int, team: Team) -> Built:
-    device, device_choice = choose_device(recipe.execution.device, team.place, team.local_size)
+    device, device_choice = choose_device(recipe.execution.device, team.local_rank, team.local_size)
     data = team.local_rank_first(partial(_load_data, recipe, seed))
     split = as_tensors(factory(recipe.split, "splits")(data, seed))
     check_any_split(data, split)  # which may be a plug-in's

@@ -150,7 +150,7 @@ def loop_of(built: Sequence[Built], members: Members, watchers: Sequence[Sequenc
 def _noted(built: Sequence[Built]) -> list[Built]:
     """The members with a note of it in their records. Raises: TrainingError if they do not compute on one graph."""
     first = built[0].task.whole
-    if first is None or one_pass(built[0].task) or not all(_same(first, each.task.whole) for each in built):
+    if first is None or one_pass(built[0].task) or not all(_share_graph(first, each.task.whole) for each in built):
         raise TrainingError(
             f"together — {built[0].recipe.name}: its steps are not all made of one pass over one and the same graph — "
             "expected task=nodes with sampler=full and inference=whole — train the seeds one after the other, without "
@@ -160,8 +160,8 @@ def _noted(built: Sequence[Built]) -> list[Built]:
     return [replace(each, choices=(*each.choices, Choice("together", str(len(built)), why))) for each in built]
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Whether both are there, and are graphs and features that are equal."""
+def _share_graph(one: Any, other: Any) -> bool:
+    """Return True if both are there, and are equal graphs and features."""
     parts = [(graph.structure.src, graph.structure.dst, features) for graph, features in (one, other) if other]
     return bool(parts) and all(map(torch.equal, *parts))
 

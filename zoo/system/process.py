@@ -15,7 +15,7 @@ from zoo.system.seeds import RandomState, kept_random_state, random_state, set_r
 
 @dataclass(frozen=True)
 class ProcessSettings:
-    """What a training sets in its process.
+    """Settings of the process that trains.
 
     threads: of PyTorch on the CPU. trims: whether freed tensors return to the system at once, see `choose_trimming`.
     random: the state of the random generators that training begins with.
@@ -53,15 +53,15 @@ def thread_count(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def choose_device(requested: str = "auto", place: int = 0, processes: int = 1) -> tuple[torch.device, Choice]:
+def choose_device(requested: str = "auto", local_rank: int = 0, processes: int = 1) -> tuple[torch.device, Choice]:
     """The device for `auto`, `cpu`, `cuda` or `cuda:N`, and the reason for it.
 
-    place, processes: this process among those of a team on this machine; each gets a CUDA device of its own.
+    local_rank, processes: this process among those of a team on this machine; each gets a CUDA device of its own.
     Raises: TrainingError if a CUDA device is asked for that is not there, or there are fewer than processes.
     """
     count = torch.cuda.device_count()
     if processes > 1 and requested != "cpu" and (count or requested != "auto"):
-        return _own_device(requested, place, processes, count)
+        return _own_device(requested, local_rank, processes, count)
     if requested == "auto":
         if count:
             name = torch.cuda.get_device_name(0)
@@ -82,7 +82,7 @@ _DEFAULT_THREADS = torch.get_num_threads()
 
 
 def choose_threads(requested: int | None, nodes: int, processes: int = 1) -> tuple[int, Choice]:
-    """How many CPU threads to compute with, for a graph of so many nodes, and why; `processes` share the cores."""
+    """Return the number of CPU threads for a graph of so many nodes, with the reason; `processes` share the cores."""
     if requested:
         return requested, Choice("threads", str(requested), "asked for")
     if nodes < _NODES_FOR_THREADS:
@@ -94,7 +94,7 @@ def choose_threads(requested: int | None, nodes: int, processes: int = 1) -> tup
     return _DEFAULT_THREADS, Choice("threads", str(_DEFAULT_THREADS), "what PyTorch takes on this machine")
 
 
-def _own_device(requested: str, place: int, processes: int, count: int) -> tuple[torch.device, Choice]:
+def _own_device(requested: str, local_rank: int, processes: int, count: int) -> tuple[torch.device, Choice]:
     """One CUDA device for each process of this machine."""
     if requested.startswith("cuda:") or processes > count:
         has = f"{count} CUDA device{'s' if count != 1 else ''}" if count else f"none: {_why_no_cuda()}"
@@ -102,7 +102,7 @@ def _own_device(requested: str, place: int, processes: int, count: int) -> tuple
             f"device {requested} — {processes} processes on this machine, which has {has} — expected auto or cuda, and "
             "a device for each process — torchrun with a smaller --nproc_per_node, or --device cpu"
         )
-    device = torch.device("cuda", place)
+    device = torch.device("cuda", local_rank)
     return device, Choice("device", str(device), f"each of {processes} processes has one of {count} CUDA devices")
 
 

@@ -22,25 +22,24 @@ class Terminated(SystemExit):
 
     path: Path | None = None
 
-    def __init__(self, said: str = "SIGTERM") -> None:
-        super().__init__(said)
+    def __init__(self, message: str = "SIGTERM") -> None:
+        super().__init__(message)
         self.code = TERMINATED
 
 
 def terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """What the commands do at a SIGTERM: leave by an exception, so that all that is open is closed."""
+    """Leave by an exception, so that all that is open is closed: the commands' handler of SIGTERM."""
     raise Terminated
 
 
 class Stop:
-    """Hears the first Ctrl-C or SIGTERM during a `with`, and keeps it in `asked` until the training is ready for it.
+    """A handler of the first Ctrl-C or SIGTERM in a `with`, kept in `asked` until the training is ready for it.
 
-    A second Ctrl-C raises KeyboardInterrupt at once; SIGTERM may come as often as it likes. Signals are heard in the
-    main thread alone, and only where they have Python's own handling or `terminate`: what a caller has arranged for, or
-    has ignored, stays so. At the end of the `with` all is as before, and a signal that nobody answered for is raised
-    again.
+    A second Ctrl-C raises KeyboardInterrupt at once; further SIGTERMs change nothing. Signals are handled in the main
+    thread alone, and only where they have Python's own handler or `terminate`: a caller's own handler, or a signal that
+    is ignored, stays so. At the end of the `with` all is as before, and a signal that was not answered is raised again.
 
-    active: whether to hear anything at all. echoes: whether a Ctrl-C that soon follows another is the same.
+    active: whether to handle any signal. echoes: whether a Ctrl-C that soon follows another is the same.
     """
 
     _OURS: tuple[Any, ...] = (signal.default_int_handler, signal.SIG_DFL, terminate)
@@ -49,13 +48,13 @@ class Stop:
         self.asked: int | None = None
         self._active, self._echoes = active, echoes
         self._before: dict[int, Any] = {}
-        self._heard = 0.0
+        self._handled = 0.0
 
     def __enter__(self) -> "Stop":
         if self._active and threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) in self._OURS:
-                    self._before[number] = signal.signal(number, self._hear)
+                    self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -67,15 +66,15 @@ class Stop:
         if error is None and self.asked is not None:
             signal.raise_signal(self.asked)
 
-    def leave(self, said: str) -> NoReturn:
-        """Answer for the signal. said: what was saved. In a team a process may leave for a signal that another got."""
+    def leave(self, message: str) -> NoReturn:
+        """Raise what the signal asks for; message: what was saved. It may be a signal that another of a team got."""
         if self.asked == signal.SIGTERM:
-            raise Terminated(said)
-        raise Interrupted(said)
+            raise Terminated(message)
+        raise Interrupted(message)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self.asked is None:
-            self.asked, self._heard = number, now
-        elif number == signal.SIGINT and not (self._echoes and now - self._heard < _ECHO):
+            self.asked, self._handled = number, now
+        elif number == signal.SIGINT and not (self._echoes and now - self._handled < _ECHO):
             raise KeyboardInterrupt

@@ -35,15 +35,15 @@ class Team:
     It is joined by the outermost `with` and left at its end. Every method is called by all processes in the same order.
     An error that leaves that `with` in one of them ends all: the first that fails raises it, the others exit silently.
 
-    rank: this process among all; 0 leads: it keeps records, scores and decides. size: how many there are. place,
-    local_size: the same among those on its machine.
+    rank: this process among all; 0 leads: it keeps records, scores and decides. size: how many there are.
+    local_rank, local_size: the same among those on its machine.
     """
 
     _joined: ClassVar["Team | None"] = None
     _count: ClassVar[int] = 0  # of teams that this process has been in: each has keys of its own in torchrun's store
 
-    def __init__(self, rank: int = 0, size: int = 1, place: int = 0, local_size: int = 1) -> None:
-        self.rank, self.size, self.place, self.local_size = rank, size, place, local_size
+    def __init__(self, rank: int = 0, size: int = 1, local_rank: int = 0, local_size: int = 1) -> None:
+        self.rank, self.size, self.local_rank, self.local_size = rank, size, local_rank, local_size
         self._depth = 0
         self._store: Any = None
         self._group: Any = None
@@ -74,12 +74,12 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process that keeps records, scores and decides."""
+        """True for the process that keeps records, scores and decides."""
         return self.rank == 0
 
     @property
     def backend(self) -> str:
-        """What carries tensors between the processes: gloo, and for those on CUDA devices NCCL."""
+        """The backend of torch.distributed: gloo, and for tensors on CUDA devices NCCL."""
         return "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and distributed.is_nccl_available() else "gloo"
 
     def broadcast(self, value: T) -> T:
@@ -108,8 +108,8 @@ class Team:
         return total / self.size
 
     def local_rank_first(self, make: Callable[[], T]) -> T:
-        """What `make` returns, called by one process of each machine before the others: they find what it downloads."""
-        if self.place == 0:
+        """Return make(), called by one process of each machine before the others: they find what it downloads."""
+        if self.local_rank == 0:
             made = make()
             self.gather(None)
             return made
@@ -181,7 +181,7 @@ class Team:
         Team._count += 1
 
     def _is_first(self) -> bool:
-        """Whether no process has failed before this one; noted before its connections end, which makes others fail."""
+        """Return True if no process failed before this one; noted before its connections end, or others fail, too."""
         try:
             return self._store.add(_FAILED, 1) == 1
         except RuntimeError:  # the process that held the store is gone, so it failed before

@@ -79,7 +79,7 @@ class CudaGraphs:
         return [self._beside(part) for part in parts] if self._stream is not None else list(parts)
 
     def evaluation(self, run: Callable[[], torch.Tensor]) -> torch.Tensor | None:
-        """What `run` returns, by a replay, once steps are replayed, too; else None, and nothing is run."""
+        """Return run(), by a replay, once steps are replayed, too; else None, and nothing is run."""
         if not self._recorded:
             return None
         if self._evaluation is None:

@@ -55,7 +55,7 @@ def undeclared(network: nn.Module, declaration: Declaration) -> str | None:
 
 
 def one_pass(task: Task) -> str | None:
-    """Why not all steps and scores of a task are made of one and the same pass, `Task.whole`; None if they are.
+    """Return why not all steps and scores of a task are made of the same pass, `Task.whole`; None if they are.
 
     As with modules, a class that inherits `whole` may have another loss, and does not speak by it.
     """
@@ -65,7 +65,7 @@ def one_pass(task: Task) -> str | None:
 
 
 def unrecordable(network: nn.Module, task: Task, optimizer: torch.optim.Optimizer) -> str | None:
-    """Why a GPU may not repeat the steps of a training by itself; None if all that they are made of declares it may."""
+    """Return why steps may not be recorded for a GPU; None if all that they are made of declares that they may."""
     if reason := one_pass(task):
         return reason
     if not type(optimizer).__module__.startswith("torch.optim."):

@@ -45,7 +45,7 @@ class Members(nn.Module):
             tensor.data = torch.stack([row[name].detach() for row in rows])
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
-        """What each network returns for x, [members, …]."""
+        """Return the output of each network for x, [members, …]."""
 
         def run(tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
             # Each tensor has one name here. If names were tied, the tensor of a module that several blocks share would

@@ -1,4 +1,4 @@
-"""What to say, and to let go of, when memory runs out."""
+"""Errors of a lack of memory: what was needed, what would help, and the memory that the failed calls held."""
 
 import gc
 import math
@@ -13,7 +13,7 @@ import torch
 from zoo.engine.buffers import Buffers
 from zoo.errors import TrainingError
 from zoo.layers.network import Network
-from zoo.recipe.recipe import Recipe
+from zoo.recipe.recipe import Component, Recipe
 from zoo.system.os_errors import asked_for, shortage_of
 from zoo.tasks.base import Task
 
@@ -35,9 +35,9 @@ def enough_memory(
 
     where: what is done with what, for the message. network, task: as far as they are made; else the recipe's depth and
     width are told. trains: whether features are kept for a backward pass, and the recipe can still be changed. saves:
-    whether a state of the run is kept to go on from.
-    What the calls that failed held is let go of, and memory that waits to be used again is given back, so that a caller
-    who catches the error has it. Raises: TrainingError.
+    whether a state of the run is kept to resume from.
+    The memory that the failed calls held, and that which waits to be used again, is released, so that a caller who
+    catches the error has it. Raises: TrainingError.
     """
     try:
         yield
@@ -46,12 +46,12 @@ def enough_memory(
         if lack is None:
             raise
         free = _free(lack)
-        _let_go(error)
+        _release(error)
         needs, remedies = _needs(recipe, network, task, trains), _remedies(recipe, network, trains)
-        kept = ["'zoo train … --resume' goes on from the state saved last, if there is one"] if saves else []
+        resume = ["'zoo train … --resume' resumes from the state saved last, if there is one"] if saves else []
         raise TrainingError(
             f"{where} — memory ran out: {_asked(lack)}; {free} — expected room for {needs} — "
-            + "; ".join([*remedies, *kept])
+            + "; ".join([*remedies, *resume])
         ) from error
 
 
@@ -67,30 +67,30 @@ def _free(lack: BaseException) -> str:
         free, total = torch.cuda.mem_get_info()
         return f"{_size(free)} of the device's {_size(total)} are free"
     memory = psutil.virtual_memory()
-    said = f"{_size(memory.available)} of this machine's {_size(memory.total)} are free"
+    free = f"{_size(memory.available)} of this machine's {_size(memory.total)} are free"
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY:
-        said += f", and the process is held to {_size(limit)} (ulimit -v)"
-    return said
+    if limit == resource.RLIM_INFINITY:
+        return free
+    return f"{free}, and the process is held to {_size(limit)} (ulimit -v)"
 
 
 def _needs(recipe: Recipe, network: Network | None, task: Task | None, trains: bool) -> str:
     if network is None or task is None:
-        shape = [f"model.{name}={recipe.model.options[name]}" for name in ("depth", "width") if _has(recipe, name)]
+        options = recipe.model.options
+        shape = [f"model.{name}={options[name]}" for name in ("depth", "width") if isinstance(options.get(name), int)]
         return f"the data set {recipe.dataset.name} and a network of {' and '.join(shape) or recipe.model.name}"
-    blocks, width, nodes = len(network.blocks), _width(network), task.nodes_per_step
-    kept = {"full": blocks, "checkpoint": 2 * math.ceil(math.sqrt(blocks)), "reversible": 2}[
-        recipe.training.memory if trains else "reversible"
-    ]
+    blocks, nodes = len(network.blocks), task.nodes_per_step
+    width = max((matrix.shape[-1] for matrix in network.block_matrices().values()), default=1)
+    kept = 2 if not trains else blocks if recipe.training.memory == "full" else 2 * math.ceil(math.sqrt(blocks))
     features = kept * nodes * width * _FLOAT
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    said = (
+    least = (
         f"at least {_size(features)} for the features of {kept} blocks ({nodes:,} nodes × width {width}), of {blocks}"
     )
     if not trains:
-        return f"{said} in all, beside the data and {_size(parameters * _FLOAT)} of parameters"
+        return f"{least} in all, beside the data and {_size(parameters * _FLOAT)} of parameters"
     return (
-        f"{said} in all, and about {_size(parameters * _OF_ADAM * _FLOAT)} for {parameters:,} parameters with "
+        f"{least} in all, and about {_size(parameters * _OF_ADAM * _FLOAT)} for {parameters:,} parameters with "
         "gradients and moments, beside the data"
     )
 
@@ -103,22 +103,14 @@ def _remedies(recipe: Recipe, network: Network | None, trains: bool) -> list[str
         found.append("training.memory=checkpoint keeps about √depth blocks' features instead of all")
     options = recipe.task.options
     sampler = options.get("sampler")
-    if sampler and getattr(sampler, "name", sampler) == "full":
+    if (sampler.name if isinstance(sampler, Component) else sampler) == "full":
         found.append("task.sampler=neighbor trains on parts of the graph, task.inference=layerwise scores in parts")
     elif "batch_size" in options:
         found.append(f"a smaller task.batch_size than {options['batch_size']}")
     return [*found, "or a smaller model.depth or model.width"]
 
 
-def _has(recipe: Recipe, name: str) -> bool:
-    return isinstance(recipe.model.options.get(name), int)
-
-
-def _width(network: Network) -> int:
-    return max((matrix.shape[-1] for matrix in network.block_matrices().values()), default=1)
-
-
-def _let_go(error: BaseException) -> None:
+def _release(error: BaseException) -> None:
     """Empty the local variables of the calls that failed, which else live as long as the error's trace does."""
     link: BaseException | None = error
     while link is not None:

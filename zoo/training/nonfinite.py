@@ -50,7 +50,7 @@ def locate(network: Network, loss: Callable[[], Tensor], step: int) -> NonFinite
 
 
 def _among_parameters(network: Network, step: int) -> NonFinite:
-    """Where the gradients of representations are finite, it is one of a parameter, or the norm of them all."""
+    """Find the gradient of a parameter, or the norm of them all, where those of representations are finite."""
     owners = {
         id(parameter): index for index, block in enumerate(network.blocks, start=1) for parameter in block.parameters()
     }

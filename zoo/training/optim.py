@@ -1,6 +1,5 @@
 """Optimisers, with their options per group of parameters."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -13,7 +12,7 @@ from zoo.recipe.fields import NonNegative, Positive, Probability
 
 
 class Group(BaseModel):
-    """What differs for one group of parameters; unset options are the optimiser's."""
+    """Options of one group of parameters; unset ones are the optimiser's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     lr: Positive | None = None
@@ -35,8 +34,7 @@ def adam(
     groups: Groups = {},  # noqa: B006 - read only
 ) -> torch.optim.Optimizer:
     """Adam (Kingma & Ba 2015); weight_decay is added to the gradient, as an L2 penalty."""
-    found = _grouped(network, groups, lr, weight_decay)
-    return _fused(torch.optim.Adam, found, lr=lr, betas=(beta1, beta2), eps=eps)
+    return _fused(torch.optim.Adam, _grouped(network, groups, lr, weight_decay), betas=(beta1, beta2), eps=eps)
 
 
 def adamw(
@@ -50,8 +48,7 @@ def adamw(
     groups: Groups = {},  # noqa: B006 - read only
 ) -> torch.optim.Optimizer:
     """AdamW (Loshchilov & Hutter 2019): weight decay apart from the gradient."""
-    found = _grouped(network, groups, lr, weight_decay)
-    return _fused(torch.optim.AdamW, found, lr=lr, betas=(beta1, beta2), eps=eps)
+    return _fused(torch.optim.AdamW, _grouped(network, groups, lr, weight_decay), betas=(beta1, beta2), eps=eps)
 
 
 def sgd(
@@ -66,12 +63,13 @@ def sgd(
     """Stochastic gradient descent, with momentum if asked for."""
     if nesterov and not momentum:
         raise BuildError("optimizer.nesterov — Nesterov's step without momentum — expected momentum above 0, e.g. 0.9")
-    found = _grouped(network, groups, lr, weight_decay)
-    return _fused(torch.optim.SGD, found, lr=lr, momentum=momentum, nesterov=nesterov)
+    return _fused(
+        torch.optim.SGD, _grouped(network, groups, lr, weight_decay), lr=lr, momentum=momentum, nesterov=nesterov
+    )
 
 
 def _grouped(network: nn.Module, groups: Mapping[str, Group], lr: float, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters by the longest group prefix of their names. Raises: BuildError for a group that matches nothing."""
+    """Return parameters by the longest group prefix of their names. Raises: BuildError for one that matches nothing."""
     members: dict[str, list[nn.Parameter]] = {prefix: [] for prefix in ("", *groups)}
     names = [name for name, _ in network.named_parameters()]
     for prefix in groups:
@@ -84,19 +82,17 @@ def _grouped(network: nn.Module, groups: Mapping[str, Group], lr: float, weight_
     for name, parameter in network.named_parameters():
         fitting = [prefix for prefix in groups if _within(name, prefix)]
         members[max(fitting, key=len, default="")].append(parameter)
-    found: list[dict[str, Any]] = []
-    for prefix, parameters in members.items():
-        group = groups.get(prefix, Group())
-        if parameters:
-            found.append(
-                {
-                    "params": parameters,
-                    "name": prefix or "all others",
-                    "lr": lr if group.lr is None else group.lr,
-                    "weight_decay": weight_decay if group.weight_decay is None else group.weight_decay,
-                }
-            )
-    return found
+    defaults = {"lr": lr, "weight_decay": weight_decay}
+    return [
+        {
+            "params": parameters,
+            "name": prefix or "all others",
+            **defaults,
+            **(groups[prefix].model_dump(exclude_none=True) if prefix in groups else {}),
+        }
+        for prefix, parameters in members.items()
+        if parameters
+    ]
 
 
 def _within(name: str, prefix: str) -> bool:
@@ -106,10 +102,8 @@ def _within(name: str, prefix: str) -> bool:
 def _fused(
     optimizer: Callable[..., torch.optim.Optimizer], groups: list[dict[str, Any]], **options: Any
 ) -> torch.optim.Optimizer:
-    """The fused form where this PyTorch has it for these tensors: hundreds of blocks are thousands of tensors."""
-    if "fused" in inspect.signature(optimizer).parameters:
-        try:
-            return optimizer(groups, fused=True, **options)
-        except RuntimeError:  # PyTorch before 2.4 has it for CUDA only
-            pass
-    return optimizer(groups, **options)
+    """Return the fused form where this PyTorch has it for these tensors: hundreds of blocks are thousands of them."""
+    try:
+        return optimizer(groups, fused=True, **options)
+    except (TypeError, RuntimeError):  # PyTorch before 2.4 has it for CUDA and some optimisers only
+        return optimizer(groups, **options)

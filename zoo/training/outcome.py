@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended: test is the metric at the best validation, and nothing was chosen by it.
+    """The end of a training: test is the metric at the best validation, and nothing was chosen by it.
 
     course: its losses. final: the evidence, read after the last step; None where no probes were asked for it.
     cuda_graphs: what became of recording steps, see `CudaGraphs.summary`.
@@ -70,8 +70,6 @@ class Watcher(Protocol):
 class Best:
     """The best validation so far, and the weights that gave it: None before the first."""
 
-    _KEPT = ("step", "val", "weights")
-
     def __init__(self, task: Task) -> None:
         self.task = task
         self.step = 0
@@ -102,12 +100,11 @@ class Best:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` takes; the weights are those held, not a copy."""
-        return {name: getattr(self, name) for name in self._KEPT}
+        return {"step": self.step, "val": self.val, "weights": self.weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Set all to a copy of what `state_dict` returned."""
-        for name in self._KEPT:
-            setattr(self, name, copy.deepcopy(state[name]))
+        self.step, self.val, self.weights = state["step"], state["val"], copy.deepcopy(state["weights"])
 
 
 class Progress:
@@ -151,7 +148,7 @@ class Progress:
 
 
 def _fit(weights: dict[str, Tensor], state: dict[str, Tensor]) -> bool:
-    """Whether a state can be written over the weights: tensors of the same names, shapes, types and devices."""
+    """Return True if both have tensors of the same names, shapes, types and devices."""
     return weights.keys() == state.keys() and all(
         isinstance(tensor, Tensor)
         and tensor.shape == weights[name].shape

@@ -52,7 +52,7 @@ class Saving:
         self._step, self._at = step, self._clock()
 
     def is_due(self, step: int) -> bool:
-        """Whether the state after this many steps is to be saved."""
+        """Return True if the state after this many steps is to be saved."""
         if self.exact:
             return step % self.every == 0
         trained = self._clock() - self._at

@@ -21,14 +21,14 @@ class Schedule(ABC):
 
     @abstractmethod
     def __call__(self, step: int) -> float:
-        """The factor at a step, counted from 0."""
+        """Return the factor at a step, counted from 0."""
 
 
 class FactorLR(torch.optim.lr_scheduler.LambdaLR):
     """Every group's own rate times the schedule's factor. Raises: ComponentError for no number, or one below 0."""
 
     def get_lr(self) -> list[float | Tensor]:
-        """The rates of the step."""
+        """Return the rates of the step."""
         rates = zip(self.base_lrs, self.lr_lambdas, strict=True)
         return [rate * _factor(schedule, self.last_epoch) for rate, schedule in rates]
 
@@ -41,71 +41,65 @@ def _factor(schedule: Callable[[int], float], step: int) -> float:
 
 
 class Constant(Schedule):
-    """The same rate all along."""
+    """The same rate throughout."""
 
     def __call__(self, step: int) -> float:
-        """1, always."""
+        """Return 1."""
         return 1.0
 
 
-class Linear(Schedule):
-    """Up over the warm-up, then down a straight line to `final` times the rate."""
+class _WarmedUp(Schedule):
+    """Up over the warm-up in a straight line, then down to `final` times the rate.
+
+    Raises: BuildError where the rate would never be what the recipe says.
+    """
 
     def __init__(self, total: int, steps_per_epoch: int, *, warmup: Duration | None = None, final: Share = 0.0) -> None:
         super().__init__(total, steps_per_epoch)
-        self.warmup = _warmup(warmup, self)
+        self.warmup = 0 if warmup is None else warmup.steps(steps_per_epoch, total)
         self.final = final
+        if self.warmup >= total:
+            raise BuildError(
+                f"schedule.warmup — {warmup} are all of the training of {total} steps, which never has the optimizer's "
+                "rate — expected a shorter warm-up, such as 5%, or a longer training"
+            )
 
     def __call__(self, step: int) -> float:
-        """Warm-up, then a straight line."""
-        return _warmed(
-            step, self.warmup, self.final + (1 - self.final) * (1 - _progress(step, self.warmup, self.total))
-        )
+        """Return the factor: within [0, 1]."""
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        left = self.left(min(1.0, max(0, step - self.warmup) / max(1, self.total - self.warmup)))
+        return self.final + (1 - self.final) * left
+
+    @abstractmethod
+    def left(self, progress: float) -> float:
+        """Return what is left of the way down, from 1 to 0, as progress after the warm-up goes from 0 to 1."""
 
 
-class Cosine(Schedule):
-    """Up over the warm-up, then down half a cosine to `final` times the rate (Loshchilov & Hutter 2017)."""
+class Linear(_WarmedUp):
+    """A warm-up, then a straight line down to `final` times the rate."""
 
-    def __init__(self, total: int, steps_per_epoch: int, *, warmup: Duration | None = None, final: Share = 0.0) -> None:
-        super().__init__(total, steps_per_epoch)
-        self.warmup = _warmup(warmup, self)
-        self.final = final
+    def left(self, progress: float) -> float:
+        """Return a straight line."""
+        return 1 - progress
 
-    def __call__(self, step: int) -> float:
-        """Warm-up, then half a cosine."""
-        half = 0.5 * (1 + math.cos(math.pi * _progress(step, self.warmup, self.total)))
-        return _warmed(step, self.warmup, self.final + (1 - self.final) * half)
+
+class Cosine(_WarmedUp):
+    """A warm-up, then half a cosine down to `final` times the rate (Loshchilov & Hutter 2017)."""
+
+    def left(self, progress: float) -> float:
+        """Return half a cosine."""
+        return 0.5 * (1 + math.cos(math.pi * progress))
 
 
 class Step(Schedule):
-    """Times `factor` after every `every`."""
+    """The rate times `factor` after every `every`."""
 
     def __init__(self, total: int, steps_per_epoch: int, *, every: Duration, factor: Fraction = 0.1) -> None:
         super().__init__(total, steps_per_epoch)
-        self.every = _steps(every, self)
+        self.every = every.steps(steps_per_epoch, total)
         self.factor = factor
 
     def __call__(self, step: int) -> float:
-        """Factor to the power of the intervals gone by."""
+        """Return the factor to the power of the intervals that have passed."""
         return self.factor ** (step // self.every)
-
-
-def _steps(duration: Duration | None, schedule: Schedule) -> int:
-    return 0 if duration is None else duration.steps(schedule.steps_per_epoch, schedule.total)
-
-
-def _warmup(duration: Duration | None, schedule: Schedule) -> int:
-    """Raises: BuildError where the rate would never be what the recipe says."""
-    steps = _steps(duration, schedule)
-    if steps >= schedule.total:
-        said = f"{duration} are all of the training of {schedule.total} steps, which never has the optimizer's rate"
-        raise BuildError(f"schedule.warmup — {said} — expected a shorter warm-up, such as 5%, or a longer training")
-    return steps
-
-
-def _progress(step: int, warmup: int, total: int) -> float:
-    return min(1.0, max(0, step - warmup) / max(1, total - warmup))
-
-
-def _warmed(step: int, warmup: int, factor: float) -> float:
-    return (step + 1) / warmup if step < warmup else factor

@@ -55,7 +55,7 @@ class TrainingSetup:
 
     @property
     def bf16(self) -> bool:
-        """Whether the network and the loss are computed in bfloat16 in training."""
+        """True if the network and the loss are computed in bfloat16 in training."""
         return self.training.precision == "bf16"
 
     @property
@@ -175,7 +175,7 @@ class NetworkSteps:
         return loss, finite
 
     def _evaluate(self) -> Tensor:
-        """What the network returns of the whole graph; for tasks that have one."""
+        """Return the output for the whole graph; for tasks that have one."""
         assert self.setup.task.whole is not None, "else no step is recorded, and no evaluation"
         return self.network.eval()(*self.setup.task.whole)
 

@@ -29,7 +29,7 @@ class ReusedForward:
 
     @property
     def possible(self) -> bool:
-        """Whether the next training pass will tell; options and hooks may have changed since the last one."""
+        """True if the next training pass will tell; options and hooks may have changed since the last one."""
         return self.asked and undeclared(self.network, "same_in_training") is None
 
     @contextmanager
@@ -51,7 +51,7 @@ class ReusedForward:
 
 
 class Validation:
-    """When a training is validated: every `training.evaluate`, and after the last step.
+    """The schedule of validations: every `training.evaluate`, and after the last step.
 
     Where the next step's training pass returns what an evaluation would, the validation waits for that pass: `pending`
     is set, and whoever makes the pass validates with its outputs before the weights move. Else it is made at once.
@@ -65,17 +65,17 @@ class Validation:
         self.pending = False
 
     def is_due(self, step: int) -> bool:
-        """Whether to evaluate now, after this step; `pending` is set if the next pass will tell."""
+        """Return True to evaluate now, after this step; set `pending` if the next pass will tell."""
         due = step % self.every == 0 or step == self.total
         self.pending = due and step < self.total and self.reused.possible
         return due and not self.pending
 
     def is_overdue(self) -> bool:
-        """Whether a validation waits, since before a training was resumed, for a pass that will not tell it."""
+        """Return True if a validation waits, as when its training was saved, for a pass that will not tell it."""
         return self.pending and not self.reused.possible
 
     def is_spent(self, step: int, best: int) -> bool:
-        """Whether the best validation, after step `best`, is older than the patience, as far as is known.
+        """Return True if the best validation, after step `best`, is older than the patience, as far as is known.
 
         A patience shorter than the time between validations lasts until the next one, which could have been better.
         """

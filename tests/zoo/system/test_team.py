@@ -61,7 +61,7 @@ sys.path.insert(0, ".")
 from cases import CASES, in_float64, recorded
 
 with Team.of_environment() as team:
-    found = {"team": (team.rank, team.size, team.place, team.local_size), "told": team.broadcast(team.rank),
+    found = {"team": (team.rank, team.size, team.local_rank, team.local_size), "told": team.broadcast(team.rank),
              "gathered": team.gather(team.rank), "mean": float(team.mean(torch.tensor(float(team.rank))))}
     for name, (recipe, changes) in CASES.items():
         built = build(load(recipe, changes), 3, team)

@@ -95,14 +95,13 @@ def test_a_resumed_run_leaves_what_an_uninterrupted_one_leaves(name, tmp_path):
     """Interrupted in its first step and every four steps after, to the bit: lines, result, weights."""
     recipe, changes = CASES[name]
     whole = zoo.train(recipe, changes, runs=tmp_path / "whole", device="cpu")
-    times, broken = 0, True
-    while broken:
+    times, run = 0, None
+    while run is None:
         try:
             step = 1 if not times else 4
             run = zoo.train(
                 recipe, changes, runs=tmp_path / "broken", device="cpu", resume=True, watch=interrupted_after(step)
             )
-            broken = False
         except Interrupted as left:
             times += 1
             assert left.path is not None and (left.path / "state.pt").is_file()
