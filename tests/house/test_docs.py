@@ -90,3 +90,11 @@ def test_documents_and_code_name_no_machine():
         *ROOT.glob("recipes/**/*.yaml"),
     ]:
         assert not words.search(file.read_text(encoding="utf-8")), file
+
+
+def test_the_reading_path_is_short():
+    """At most twelve files, 2,500 lines, from which a newcomer understands the main job; all of them are there."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    files = re.findall(r"^\| \d+ \| `([\w/.]+)` \|", text, re.MULTILINE)
+    assert 1 < len(files) <= 12
+    assert sum(len((ROOT / file).read_text(encoding="utf-8").splitlines()) for file in files) <= 2500
