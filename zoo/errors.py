@@ -1,4 +1,4 @@
-"""What can go wrong, and whose turn it is then.
+"""Exception hierarchy: user errors, data errors, bugs.
 
 Exception
 ├── ZooError              a mistake in what the user gave; printed without a trace, exit code 2
@@ -10,12 +10,12 @@ Exception
 │   ├── ComponentError    a plug-in's code fails, or what it returns is not what its table's objects return
 │   ├── RunError          a run folder is not there, unfinished or not readable
 │   │   └── RunBusy       another process is training that run
-│   └── TrainingError     training cannot start or go on on this machine (device, memory)
+│   └── TrainingError     training cannot start or continue on this machine (device, memory)
 └── registry.RegistryError (UnknownName, DuplicateName, BrokenEntry, PluginError)   also the user's
 
 Each message reads: where — what is wrong — what was expected — the nearest right thing. An error in a plug-in's code is
-told as the plug-in's (`zoo.plugin_errors`), with its own lines in place of a trace, exit code 2. Anything else that is
-raised is a bug of the zoo: it keeps its trace, exit code 1.
+reported as the plug-in's (`zoo.plugin_errors`), with its own lines in place of a trace, exit code 2. Anything else
+that is raised is a bug of the zoo: it keeps its trace, exit code 1.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _LINES = "\n\t"
 
 
 class ZooError(Exception):
-    """Base of every mistake that is the user's to mend."""
+    """Base of every mistake that the user can mend."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class RunBusy(RunError):
 
 
 class TrainingError(ZooError):
-    """Training cannot start or go on on this machine."""
+    """Training cannot start or continue on this machine."""
 
 
 USER_ERRORS = (ZooError, RegistryError)

@@ -1,4 +1,4 @@
-"""What a training step on one large graph computes on: one interface for full-batch and sampled training."""
+"""Samples of one large graph for training steps: one interface for full-batch and sampled training."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ from torch import Tensor
 
 from zoo.graphs.block_graphs import BlockGraphs
 from zoo.graphs.graph import Graph
-from zoo.sampling.batching import Batching, TaskSetting
+from zoo.sampling.batching import TaskSetting
 
 
 @dataclass(frozen=True)
 class Sample:
     """A part of a graph to compute on, and the nodes that are learned from.
 
-    nodes: int64 [sources], which nodes of the whole graph its inputs
-    are; None, all of them in their order. rows: int64, rows of the network's output that count. targets: int64, which
-    nodes of the whole graph these are. weight: factor of the mean loss, see `batching.Share`.
+    nodes: int64 [sources], the nodes of the whole graph that its inputs are; None, all of them in their order. rows:
+    int64, rows of the network's output that count. targets: int64, the nodes of the whole graph that these are. weight:
+    factor of the mean loss, see `batching.Share`.
     """
 
     graph: Graph | BlockGraphs
@@ -28,7 +28,7 @@ class Sample:
     weight: float = 1.0
 
     def to(self, device: torch.device) -> "Sample":
-        """The sample on a device."""
+        """Return the sample on a device."""
         nodes = None if self.nodes is None else self.nodes.to(device)
         return Sample(self.graph.to(device), nodes, self.rows.to(device), self.targets.to(device), self.weight)
 
@@ -50,14 +50,20 @@ class Sampler(ABC):
         return None
 
     def for_blocks(self, blocks: int) -> None:  # noqa: B027 - most serve any number
-        """Told how many blocks the network has, before the first sample. Raises: BuildError if it cannot serve them."""
+        """Prepare for so many blocks, before the first sample. Raises: BuildError if it cannot serve them."""
 
     def to(self, device: torch.device) -> None:  # noqa: B027 - most have nothing
         """Move what all samples have in common."""
 
     @abstractmethod
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Sample]:
-        """The samples of an epoch, from `start` on; each depends on the seed, the epoch and its number alone."""
+        """Yield the samples of an epoch, from `start` on; each depends on the seed, the epoch and its number alone."""
+
+
+def subgraph(whole: Graph, nodes: int, src: Tensor, dst: Tensor, edges: Tensor, sizes: Tensor | None = None) -> Graph:
+    """Return a graph of so many of a whole graph's nodes. edges: numbers there of the edges, for their features."""
+    features = None if whole.edge_features is None else whole.edge_features[edges]
+    return Graph.from_edges(src, dst, nodes, whole.asked, edge_features=features, sizes=sizes)
 
 
 class FullGraph(Sampler):
@@ -66,7 +72,7 @@ class FullGraph(Sampler):
     def __init__(self, graph: Graph, targets: Tensor, setting: TaskSetting) -> None:
         self.graph = graph
         self.targets = targets
-        self.batching = Batching(len(targets), None, setting.seed, setting.rank, setting.processes)
+        self.batching = setting.batching(len(targets), None)
 
     @property
     def steps(self) -> int:
@@ -83,7 +89,7 @@ class FullGraph(Sampler):
         self.graph, self.targets = self.graph.to(device), self.targets.to(device)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Sample]:
-        """The whole, with this process's share of the training nodes."""
+        """Yield the whole, with this process's share of the training nodes."""
         for share in self.batching.epoch(epoch, start):
             nodes = self.targets if self.batching.processes == 1 else self.targets[share.examples]
             yield Sample(self.graph, None, nodes, nodes, share.weight)

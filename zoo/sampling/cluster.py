@@ -1,7 +1,7 @@
 """Cluster batches: parts of the graph with few edges between them, and whole neighbourhoods within."""
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from zoo.errors import BuildError
 from zoo.graphs.graph import Graph
 from zoo.graphs.parts import metis_parts
 from zoo.recipe.fields import Count, Index
-from zoo.sampling.base import Sample, Sampler
+from zoo.sampling.base import Sample, Sampler, subgraph
 from zoo.sampling.batching import TaskSetting, made
 from zoo.sampling.in_edges import InEdges
 from zoo.system.seeds import permutation
@@ -71,19 +71,18 @@ class ClusterSampler(Sampler):
 
     @property
     def nodes_per_step(self) -> int:
-        """The mean over the steps."""
+        """The mean number of nodes over the steps."""
         return sum(map(len, self.parts)) // (self.steps_ * self.setting.processes)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Sample]:
-        """A subgraph for each group of parts."""
+        """Yield a subgraph for each group of parts."""
         rank, processes = self.setting.rank, self.setting.processes
         order = permutation(len(self.parts), self.setting.seed, epoch).numpy()
         groups = np.array_split(order, self.steps_)[start:]
         mine = [torch.cat([self.parts[part] for part in group[rank::processes]]) for group in groups]
         for group, drawn in zip(groups, made(self._draw, mine, self.workers), strict=True):
             nodes, src, dst, edges, rows = map(torch.from_numpy, drawn)
-            features = None if self.graph.edge_features is None else self.graph.edge_features[edges]
-            graph = Graph.from_edges(src, dst, len(nodes), self.graph.asked, edge_features=features)
+            graph = subgraph(self.graph, len(nodes), src, dst, edges)
             weight = 1.0
             if processes > 1:
                 all_targets = sum(int(self._draw.is_target[self.parts[part]].sum()) for part in group)
@@ -91,30 +90,22 @@ class ClusterSampler(Sampler):
             yield Sample(graph, nodes, rows, nodes[rows], weight)
 
 
-class _Subgraph(NamedTuple):
-    nodes: Ids
-    src: Ids
-    dst: Ids
-    edges: Ids
-    rows: Ids
-
-
 class _Draw:
-    """Makes induced subgraphs; all that a worker process has to have."""
+    """Makes induced subgraphs: nodes, src, dst, edges and rows; all that a worker process has to have."""
 
     def __init__(self, graph: Graph, targets: Tensor) -> None:
         self.in_edges = InEdges(graph.structure)
         self.is_target = torch.zeros(graph.nodes, dtype=torch.bool)
         self.is_target[targets] = True
 
-    def __call__(self, nodes: Tensor) -> _Subgraph:
+    def __call__(self, nodes: Tensor) -> tuple[Ids, ...]:
         nodes = nodes.sort().values
         found = self.in_edges.among(nodes)
         rows = self.is_target[nodes].nonzero().squeeze(1)
-        return _Subgraph(*(part.numpy() for part in (nodes, found.src, found.place, found.edge, rows)))
+        return tuple(part.numpy() for part in (nodes, found.src, found.place, found.edge, rows))
 
 
 def _members(part: Tensor, parts: int) -> list[Tensor]:
-    """The nodes of each part."""
+    """Return the nodes of each part."""
     sizes = torch.bincount(part, minlength=parts).tolist()
     return list(torch.argsort(part, stable=True).split(sizes))

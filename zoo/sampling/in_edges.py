@@ -1,4 +1,4 @@
-"""The in-edges of any nodes, at a cost that does not depend on the rest of the graph."""
+"""In-edges of any nodes, at a cost that does not depend on the rest of the graph."""
 
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ class InEdges:
         self.offsets, self.sources = rows.offsets.long(), rows.columns.long()
 
     def of(self, nodes: Tensor) -> Found:
-        """All in-edges of these nodes, int64 [n]; a node may be asked about more than once."""
+        """Return all in-edges of these nodes, int64 [n]; a node may be asked about more than once."""
         starts = self.offsets[nodes]
         counts = self.offsets[nodes + 1] - starts
         place = torch.repeat_interleave(torch.arange(len(nodes)), counts)
@@ -38,7 +38,7 @@ class InEdges:
         return Found(place, self.sources[entries], self.edges[entries])
 
     def among(self, nodes: Tensor) -> Found:
-        """The edges of the induced subgraph: those that join two of these nodes, with places in `src`, too.
+        """Return the edges of the induced subgraph: those that join two of these nodes, with places in `src`, too.
 
         nodes: int64 [n], each once.
         """
@@ -50,7 +50,7 @@ class InEdges:
         return Found(found.place[inside], src[inside], found.edge[inside])
 
     def into(self, nodes: Tensor) -> tuple[Tensor, Found]:
-        """All in-edges of these nodes, with places in `src`: int64 [sources], the nodes first, then the other sources.
+        """Return all in-edges of these nodes, with places in `src`: int64 [sources], the nodes first, then the others.
 
         nodes: int64 [n], each once.
         """

@@ -17,7 +17,7 @@ from zoo.graphs.block_graphs import BlockGraphs, sampled_block
 from zoo.graphs.graph import Graph
 from zoo.recipe.fields import Count, Index
 from zoo.sampling.base import Sample, Sampler
-from zoo.sampling.batching import Batching, Share, TaskSetting, made
+from zoo.sampling.batching import Share, TaskSetting, made
 from zoo.sampling.in_edges import InEdges
 from zoo.system.seeds import stream
 
@@ -60,7 +60,7 @@ class NeighborSampler(Sampler):
     ) -> None:
         self.graph, self.targets = graph, targets
         self.fanouts, self.workers = fanouts, workers
-        self.batching = Batching(len(targets), batch_size, setting.seed, setting.rank, setting.processes)
+        self.batching = setting.batching(len(targets), batch_size)
         self._draw = _Draw(graph, targets, setting.seed, setting.rank)
 
     @property
@@ -79,7 +79,7 @@ class NeighborSampler(Sampler):
         self._draw.fanouts = given
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Sample]:
-        """A flow for each batch."""
+        """Yield the graphs of all blocks for each batch."""
         if not self._draw.fanouts:
             raise BuildError("task.sampler — was not told how many blocks there are — expected for_blocks before epoch")
         shares = list(self.batching.epoch(epoch, start))
@@ -91,7 +91,7 @@ class NeighborSampler(Sampler):
 
 
 class _Layer(NamedTuple):
-    """What `sampled_block` takes, as arrays."""
+    """Arguments of `sampled_block`, as arrays."""
 
     nodes: Ids
     destinations: int
@@ -101,14 +101,14 @@ class _Layer(NamedTuple):
 
 
 class _Draw:
-    """Draws what the batch of a share needs; all that a worker process has to have."""
+    """Draws the blocks of a share's batch; all that a worker process has to have."""
 
     def __init__(self, graph: Graph, targets: Tensor, seed: int, rank: int) -> None:
         structure = graph.structure
         loops = structure.src == structure.dst
         self.others = (~loops).nonzero().squeeze(1)
         src, dst = (end[self.others].long() for end in (structure.src, structure.dst))
-        self.graph: Any = dgl.graph((src, dst), num_nodes=graph.nodes).formats(["csc"])
+        self.dgl_graph = dgl.graph((src, dst), num_nodes=graph.nodes).formats(["csc"])
         self.loops = InEdges(structure, loops)
         self.targets, self.seed, self.rank = targets, seed, rank
         self.fanouts: list[int] = []
@@ -123,7 +123,7 @@ class _Draw:
         return layers
 
     def _layer(self, nodes: Tensor, fanout: int) -> _Layer:
-        drawn = dgl.sampling.sample_neighbors(self.graph, nodes, fanout)
+        drawn = dgl.sampling.sample_neighbors(self.dgl_graph, nodes, fanout)
         block = dgl.to_block(drawn, nodes)
         src, dst = block.edges(order="eid")
         edges = self.others[drawn.edata[dgl.EID][block.edata[dgl.EID]]]
@@ -134,7 +134,7 @@ class _Draw:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """DGL's generators, one for each thread, seeded, and one thread in use: the draw depends on the seed alone.
+    """Seed DGL's generators, one for each thread, and use one thread: the draw depends on the seed alone.
 
     In a forked process it is also what keeps OpenMP from waiting for threads that were not copied.
     """

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +11,8 @@ from torch import Tensor
 from zoo.datasets.pairs import among
 from zoo.graphs.graph import Graph
 from zoo.recipe.fields import Count, Few, Index
-from zoo.sampling.base import Sample, Sampler
-from zoo.sampling.batching import Batching, Share, TaskSetting, made
+from zoo.sampling.base import Sample, Sampler, subgraph
+from zoo.sampling.batching import Share, TaskSetting, made
 from zoo.sampling.in_edges import InEdges
 
 Ids = NDArray[np.int64]
@@ -47,7 +46,7 @@ class ShadowSampler(Sampler):
         workers: Index = 0,
     ) -> None:
         self.graph, self.targets, self.workers = graph, targets, workers
-        self.batching = Batching(len(targets), batch_size, setting.seed, setting.rank, setting.processes)
+        self.batching = setting.batching(len(targets), batch_size)
         self._draw = _Draw(graph, targets, (setting.seed, setting.rank), hops, fanout)
 
     @property
@@ -56,26 +55,16 @@ class ShadowSampler(Sampler):
         return self.batching.steps
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Sample]:
-        """A union of subgraphs for each batch."""
+        """Yield a union of subgraphs for each batch."""
         shares = list(self.batching.epoch(epoch, start))
         for share, drawn in zip(shares, made(partial(self._draw, epoch), shares, self.workers), strict=True):
             nodes, src, dst, edges, sizes, rows = map(torch.from_numpy, drawn)
-            features = None if self.graph.edge_features is None else self.graph.edge_features[edges]
-            graph = Graph.from_edges(src, dst, len(nodes), self.graph.asked, edge_features=features, sizes=sizes)
+            graph = subgraph(self.graph, len(nodes), src, dst, edges, sizes)
             yield Sample(graph, nodes, rows, self.targets[share.examples], share.weight)
 
 
-class _Subgraphs(NamedTuple):
-    nodes: Ids
-    src: Ids
-    dst: Ids
-    edges: Ids
-    sizes: Ids
-    rows: Ids
-
-
 class _Draw:
-    """Draws the subgraphs of a share; all that a worker process has to have.
+    """Draws the subgraphs of a share: nodes, src, dst, edges, sizes, rows; all that a worker process has to have.
 
     A node of the subgraph of the i-th training node is written as the one number i·nodes + node.
     """
@@ -87,7 +76,7 @@ class _Draw:
         self.others = InEdges(structure, structure.src != structure.dst)
         self.targets, self.seeds, self.hops, self.fanout = targets, seeds, hops, fanout
 
-    def __call__(self, epoch: int, share: Share) -> _Subgraphs:
+    def __call__(self, epoch: int, share: Share) -> tuple[Ids, ...]:
         seed, rank = self.seeds
         generator = np.random.Generator(np.random.PCG64([seed, epoch, share.number, rank]))
         targets = self.targets[share.examples]
@@ -105,10 +94,10 @@ class _Draw:
         sizes = torch.bincount(owner, minlength=len(targets))
         rows = torch.searchsorted(scope, roots)
         parts = nodes, src[inside], found.place[inside], found.edge[inside], sizes, rows
-        return _Subgraphs(*(part.numpy() for part in parts))
+        return tuple(part.numpy() for part in parts)
 
     def _neighbours(self, at: Tensor, generator: np.random.Generator) -> Tensor:
-        """Up to `fanout` in-neighbours of each of these nodes of subgraphs."""
+        """Return up to `fanout` in-neighbours of each of these nodes of subgraphs."""
         found = self.others.of(at % self.nodes)
         keys = torch.from_numpy(generator.random(len(found.place)))
         # In the order of random numbers within each node, the first ones are a uniform draw without replacement.

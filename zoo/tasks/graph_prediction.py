@@ -16,7 +16,7 @@ from zoo.graphs.graph import Graph
 from zoo.layers.network import Network
 from zoo.metrics.base import label_score
 from zoo.recipe.fields import Count, Metric, Pooling
-from zoo.sampling.batching import Batching, TaskSetting
+from zoo.sampling.batching import TaskSetting
 from zoo.tasks.base import Batch, Note, Part, Prediction, outputs_of
 from zoo.tasks.label_task import LabelTask, label_loss
 
@@ -72,7 +72,7 @@ class GraphPrediction(LabelTask):
         self.scaled = standardize and data.problem == "values"
         self.mean, self.deviation = _moments(data.labels[split.train]) if self.scaled else (torch.zeros(1),) * 2
         self.pool = poolings.get(pool) if isinstance(pool, str) else pool
-        self.batching = Batching(len(split.train), batch_size, setting.seed, setting.rank, setting.processes)
+        self.batching = setting.batching(len(split.train), batch_size)
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.device = torch.device("cpu")
         self._kept: dict[Part, list[GraphBatch]] = {}

@@ -73,7 +73,7 @@ class Layerwise:
 def whole_reason(network: Network) -> str | None:
     """Return why a network cannot be run on some nodes at a time; None if it can."""
     for module in network.blocks.modules():
-        if not getattr(module, "per_node", True):  # which a plug-in's need not say
+        if not getattr(module, "per_node", True):
             return f"{type(module).__name__} computes a node's row from more than its in-edges"
     return None
 

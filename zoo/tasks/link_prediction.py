@@ -19,7 +19,7 @@ from zoo.layers.embedding import Inputs
 from zoo.layers.network import Network
 from zoo.metrics.base import link_score
 from zoo.recipe.fields import Count, Decoder, Metric
-from zoo.sampling.batching import Batching, TaskSetting
+from zoo.sampling.batching import TaskSetting
 from zoo.system.seeds import permutation, stream
 from zoo.tasks.base import Batch, Note, Part, Prediction, Task, check_data, outputs_of
 from zoo.tasks.task_metric import link_metric
@@ -104,7 +104,7 @@ class LinkPrediction(Task):
             "test": Scored(split.test, split.test_negative),
         }
         self.make_decoder: Callable[[int], nn.Module] = decoders.get(decoder) if isinstance(decoder, str) else decoder
-        self.batching = Batching(split.train.shape[1], batch_size, setting.seed, setting.rank, setting.processes)
+        self.batching = setting.batching(split.train.shape[1], batch_size)
         self.negatives, self.seed = negatives, setting.seed
         self.edge_pairs = pair_keys(split.message, data.nodes, directed=False) if mask_batch else None
 
