@@ -1,7 +1,6 @@
 """Three sets of probes, each holding the cheaper one; their cost is in docs/reading-gradients.md."""
 
 from zoo.probes.base import SIDES, Probe
-from zoo.probes.jacobian import JacobianGain
 from zoo.probes.similarity import ExpansionRate, Finite, OutputError, Similarity
 from zoo.probes.smoothing import MAD, Dirichlet, Rank
 from zoo.probes.weights import NormalizerBound, UpdateRatio, WeightNorms, WeightSpectrum
@@ -28,6 +27,8 @@ def standard() -> list[Probe]:
 
 def deep() -> list[Probe]:
     """`standard`, with Dirichlet energies, MAD, ranks, weight spectra and the Jacobian gain of every block."""
+    from zoo.probes.jacobian import JacobianGain
+
     return [
         *standard(),
         *(Similarity(of=of, subspace="degree") for of in SIDES),

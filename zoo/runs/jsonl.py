@@ -11,7 +11,7 @@ from typing import Annotated, Any, BinaryIO, NoReturn
 
 from pydantic import Field, StrictBool, TypeAdapter, ValidationError
 
-from zoo.recipe.values import short_repr
+from zoo.recipe.values import error_sentence, short_repr
 from zoo.system.files import replacing
 
 Mark = dict[str, Any]  # how far a file had come: {"bytes": n, "sha256": of those}
@@ -54,9 +54,8 @@ def check_row(value: Any, *required: str) -> None:
         _ROW.validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = f"{short_repr(first['loc'][0])}" if first["loc"] else "the whole"
-        expected = first["msg"].removeprefix("Input should be ")
-        raise ValueError(f"{place} is {short_repr(first['input'])}, expected {expected}") from None
+        place = short_repr(first["loc"][0]) if first["loc"] else "the whole line"
+        raise ValueError(f"{place}: {error_sentence(first)}") from None
     if not all(type(value.get(key)) is int and 0 <= value[key] < 2**63 for key in required):
         raise ValueError(f"a line is without {' or '.join(required)}")
 

@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from zoo.errors import RecipeError, RunError
 from zoo.probes.diagnosis import Diagnosis, NonFinite
 from zoo.recipe import yaml_text
-from zoo.recipe.values import short_repr
+from zoo.recipe.values import error_sentence, short_repr
 from zoo.runs.jsonl import parse_json, write_json
 from zoo.runs.record_v0 import upgraded
 from zoo.system.choice import Choice
@@ -160,15 +160,9 @@ def read_record(folder: Path) -> RunRecord:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name, *place = first["loc"]
-        file = folder / (ENVIRONMENT if name == "environment" else RESULT)
-        key = ".".join(map(str, place if name == "environment" else (name, *place)))
-        if first["type"] == "missing":
-            raise RunError(f"{file} — has no {key} — expected what the run wrote") from error
-        expected = first["msg"].removeprefix("Input should be ")
-        message = f"{short_repr(key)} is {short_repr(first['input'])}, expected {expected}"
-        raise RunError(
-            f"{file} — is not what a run writes: {message} — expected the file that the run wrote"
-        ) from error
+        file, key = (ENVIRONMENT, place) if name == "environment" else (RESULT, [name, *place])
+        where = f"{folder / file} — {short_repr('.'.join(map(str, key)))}"
+        raise RunError(f"{where}: {error_sentence(first)}, as the run wrote it") from error
 
 
 def read_json(file: Path) -> dict[str, Any]:

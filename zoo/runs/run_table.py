@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,17 +13,8 @@ from zoo.runs.run import Run
 from zoo.untrusted import plain_text
 
 _ROW = (
-    "recipe",
-    "metric",
-    "val",
-    "test",
-    "best_epoch",
-    "seconds",
-    "status",
-    "seed",
-    "gradient_similarity",
-    "c",
-    "diagnosis",
+    *("recipe", "metric", "val", "test", "best_epoch", "seconds", "status", "seed"),
+    *("gradient_similarity", "c", "diagnosis"),
 )
 
 
@@ -120,9 +112,6 @@ def _scientific(values: Sequence[float | None]) -> str:
 
 
 def _statuses(runs: Sequence[Run]) -> str:
-    counts: dict[str, int] = {}
-    for run in runs:
-        bad = run.record.non_finite
-        status = f"{run.status} at block {bad.block}" if bad and bad.block else run.status
-        counts[status] = counts.get(status, 0) + 1
+    found = [(run.status, run.record.non_finite) for run in runs]
+    counts = Counter(f"{status} at block {bad.block}" if bad and bad.block else status for status, bad in found)
     return ", ".join(status if len(counts) == 1 else f"{count} {status}" for status, count in counts.items())

@@ -119,7 +119,7 @@ def test_a_value_of_another_kind_is_refused(folder, key, value):
     """The file and the key are named, so that it is found."""
     before = written(folder, {key: value})
     try:
-        with pytest.raises(RunError, match=rf"result.json — (is not what .*{key}|has no {key}|cannot be read)"):
+        with pytest.raises(RunError, match=rf"result.json — ('{key}|cannot be read)"):
             read_record(folder)
     finally:
         written(folder, before)
@@ -130,7 +130,7 @@ def test_an_environment_of_another_kind_is_refused(folder, key, value):
     """By its own file's name."""
     before = written(folder, {key: value}, "environment.json")
     try:
-        with pytest.raises(RunError, match=rf"environment.json — .* {key}|environment.json — is not .*{key}"):
+        with pytest.raises(RunError, match=rf"environment.json — '{key}"):
             read_record(folder)
     finally:
         written(folder, before, "environment.json")

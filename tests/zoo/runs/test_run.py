@@ -158,7 +158,7 @@ def test_a_result_without_a_key_says_so_when_it_is_asked_for(finished):
     run = finished()
     values = {key: value for key, value in run.result.items() if key != "seed"}
     (run.path / "result.json").write_text(json.dumps(values), encoding="utf-8")
-    with pytest.raises(RunError, match=r"result.json — has no seed — expected what the run wrote"):
+    with pytest.raises(RunError, match=r"result.json — 'seed': missing — expected a value, as the run wrote it"):
         _ = Run(run.path).seed
 
 

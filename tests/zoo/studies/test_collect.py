@@ -311,7 +311,7 @@ def test_runs_without_a_figure_are_scores_without_one(finished):
         (
             "result.json",
             '{"recipe": "a", "seed": 0}',
-            "has no identity — expected what the run",
+            "'identity': missing — expected a value, as the run wrote it",
         ),
         ("environment.json", "{", "cannot be read"),
     ],
