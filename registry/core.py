@@ -168,7 +168,7 @@ def path_of(value: Any) -> str:
 
 
 def place_of(value: Any) -> str:
-    """Return the place in the source where a class or function is written, `/home/me/mine.py:12`, else its path."""
+    """Return the place in the source where a class or function is written, `folder/mine.py:12`, else its path."""
     try:
         return f"{inspect.getsourcefile(value)}:{inspect.getsourcelines(value)[1]}"
     except (TypeError, OSError):  # of a class that a call of `type` made, its first method
