@@ -1,7 +1,7 @@
-"""The choice of how blocks are run: several in one operator, each as one, or as their formula stands, and why.
+"""The choice of how blocks are run: several in one operator, each as one, or as their formula stands; and why.
 
-`decide` is the one predicate: what a block is made of and who listens to it. `lower` makes an `ExecutionPlan` of the
-decisions on all blocks of a network, which holds as long as their `signature` does. What depends on features and graph,
+`decide` is the one predicate, by a block's parts and hooks. `lower` makes an `ExecutionPlan` of the decisions on all
+blocks of a network, which holds as long as their `signature` does. What depends on features and graph,
 `zoo.engine.eligibility.can_fuse`, is looked at when a plan is run: where it forbids, the same is run step by step.
 """
 
@@ -34,7 +34,7 @@ def fused_block(
     skip: Tensor | None = None,
     epilogue: Epilogue = Epilogue(),  # noqa: B008 - a constant
 ) -> Tensor:
-    """share·act(z) + skip_share·skip, z being the convolution of these operands, as one operator where that can be.
+    """Return share·act(z) + skip_share·skip, z being the convolution of these operands, as one operator where that can be.
 
     x: [sources, in], skip and the result: [nodes, out].
     """
@@ -88,7 +88,7 @@ class Decision(NamedTuple):
 def decide(module: nn.Module) -> Decision:
     """Return how a block can be run, by its parts, their hooks and its mode."""
     if "forward" in module.__dict__ or not _declared(module):
-        return Decision("plain", f"a {type(module).__name__} has a forward of its own")
+        return Decision("plain", f"{type(module).__name__} has a forward of its own")
     block = cast(FusableBlock, module)
     if reason := _plain(block):
         return Decision("plain", reason)
@@ -248,12 +248,12 @@ def lower(
     each block is run by itself, as where a readout reads all of their outputs.
     """
     decisions = [decide(block) for block in blocks]
-    seen: dict[int, int] = {}
+    seen: dict[int, int] = {}  # of each convolution, by its id, the first block that has it
     for index, (block, decision) in enumerate(zip(blocks, decisions, strict=True)):
         if decision.mode == "chained":
             conv = id(cast(FusableBlock, block).conv)
-            if apart:
-                decisions[index] = Decision("fused", apart)
+            if apart or (first_alone and not index):
+                decisions[index] = Decision("fused", apart or "its output is X_0")
             elif conv in seen:  # the gradients of a shared tensor are summed in the order of single blocks
                 decisions[index] = Decision("fused", f"it shares its convolution with block {seen[conv]}")
             seen.setdefault(conv, index)

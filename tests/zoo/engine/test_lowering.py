@@ -137,10 +137,10 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Decision]] = {
     "jumping": (lambda: block(residual=JumpingKnowledge()), Decision("plain", "JumpingKnowledge does not fuse")),
     "own convolution": (lambda: block(OwnForward), Decision("plain", "OwnForward does not fuse")),
     "own residual": (lambda: block(residual=OwnResidual()), Decision("plain", "OwnResidual does not fuse")),
-    "own block": (lambda: block(kind=OwnBlock), Decision("plain", "a OwnBlock has a forward of its own")),
+    "own block": (lambda: block(kind=OwnBlock), Decision("plain", "OwnBlock has a forward of its own")),
     "other block": (
         lambda: GatedBlock(GCNConv(WIDTH, WIDTH), activation=nn.ReLU()).double(),
-        Decision("plain", "a GatedBlock has a forward of its own"),
+        Decision("plain", "GatedBlock has a forward of its own"),
     ),
     "hook on convolution": (lambda: hooked("conv"), Decision("plain", "its GCNConv has a forward hook")),
     "hook on activation": (
@@ -152,7 +152,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Decision]] = {
         lambda: with_own_forward("conv"),
         Decision("plain", "its GCNConv has a forward of its own"),
     ),
-    "block's own forward": (lambda: with_own_forward(""), Decision("plain", "a Block has a forward of its own")),
+    "block's own forward": (lambda: with_own_forward(""), Decision("plain", "Block has a forward of its own")),
 }
 
 
@@ -343,6 +343,7 @@ def test_the_plan_in_words():
     assert lower(blocks).words() == words
     again = lower(blocks, checkpointed=True).lines()
     assert again[-1] == "8 inputs are kept, and runs of 8 blocks are computed again"
+    assert lower(blocks[:3], first_alone=True).lines()[1] == "block 0 one operator by itself: its output is X_0"
     lone = lower([block(gin), block(), block(gin)]).lines()
     assert lone == [
         "3 blocks",

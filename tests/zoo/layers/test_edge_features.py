@@ -232,17 +232,6 @@ def test_a_graph_of_plain_edges_is_refused(graph: Any, features: Any):
         GINEConv(4, 3, activation=nn.ReLU)(graph, features(4).float())
 
 
-class Same_of_gcn_edge(nn.Module):
-    """An edge embedding that hands on what it gets, so that gradients can be asked for."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return x."""
-        return x
-
-
 def written_out(conv: GCNEdgeConv, src: list[int], dst: list[int], nodes: int, x: Tensor, edges: Tensor) -> Tensor:
     """Σ_j ReLU(h_j + e_ij)/√(d_i d_j) + ReLU(h_i + r)/d_i, one edge after the other."""
     weight, bias = dict(conv.named_parameters())["linear.weight"], dict(conv.named_parameters())["linear.bias"]
@@ -265,7 +254,7 @@ def pairs(conv: GCNEdgeConv, x: Tensor, edges: Tensor) -> list[Any]:
 
 def made(graph: Graph) -> tuple[GCNEdgeConv, Tensor]:
     """A convolution in float64 with a bias that is not zero, and features of the graph's edges."""
-    conv = GCNEdgeConv(4, 3, edge_embedding=Same_of_gcn_edge).double()
+    conv = GCNEdgeConv(4, 3, edge_embedding=Same).double()
     nn.init.normal_(dict(conv.named_parameters())["linear.bias"])
     graph.edge_features = torch.randn(graph.edges, 3, dtype=torch.float64).requires_grad_()
     return conv, graph.edge_features
@@ -314,7 +303,7 @@ def test_weight_matrices_are_the_linear_maps_alone():
     assert dict(GCNEdgeConv(4, 3, bias=False).named_parameters()).get("linear.bias") is None
 
 
-def test_a_graph_of_plain_edges_is_refused_of_gcn_edge(graph: Any, features: Any):
+def test_gcn_edge_refuses_a_graph_of_plain_edges(graph: Any, features: Any):
     """The error says what the convolution needs, and which does without."""
     with pytest.raises(BuildError, match=r"conv gcn-edge — .*conv=gcn$"):
         GCNEdgeConv(4, 3)(graph, features(4).float())
