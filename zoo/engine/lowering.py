@@ -34,7 +34,7 @@ def fused_block(
     skip: Tensor | None = None,
     epilogue: Epilogue = Epilogue(),  # noqa: B008 - a constant
 ) -> Tensor:
-    """Return share·act(z) + skip_share·skip, z being the convolution of these operands, as one operator where that can be.
+    """Return share·act(z) + skip_share·skip, z the convolution of these operands, as one operator where that can be.
 
     x: [sources, in], skip and the result: [nodes, out].
     """

@@ -1,4 +1,4 @@
-"""The interface of an initialiser."""
+"""The interface of an initialiser; the default, and those that are computed from the graph."""
 
 from abc import ABC, abstractmethod
 
@@ -25,6 +25,27 @@ class Initializer(ABC):
     def chosen(self) -> tuple[str, str] | None:
         """Return what was chosen from the graph, and why, for the run's record; None, the default, if nothing was."""
         return None
+
+
+class GraphInitializer(Initializer):
+    """An initialiser by numbers of the graph and of the propagation, which are computed once for each."""
+
+    def __init__(self) -> None:
+        self._graph: GraphLike | None = None
+        self.found: dict[Norm | None, float] = {}
+
+    @abstractmethod
+    def measure(self, graph: GraphLike, propagation: Norm | None) -> float:
+        """Return the number."""
+
+    def measured(self, graph: GraphLike, propagation: Norm | None) -> float:
+        """Return the number, as kept in `found` for the last graph."""
+        if graph is not self._graph:
+            self._graph = graph
+            self.found.clear()
+        if propagation not in self.found:
+            self.found[propagation] = self.measure(graph, propagation)
+        return self.found[propagation]
 
 
 class Default(Initializer):

@@ -1,4 +1,4 @@
-"""Weights at the transition between networks that oversmooth and networks that do not."""
+"""Weights at the transition to networks that do not oversmooth."""
 
 import math
 from typing import Literal
@@ -8,13 +8,13 @@ from torch import Tensor
 
 from zoo.errors import BuildError
 from zoo.graph_like import GraphLike, Norm
-from zoo.initializers.base import Initializer
+from zoo.initializers.base import GraphInitializer
 from zoo.recipe.fields import Positive
 
 _SMALLEST = 1e-3
 
 
-class CriticalVariance(Initializer):
+class CriticalVariance(GraphInitializer):
     """W ~ N(0, σ_w²/fan_in), with σ_w² where differences between nodes neither die out nor grow; biases are zero.
 
     In wide GCNs at initialisation the covariance K of the nodes follows K ← σ_w² Â C(K) Âᵀ, C being the activation's
@@ -36,42 +36,37 @@ class CriticalVariance(Initializer):
     def __init__(
         self, *, sigma_w2: Positive | Literal["critical"] = "critical", activation: Literal["relu", "erf"] = "relu"
     ) -> None:
+        super().__init__()
         self.sigma_w2: float | Literal["critical"] = sigma_w2
         self.activation: Literal["relu", "erf"] = activation
-        self._graph: GraphLike | None = None  # of which that is
-        self._found: dict[Norm | None, tuple[float, float]] = {}
 
     def fill(self, weight: Tensor, graph: GraphLike, *, fan_in: int, propagation: Norm | None) -> None:
         """Draw from the normal distribution."""
-        weight.normal_(0.0, math.sqrt(self._variance(graph, propagation) / fan_in))
+        variance = self.sigma_w2
+        if variance == "critical":
+            variance = critical_variance(self.measured(graph, propagation), self.activation)
+        weight.normal_(0.0, math.sqrt(variance / fan_in))
 
     def chosen(self) -> tuple[str, str] | None:
-        """The critical values, with λ."""
-        if not self._found:
-            return None
-        values, eigenvalues = zip(*self._found.values(), strict=True)
-        why = ", ".join(f"critical for {self.activation} at λ = {eigenvalue:.6g}" for eigenvalue in eigenvalues)
-        return ", ".join(f"σ_w² = {value:.6g}" for value in values), why
+        """Return the critical values, with λ."""
+        eigenvalues = self.found.values()
+        values = ", ".join(f"σ_w² = {critical_variance(each, self.activation):.6g}" for each in eigenvalues)
+        why = ", ".join(f"critical for {self.activation} at λ = {each:.6g}" for each in eigenvalues)
+        return (values, why) if eigenvalues else None
 
-    def _variance(self, graph: GraphLike, propagation: Norm | None) -> float:
-        if self.sigma_w2 != "critical":
-            return self.sigma_w2
-        if graph is not self._graph:
-            self._graph = graph
-            self._found.clear()
-        if propagation not in self._found:
-            eigenvalue = largest_eigenvalue(graph, propagation)
-            if eigenvalue < _SMALLEST:
-                raise BuildError(
-                    "initializer.critical-variance — one propagation step makes all nodes of a component equal, and no "
-                    "variance undoes it — expected sigma_w2 as a number"
-                )
-            self._found[propagation] = critical_variance(eigenvalue, self.activation), eigenvalue
-        return self._found[propagation][0]
+    def measure(self, graph: GraphLike, propagation: Norm | None) -> float:
+        """Return λ."""
+        eigenvalue = largest_eigenvalue(graph, propagation)
+        if eigenvalue < _SMALLEST:
+            raise BuildError(
+                "initializer.critical-variance — one propagation step makes all nodes of a component equal, and no "
+                "variance undoes it — expected sigma_w2 as a number"
+            )
+        return eigenvalue
 
 
 def critical_variance(eigenvalue: float, activation: Literal["relu", "erf"]) -> float:
-    """σ_w² at which a difference along an eigenvector with that |eigenvalue|, in (0, 1], keeps its size."""
+    """Return σ_w² at which a difference along an eigenvector with that |eigenvalue|, in (0, 1], keeps its size."""
     square = eigenvalue**2
     if activation == "relu":
         return 2 / square
@@ -87,12 +82,12 @@ def critical_variance(eigenvalue: float, activation: Literal["relu", "erf"]) -> 
 
 
 def _erf_kernel(k: float) -> float:
-    """E[φ(h)²] for h ~ N(0, k) and φ(h) = erf(√π h/2)."""
+    """Return E[φ(h)²] for h ~ N(0, k) and φ(h) = erf(√π h/2)."""
     return 2 / math.pi * math.asin(k / (2 / math.pi + k))
 
 
 def largest_eigenvalue(graph: GraphLike, propagation: Norm | None) -> float:
-    """Largest |eigenvalue| of the propagation off its limit subspace; 1 without propagation.
+    """Return the largest |eigenvalue| of the propagation off its limit subspace; 1 without propagation.
 
     Raises: BuildError on a directed graph, whose propagation has no such basis of eigenvectors.
     """

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from zoo.graph_like import GraphLike, Norm
-from zoo.initializers.base import Initializer
+from zoo.initializers.base import GraphInitializer
 from zoo.recipe.fields import Share
 
 
-class GInit(Initializer):
+class GInit(GraphInitializer):
     """W ~ N(0, gain/(fan_in·q)), where q is what a propagation step leaves of the variance of activations.
 
     Kaiming's argument, that x_{l+1} should vary as x_l does, for y_i = Σ_j Â_ij x_j W: the variance of y is
@@ -37,27 +37,25 @@ class GInit(Initializer):
     def __init__(self, *, correlation: Share = 1.0, activation: Literal["relu", "identity"] = "relu") -> None:
         self.gain = 2.0 if activation == "relu" else 1.0
         self.kernel = _arc_cosine(correlation) if activation == "relu" else correlation
-        self._graph: GraphLike | None = None  # of which that is
-        self._kept: dict[Norm | None, float] = {}
+        super().__init__()
 
     def fill(self, weight: Tensor, graph: GraphLike, *, fan_in: int, propagation: Norm | None) -> None:
         """Draw from the normal distribution."""
-        if graph is not self._graph:
-            self._graph = graph
-            self._kept.clear()
-        if propagation not in self._kept:
-            self._kept[propagation] = kept_variance(graph, propagation, self.kernel)
-        weight.normal_(0.0, math.sqrt(self.gain / (fan_in * self._kept[propagation])))
+        weight.normal_(0.0, math.sqrt(self.gain / (fan_in * self.measured(graph, propagation))))
+
+    def measure(self, graph: GraphLike, propagation: Norm | None) -> float:
+        """Return q."""
+        return kept_variance(graph, propagation, self.kernel)
 
     def chosen(self) -> tuple[str, str] | None:
-        """The variances that were drawn with."""
-        found = [f"{self.gain / kept:.4g}/fan_in" for kept in self._kept.values()]
-        why = ", ".join(f"propagation keeps {kept:.3g} of a variance" for kept in self._kept.values())
+        """Return the variances that were drawn with."""
+        found = [f"{self.gain / kept:.4g}/fan_in" for kept in self.found.values()]
+        why = ", ".join(f"propagation keeps {kept:.3g} of a variance" for kept in self.found.values())
         return (", ".join(found), why) if found else None
 
 
 def kept_variance(graph: GraphLike, propagation: Norm | None, kernel: float) -> float:
-    """q, what one propagation step leaves of the variance, at κ(r) = kernel; 1 without propagation or edges."""
+    """Return q, what one propagation step leaves of the variance, at κ(r) = kernel; 1 without propagation or edges."""
     if propagation is None or not graph.edges:
         return 1.0
     inwards, outwards = (rows.lengths.double() for rows in (graph.structure.incoming, graph.structure.outgoing))

@@ -27,6 +27,14 @@ class Regularizer(nn.Module, ABC):
         super().__init_subclass__(**options)
         cls.drop_edges = vars(cls).get("thin", cls.drop_edges)
 
+    def extra_repr(self) -> str:
+        """Return the options, for `print`."""
+        return ", ".join(
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+            for name, value in vars(self).items()
+            if name != "training" and not name.startswith("_")
+        )
+
     def drop_edges(self, graph: GraphLike) -> GraphLike:
         """Return the graph that blocks run on; the default is the graph itself."""
         return graph

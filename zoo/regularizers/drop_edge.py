@@ -1,4 +1,4 @@
-"""DropEdge: a network that never sees the same graph twice."""
+"""DropEdge."""
 
 import torch
 
@@ -24,14 +24,10 @@ class DropEdge(Regularizer):
         self.per_block = per_block
 
     def drop_edges(self, graph: GraphLike) -> GraphLike:
-        """The graph with fewer edges."""
+        """Return the graph with fewer edges."""
         structure = graph.structure
         edges = (structure.src != structure.dst).nonzero().squeeze(1)
         dropped = torch.randperm(len(edges))[: round(self.p * len(edges))].to(edges.device)
         keep = torch.ones(graph.edges, dtype=torch.bool, device=edges.device)
         keep[edges[dropped]] = False
         return graph.edge_subgraph(keep)
-
-    def extra_repr(self) -> str:
-        """Return the options, for `print`."""
-        return f"p={self.p:g}, per_block={self.per_block}"

@@ -1,4 +1,4 @@
-"""DropNode: whole nodes are left out."""
+"""DropNode."""
 
 from typing import Literal
 
@@ -17,8 +17,7 @@ class DropNode(Regularizer):
     evaluation takes x as it is. "edges": nodes keep their features and lose all edges but self-loops, so that those
     which stay run on the graph that they induce.
 
-    "features" is the default: it is what was published under this name, keeps the expectation, and leaves alone the
-    propagation that is studied here. The authors add a consistency loss over several draws, which is not part of it.
+    "features" is what was published under this name, without the authors' consistency loss over several draws.
 
     Options: p: the probability; kind.
     Source: "features" is Feng et al., NeurIPS 2020 (GRAND, arXiv 2005.11079), §3; "edges" is the node sampling that
@@ -31,22 +30,18 @@ class DropNode(Regularizer):
         self.kind: Literal["features", "edges"] = kind
 
     def features(self, graph: NetworkGraph, x: Tensor) -> Tensor:
-        """The features with rows of zeros, for kind "features"."""
+        """Return the features with rows of zeros, for kind "features"."""
         if self.kind == "edges":
             return x
         return x * (self._kept(len(x), x.device).to(x.dtype) / (1 - self.p))[:, None]
 
     def drop_edges(self, graph: GraphLike) -> GraphLike:
-        """The graph without the edges of dropped nodes, for kind "edges"; sources and destinations are one node set."""
+        """Return the graph without the edges of dropped nodes, for kind "edges"."""
         if self.kind == "features":
             return graph
         src, dst = graph.structure.src, graph.structure.dst
         kept = self._kept(graph.sources, src.device)
         return graph.edge_subgraph(kept.index_select(0, src) & kept.index_select(0, dst) | (src == dst))
-
-    def extra_repr(self) -> str:
-        """Return the options, for `print`."""
-        return f"p={self.p:g}, kind={self.kind}"
 
     def _kept(self, nodes: int, device: torch.device) -> Tensor:
         return (torch.rand(nodes) >= self.p).to(device)

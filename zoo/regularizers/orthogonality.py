@@ -27,16 +27,12 @@ class Orthogonality(Regularizer):
         self.scale = scale
 
     def penalty(self, network: Any) -> Tensor | None:
-        """The penalty, a scalar; None for a network without matrices in its blocks."""
+        """Return the penalty, a scalar; None for a network without matrices in its blocks."""
         by_shape: dict[torch.Size, list[Tensor]] = {}
         for matrix in network.block_matrices().values():
             by_shape.setdefault(matrix.shape, []).append(matrix)
         terms = [self._distance(torch.stack(matrices)) for matrices in by_shape.values()]
         return self.weight * torch.stack(terms).sum() if terms else None
-
-    def extra_repr(self) -> str:
-        """Return the options, for `print`."""
-        return f"weight={self.weight:g}, scale={self.scale:g}"
 
     def _distance(self, matrices: Tensor) -> Tensor:
         wide = matrices.shape[-1] > matrices.shape[-2]

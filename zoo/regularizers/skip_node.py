@@ -1,4 +1,4 @@
-"""SkipNode: in each block most nodes stand still."""
+"""SkipNode."""
 
 from typing import Literal
 
@@ -17,8 +17,8 @@ class SkipNode(Regularizer):
     same with probabilities proportional to the degrees, so that hubs, which smooth first, skip most. Blocks that change
     the width, such as the first and last with `ends: conv`, skip nothing.
 
-    Evaluation runs every node through every block. (One version of the authors' code skips nodes there, too; that
-    makes a prediction random.) Probes read X_l after the mixing; `jacobian` reads the block's own f_l.
+    Evaluation runs every node through every block, unlike one version of the authors' code. Probes read X_l after the
+    mixing; `jacobian` reads the block's own f_l.
 
     Options: rate: ρ, .9 in the authors' settings for 16 blocks and more; sampling.
     Source: Lu et al., TKDE 2024 (arXiv 2112.11628).
@@ -30,12 +30,8 @@ class SkipNode(Regularizer):
         self.sampling: Literal["uniform", "biased"] = sampling
 
     def mix(self, graph: GraphLike, before: Tensor, after: Tensor) -> Tensor:
-        """The block's output with the rows of skipped nodes as they went in."""
+        """Return the block's output with the rows of skipped nodes as they went in."""
         return torch.where(self._skipped(graph, before)[:, None], before.to(after.dtype), after)
-
-    def extra_repr(self) -> str:
-        """Return the options, for `print`."""
-        return f"rate={self.rate:g}, sampling={self.sampling}"
 
     def _skipped(self, graph: GraphLike, x: Tensor) -> Tensor:
         nodes = len(x)
