@@ -275,7 +275,7 @@ def _varied(recipe: Recipe, depth: int | None, normalizer: str | None) -> Recipe
     if normalizer is not None:
         name, _, c = normalizer.partition(":")
         recipe = _load_recipe(recipe, [f"normalizer={name}", *([f"normalizer.c={c}"] if c else [])])
-    return recipe.noting(())
+    return recipe.with_history(recipe.changes, ())
 
 
 @told_as_the_plugins()
@@ -300,5 +300,4 @@ def resolve(
     allow_plugins: bool = False,
 ) -> Recipe:
     """The recipe that is asked for, checked."""
-    resolved = _load_recipe(recipe, overrides, plugins, allow_plugins=allow_plugins)
-    return _load_recipe(resolved, {"execution.device": device}) if device else resolved
+    return _load_recipe(recipe, overrides, plugins, device=device, allow_plugins=allow_plugins)

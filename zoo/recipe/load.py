@@ -62,8 +62,10 @@ def load(
         tree["plugins"] = [str(file) for file in files]
     checked = check(name, tree, [*problems, *not_there])
     typed = [text for change in changes for text in _as_typed(change)]
-    checked.changed([*(earlier.changes if earlier else ()), *typed])
-    return checked.noting([*(earlier.resets if earlier else ()), *resets(before, changes, checked.plain())])
+    lost = resets(before, changes, checked.plain())
+    if earlier:
+        typed, lost = [*earlier.changes, *typed], [*earlier.resets, *lost]
+    return checked.with_history(typed, lost)
 
 
 def allowed_plugins(

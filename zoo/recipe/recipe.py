@@ -234,19 +234,15 @@ class Recipe(Section):
         """The changes of the recipe that has its name, as typed: `dataset=wisconsin`, the last of each path."""
         return self._changes
 
-    def changed(self, changes: Iterable[str]) -> "Recipe":
-        """Take note of changes, of which those count that make another run of it; returns the recipe."""
-        by_path = {change.partition("=")[0].removeprefix("~"): change for change in changes}
-        self._changes = tuple(change for path, change in by_path.items() if not is_below(path, NO_RESULT))
-        return self
-
     @property
     def resets(self) -> tuple[str, ...]:
         """A sentence for each change that it was loaded with, on what it set back though nobody asked for it."""
         return self._resets
 
-    def noting(self, resets: Iterable[str]) -> "Recipe":
-        """Take note of what was set back on the way to the recipe; returns it."""
+    def with_history(self, changes: Iterable[str], resets: Iterable[str]) -> "Recipe":
+        """Take note of changes, of which those count that make another run of it, and of resets; return the recipe."""
+        by_path = {change.partition("=")[0].removeprefix("~"): change for change in changes}
+        self._changes = tuple(change for path, change in by_path.items() if not is_below(path, NO_RESULT))
         self._resets = tuple(resets)
         return self
 
