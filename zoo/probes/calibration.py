@@ -104,17 +104,12 @@ def calibrate(
 
 def _bracket(ratio_at: Callable[[float], float], high: float, at_one: float) -> tuple[float, float]:
     """Two values of c, a factor 4 apart, between which the ratio crosses `high`; equal ends where it never does."""
-    c = 1.0
-    if at_one <= high:
-        while c < _LARGEST:
-            if ratio_at(4 * c) > high:
-                return c, 4 * c
-            c *= 4
-        return c, c
-    while c > _SMALLEST:
-        if ratio_at(c / 4) <= high:
-            return c / 4, c
-        c /= 4
+    grows = at_one <= high
+    c, factor = 1.0, 4.0 if grows else 0.25
+    while _SMALLEST < c < _LARGEST:
+        if (ratio_at(c * factor) > high) == grows:
+            return min(c, c * factor), max(c, c * factor)
+        c *= factor
     return c, c
 
 
