@@ -27,11 +27,10 @@ class CompiledKernel(FusingKernel):
     """One pass over the rows for a propagation with its scalings, and for all that a block does around one."""
 
     name = "compiled"
-    buffers: Buffers  # pyright: ignore[reportIncompatibleVariableOverride] - always there
 
     def __init__(self, structure: Structure) -> None:
         super().__init__(structure)
-        self.buffers = Buffers()
+        self.buffers = self._pool = Buffers()
         self._scaled: dict[tuple[bool, torch.dtype], _Scaled] = {}
 
     def neighbour_sum(self, x: Tensor, reverse: bool, before: Tensor | None, after: Tensor | None) -> Tensor:
@@ -66,8 +65,8 @@ class CompiledKernel(FusingKernel):
     ) -> tuple[Tensor, Tensor | None]:
         """In one pass over the rows."""
         dtype, shape, (root, bias, skip) = h.dtype, self.shape_of(h, added), added
-        y = self.buffers.take(shape, dtype)
-        mask = self.buffers.take(shape, torch.bool) if keep and epilogue.slope != 1 else None
+        y = self._pool.take(shape, dtype)
+        mask = self._pool.take(shape, torch.bool) if keep and epilogue.slope != 1 else None
         graph = self._graph(self.structure.incoming, scaling.before, scaling.after, dtype)
         share = numbers(dtype, epilogue.slope, epilogue.share, epilogue.skip_share)
         features = h.numpy(), array(root, dtype), array(bias, dtype, dimensions=1), array(skip, dtype)

@@ -212,8 +212,8 @@ class Graph:
         On a sample the result estimates that of the whole graph, see `SamplingWeights`.
         """
         self._check("edge_sum", values, self.edges)
-        wide, chances = flat(values), self._inverse_chances[1]
-        y: Any = EdgeSum.apply(wide if chances is None else wide * chances.to(wide)[:, None], self.structure, False)
+        wide, counts = flat(values), self._sampled_counts[1]
+        y: Any = EdgeSum.apply(wide if counts is None else wide * counts.to(wide)[:, None], self.structure, False)
         return y.reshape(self.nodes, *values.shape[1:]).to(values.dtype)
 
     def edge_softmax(self, scores: Tensor) -> Tensor:
@@ -290,15 +290,15 @@ class Graph:
 
     def _counted(self, scores: Tensor) -> Tensor:
         """On a sample with the logarithm of what each edge counts; scores: [edges, heads]."""
-        chances = self._inverse_chances[1]
-        return scores if chances is None else scores + chances.log().to(scores)[:, None]
+        counts = self._sampled_counts[1]
+        return scores if counts is None else scores + counts.log().to(scores)[:, None]
 
     @cached_property
-    def _inverse_chances(self) -> tuple[Tensor | None, Tensor | None]:
+    def _sampled_counts(self) -> tuple[Tensor | None, Tensor | None]:
         """Of a sample ρ of each node, [nodes], and what each edge counts, [edges]: ρ, or 1 for a loop; else None."""
         if self.population is None:
             return None, None
-        rho = self.population.inverse_chance(self.structure, self.topology.loops)
+        rho = self.population.inverse_probability(self.structure, self.topology.loops)
         src, dst = self.structure.src, self.structure.dst
         return rho, None if rho is None else torch.where(src == dst, 1.0, rho[dst.long()])
 
@@ -306,7 +306,7 @@ class Graph:
         """The weights of a propagation, as factors before and after an unweighted sum."""
         key = norm, dtype
         if key not in self._scalings:
-            made, rho = Scaling.by_degrees(norm, self.in_degrees, self.out_degrees, dtype), self._inverse_chances[0]
+            made, rho = Scaling.by_degrees(norm, self.in_degrees, self.out_degrees, dtype), self._sampled_counts[0]
             self._scalings[key] = made if rho is None else made.of_sample(rho.to(dtype), self.topology.loops)
         return self._scalings[key]
 

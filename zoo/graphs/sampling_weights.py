@@ -63,7 +63,7 @@ class SamplingWeights:
         outgoing = share * self.outgoing.double() + (1 - share) * loop
         return SamplingWeights(self.whole, self.nodes, share * self.incoming.double() + (1 - share) * loops, outgoing)
 
-    def inverse_chance(self, structure: Structure, loops: Tensor) -> Tensor | None:
+    def inverse_probability(self, structure: Structure, loops: Tensor) -> Tensor | None:
         """ρ of each destination, float64 [nodes]; None where every in-edge is there. loops: of each destination."""
         sampled = structure.incoming.lengths
         if torch.equal(sampled, self.incoming):

@@ -86,7 +86,7 @@ def test_a_mean_without_loops_is_the_samples_mean():
         torch.testing.assert_close(block.propagate(x, "right")[node], x[src[dst == node]].mean(0))
 
 
-def test_attention_weighs_by_the_inverse_chance():
+def test_attention_weighs_by_the_inverse_probability():
     """Equal scores average the loop once and the others ρ times: the whole graph's mean, without bias of the loop."""
     graph = whole()
     block = drawn(graph, 2, 0)
