@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli.arguments import AsJson
+from zoo.cli.arguments import AsJson, Folders
 from zoo.cli.console import LeftOut, say_left_out
 from zoo.errors import RunError
 from zoo.system.files import expanded
@@ -16,9 +16,6 @@ from zoo.untrusted import as_file_name, escape_controls
 if TYPE_CHECKING:
     from zoo.runs.run import Run
 
-Folders = Annotated[
-    list[Path], typer.Argument(parser=expanded, metavar="RUN", help="run folders, or folders above some")
-]
 To = Annotated[
     Path | None, typer.Option("--to", parser=expanded, metavar="DIR", help="where to write, instead of RUN/plots")
 ]

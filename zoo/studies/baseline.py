@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from registry.name_errors import did_you_mean
 from zoo.errors import RunError
 from zoo.studies.cells import Cell, axes_in_words, axes_of, check_comparable, is_finite
-from zoo.studies.statistics import Interval, Paired, Range, holm, paired
+from zoo.studies.statistics import Interval, Paired, holm, paired
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,8 @@ class NotCompared:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Scores of a cell and of its baseline from runs with the same split and seed, in the order of those."""
-
-    values: tuple[float, ...]
-    baseline: tuple[float, ...]
-    left_out: int
-
-
 def compare(
-    cells: Sequence[Cell], baseline: Mapping[str, str], *, interval: Interval = "t", confidence: float = 0.95
+    cells: Sequence[Cell], baseline: Mapping[str, str], interval: Interval = "t"
 ) -> list[Comparison | NotCompared]:
     """Compare each cell with the one whose axes are equal but for those in `baseline`, which has these labels.
 
@@ -63,12 +54,11 @@ def compare(
             found.append(NotCompared(f"no run of {unfinished[0]} is finished"))
         else:
             check_comparable(cell, other)
-            matched = pairs(cell, other)
-            if matched.values:
-                result = paired(
-                    matched.values, matched.baseline, interval=interval, confidence=confidence, range=_range(cell)
-                )
-                found.append(Comparison(other, result, matched.left_out))
+            ours, theirs, left_out = pairs(cell, other)
+            if ours:
+                low, high = cell.range
+                ends = (None, None) if low is None or high is None else (low - high, high - low)
+                found.append(Comparison(other, paired(ours, theirs, interval=interval, range=ends), left_out))
             else:
                 found.append(NotCompared(f"no split and seed in common with {other}"))
     made = [item for item in found if isinstance(item, Comparison)]
@@ -79,14 +69,14 @@ def compare(
     return [next(adjusted) if isinstance(item, Comparison) else item for item in found]
 
 
-def pairs(cell: Cell, baseline: Cell) -> Pairs:
-    """Match the runs of two cells by split and seed."""
+def pairs(cell: Cell, baseline: Cell) -> tuple[list[float], list[float], int]:
+    """Match the runs of two cells by split and seed: scores of both, and the number of runs without a partner."""
     ours, theirs = (
         {score.key: score.test for score in side.scores if is_finite(score.test)} for side in (cell, baseline)
     )
     keys = {score.key for side in (cell, baseline) for score in side.scores}
     matched = sorted(ours.keys() & theirs.keys())
-    return Pairs(tuple(ours[key] for key in matched), tuple(theirs[key] for key in matched), len(keys) - len(matched))
+    return [ours[key] for key in matched], [theirs[key] for key in matched], len(keys) - len(matched)
 
 
 def is_baseline(cell: Cell, baseline: Mapping[str, str]) -> bool:
@@ -110,12 +100,6 @@ def baseline_named(cells: Sequence[Cell], name: str) -> dict[str, str]:
     raise RunError(
         f"baseline {name!r} — no cell has that label — expected one of: {', '.join(labels)}{did_you_mean(name, labels)}"
     )
-
-
-def _range(cell: Cell) -> Range:
-    """Return least and greatest difference of two scores in the cell's metric."""
-    low, high = cell.range
-    return (None, None) if low is None or high is None else (low - high, high - low)
 
 
 def _check_known(cells: Sequence[Cell], baseline: Mapping[str, str]) -> None:

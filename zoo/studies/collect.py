@@ -65,7 +65,11 @@ def cells_of_runs(paths: Sequence[str | Path], left: list[tuple[Path, Exception]
             [member.fields for member in first],
             [member.record.identity for member in first],
         )
-        cells += _sorted([_cell(axes, group) for axes, group in zip(places, groups, strict=True)])
+        made = []
+        for axes, group in zip(places, groups, strict=True):
+            scores = sorted((member.score for member in group), key=lambda score: score.key)
+            made.append(Cell(axes, group[0].setting, tuple(scores)))
+        cells += _sorted(made)
     return cells
 
 
@@ -111,16 +115,14 @@ def _with_contents(members: Sequence[_Member]) -> list[_Member]:
     for member in members:
         digests.setdefault((member.record.identity, member.record.seed), set()).add(member.record.data_digest)
     changed = {identity for (identity, _), found in digests.items() if len(found) > 1}
-    return [
-        replace(member, setting=replace(member.setting, dataset=f"{member.setting.dataset}, content {_short(member)}"))
-        if member.record.identity in changed
-        else member
-        for member in members
-    ]
-
-
-def _short(member: _Member) -> str:
-    return (member.record.data_digest or ABSENT).removeprefix("blake2b:")[:8]
+    found = []
+    for member in members:
+        if member.record.identity in changed:
+            content = (member.record.data_digest or ABSENT).removeprefix("blake2b:")[:8]
+            dataset = f"{member.setting.dataset}, content {content}"
+            member = replace(member, setting=replace(member.setting, dataset=dataset))
+        found.append(member)
+    return found
 
 
 def _groups(members: Sequence[_Member]) -> list[list[_Member]]:
@@ -144,11 +146,6 @@ def _groups(members: Sequence[_Member]) -> list[list[_Member]]:
         keys = {member.score.key for member in together}
         groups += [together] if len(keys) == len(together) else equal  # no recipe tells these apart
     return groups
-
-
-def _cell(axes: Mapping[str, str], members: Sequence[_Member]) -> Cell:
-    scores = sorted((member.score for member in members), key=lambda score: score.key)
-    return Cell(axes, members[0].setting, tuple(scores))
 
 
 def _sorted(cells: Sequence[Cell]) -> list[Cell]:

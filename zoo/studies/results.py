@@ -61,7 +61,7 @@ class StudyResults:
             ],
         }
         head = {"command": command, "scores": _SCORE, "chosen": self.chosen}
-        lines = [f"{json.dumps(key)}: {_json(value)}" for key, value in head.items()]
+        lines = [f'"{key}": {_json(value)}' for key, value in head.items()]
         for key, rows in parts.items():
             lines.append(f'"{key}": [\n' + ",\n".join(map(_json, rows)) + "]")
         return "{" + ",\n".join(lines) + "}\n"

@@ -80,7 +80,7 @@ def _make_paths_absolute(file: Path, tree: dict[str, Any]) -> None:
     vary = tree.get("vary")
     parts = [tree]
     for axis in vary.values() if isinstance(vary, dict) else [vary]:
-        cells = axis.values() if isinstance(axis, dict) else axis if isinstance(vary, list) else ()
+        cells = axis.values() if isinstance(axis, dict) else vary if isinstance(vary, list) else ()
         parts += [cell for cell in cells if isinstance(cell, dict)]
     for part in parts:
         if str(part.get("base")).endswith(recipe_files.YAML):

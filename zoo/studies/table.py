@@ -15,6 +15,11 @@ Side = Literal["left", "right"]
 Labels = tuple[str, ...]  # of a cell, on some axes
 Value = str | int | float | bool | None
 
+_DELTA = (
+    *("delta.baseline", "delta.mean", "delta.sd", "delta.low", "delta.high", "delta.pairs", "delta.left_out"),
+    *("delta.p_t", "delta.p_t_holm", "delta.p_wilcoxon", "delta.p_wilcoxon_holm", "delta.reason"),
+)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -48,7 +53,7 @@ def long_table(
     has another setting than a cell.
     """
     check_distinct(cells)
-    comparisons = compare(cells, baseline, interval=interval) if baseline else None
+    comparisons = compare(cells, baseline, interval) if baseline else None
     check_column(cells, "column test", "put what differs in the columns of a grid, or in tables of their own")
     axes = axes_of(cells)
     head = [*axes, "test", "n", "95 % interval", "val"]
@@ -67,12 +72,12 @@ def long_table(
         if baseline and comparisons:
             row += _differences(comparisons[index], is_baseline(cell, baseline))
         rows.append((*row, *([_scores(cell)] if values else [])))
-    sides: list[Side] = [_side(cells, axis) for axis in axes]
+    align: list[Side] = [*(_side(cells, axis) for axis in axes), *["right"] * (len(head) - len(axes))]
     return Table(
         title=_title(cells),
         head=(*head, *(["runs"] if values else [])),
         rows=tuple(rows),
-        align=(*sides, *_columns("right", len(head) - len(axes)), *_columns("left", int(values))),
+        align=(*align, "left") if values else tuple(align),
         notes=(
             *notes.on_settings(cells),
             *notes.on_runs(cells),
@@ -108,11 +113,12 @@ def grid_table(cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str
     check_side_by_side(cells)
     equal = len({(len(cell.tests), cell.runs) for cell in cells}) <= 1
     fixed = [f"{axis}={cells[0].axes[axis]}" for axis in axes_of(cells[:1]) if axis not in (*rows, *columns)]
+    align: list[Side] = [*(_side(cells, axis) for axis in rows), *["right"] * len(tops)]
     return Table(
         title=_title(cells),
         head=(*rows, *(_top(columns, top) for top in tops)),
         rows=tuple((*side, *(_entry(entries.get((side, top)), equal) for top in tops)) for side in sides),
-        align=(*(_side(cells, axis) for axis in rows), *_columns("right", len(tops))),
+        align=tuple(align),
         notes=(
             *([f"{formatting.several(fixed)} throughout."] if fixed else ()),
             *notes.on_settings(cells),
@@ -156,22 +162,15 @@ def records(
 
 
 def _delta_record(item: Comparison | NotCompared) -> dict[str, Value]:
-    comparison = item if isinstance(item, Comparison) else None
-    delta = comparison and comparison.paired
-    return {
-        "delta.baseline": comparison and str(comparison.baseline),
-        "delta.mean": delta and delta.mean,
-        "delta.sd": delta and delta.sd,
-        "delta.low": delta and delta.low,
-        "delta.high": delta and delta.high,
-        "delta.pairs": delta and delta.n,
-        "delta.left_out": comparison and comparison.left_out,
-        "delta.p_t": delta and delta.t_p,
-        "delta.p_t_holm": comparison and comparison.t_holm,
-        "delta.p_wilcoxon": delta and delta.wilcoxon_p,
-        "delta.p_wilcoxon_holm": comparison and comparison.wilcoxon_holm,
-        "delta.reason": item.reason or None if isinstance(item, NotCompared) else None,
-    }
+    values: tuple[Value, ...] = (None,) * 11
+    if isinstance(item, Comparison):
+        delta = item.paired
+        values = (
+            *(str(item.baseline), delta.mean, delta.sd, delta.low, delta.high, delta.n, item.left_out),
+            *(delta.t_p, item.t_holm, delta.wilcoxon_p, item.wilcoxon_holm),
+        )
+    reason = item.reason if isinstance(item, NotCompared) and item.reason else None
+    return dict(zip(_DELTA, (*values, reason), strict=True))
 
 
 def _differences(comparison: Comparison | NotCompared, is_base: bool) -> list[str]:
@@ -189,7 +188,6 @@ def _differences(comparison: Comparison | NotCompared, is_base: bool) -> list[st
 
 
 def _scores(cell: Cell) -> str:
-    """Return `0: 0.823, 1: – (non-finite)`."""
     return ", ".join(
         f"{score.run}: {formatting.score(score.test)}" + ("" if is_finite(score.test) else f" ({score.status})")
         for score in cell.scores
@@ -229,10 +227,6 @@ def _top(axes: Sequence[str], labels: Labels) -> str:
 def _side(cells: Sequence[Cell], axis: str) -> Side:
     labels = [cell.axes[axis] for cell in cells if axis in cell.axes]
     return "right" if labels and all(map(formatting.is_number, labels)) else "left"
-
-
-def _columns(side: Side, number: int) -> tuple[Side, ...]:
-    return (side,) * number
 
 
 def _title(cells: Sequence[Cell]) -> str:
