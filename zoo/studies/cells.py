@@ -131,9 +131,9 @@ _PARTS: Mapping[str, Callable[[EvaluationSetting], object]] = {
 
 def check_distinct(cells: Sequence[Cell]) -> None:
     """Raise RunError if two cells have the same label on every axis."""
-    places: set[tuple[tuple[str, str], ...]] = set()
+    places = set()
     for cell in cells:
-        place = tuple(sorted(cell.axes.items()))
+        place = frozenset(cell.axes.items())
         if place in places:
             raise RunError(
                 f"table — two cells are {cell} — expected cells that differ on an axis — {_ADVICE}, or add an "
@@ -176,16 +176,12 @@ def are_told_apart(cells: Sequence[Cell], part: str) -> bool:
     """Return whether labels determine a part of the setting: on one axis, or on those of recipe and data together."""
     axes = axes_of(cells)
     together = [axis for axis in axes if axis.split(".")[0] in _SETTING_AXES]
-    return not axes or any(_determine(group, cells, part) for group in [*([axis] for axis in axes), together])
-
-
-def _determine(axes: Sequence[str], cells: Sequence[Cell], part: str) -> bool:
-    values: dict[tuple[str | None, ...], object] = {}
-    for cell in cells:
-        value = _part(cell, part)
-        if values.setdefault(tuple(cell.axes.get(axis) for axis in axes), value) != value:
-            return False
-    return True
+    for group in [*([axis] for axis in axes), together]:
+        labels = [tuple(cell.axes.get(axis) for axis in group) for cell in cells]
+        values = [_part(cell, part) for cell in cells]
+        if len(set(zip(labels, values, strict=True))) == len(set(labels)):
+            return True
+    return not axes
 
 
 def _require_equal(cells: Sequence[Cell], part: str, where: str, advice: str, expected: str = "") -> None:

@@ -56,7 +56,7 @@ def test_runs_are_grouped_and_compared(runs, zoo_here):
 
 
 def test_studies_and_runs_stand_in_one_table(runs, studied, zoo_here):
-    """On one ground; an axis says which is from where; a study's runs are looked for in --runs."""
+    """With one setting; an axis says which is from where; a study's runs are looked for in --runs."""
     first = studied("first", vary={"model.depth": [5, 6]})
     second = studied("second", vary={"model.width": [8]})
     done = zoo_here("compare", first, second, "runs/smoke/gcn", "--format", "csv")

@@ -12,7 +12,7 @@ CORA = EvaluationSetting("cora", "random, train 0.6", "accuracy", True, "test at
 
 @pytest.fixture
 def cell() -> Callable[..., Cell]:
-    """Makes a cell: axes as keywords (`depth="2"`), its test figures by seed; `on` replaces parts of the ground."""
+    """Makes a cell: axes as keywords (`depth="2"`), its test figures by seed; `on` replaces parts of the setting."""
 
     def make(
         tests: Sequence[float | None] = (0.8, 0.82, 0.84),
@@ -23,7 +23,7 @@ def cell() -> Callable[..., Cell]:
         splits: Sequence[int] | None = None,
         **named: str,
     ) -> Cell:
-        ground = EvaluationSetting(**{**CORA.__dict__, **(on or {})})
+        setting = EvaluationSetting(**{**CORA.__dict__, **(on or {})})
         keys = [(split, seed) for split in splits for seed in range(len(tests) // len(splits))] if splits else []
         scores = tuple(
             Score(
@@ -36,6 +36,6 @@ def cell() -> Callable[..., Cell]:
             )
             for index, test in enumerate(tests)
         )
-        return Cell({**(axes or {}), **named}, ground if scores else None, scores, failed, missing)
+        return Cell({**(axes or {}), **named}, setting if scores else None, scores, failed, missing)
 
     return make

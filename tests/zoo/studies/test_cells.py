@@ -113,7 +113,7 @@ def test_columns_on_different_ground_need_an_axis(cell):
 
 @pytest.mark.parametrize("part", ["task", "metric", "split", "selection", "dataset"])
 def test_a_baseline_stands_on_the_same_ground(cell, part):
-    """Differences across grounds mean nothing."""
+    """Differences across settings mean nothing."""
     check_comparable(cell(norm="x"), cell(norm="y"))
     with pytest.raises(RunError, match=r"^table, against its baseline — norm=x has .* and norm=y has other"):
         check_comparable(cell(norm="x"), cell(norm="y", on={part: "other"}))
@@ -127,7 +127,7 @@ def test_two_cells_at_one_place_are_refused(cell):
 
 
 def test_unfinished_cells_stand_anywhere(cell):
-    """Without a run there is no ground to clash."""
+    """Without a run there is no setting to clash."""
     check_column([cell(a="1"), cell([], a="2", missing=3), cell([], a="3")], "test")
     check_side_by_side([cell([], a="2")])
     check_column([], "test")

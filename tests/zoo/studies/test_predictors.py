@@ -19,16 +19,16 @@ def cells(tmp_path, result):
     """Two cells with half of the runs each; `rows` gives a run's probes.jsonl by its test figure."""
     recipe = load("smoke/res-gcn")
 
-    def make(rows, ground: EvaluationSetting = GROUND, tests=TESTS, best_epoch: int | None = 10) -> list[Cell]:
+    def make(rows, setting: EvaluationSetting = GROUND, tests=TESTS, best_epoch: int | None = 10) -> list[Cell]:
         found = []
         for half in (0, 1):
             scores = []
             for seed, test in enumerate(tests[half::2]):
-                path = tmp_path / ground.dataset.split()[0] / str(half) / f"seed-{seed}"
+                path = tmp_path / setting.dataset.split()[0] / str(half) / f"seed-{seed}"
                 written = rows(test if test is not None else 0.1)
                 result(path, recipe, seed, test=test, probes=written, best_epoch=best_epoch)
                 scores.append(Score(seed, None, test, test, "finished", str(path)))
-            found.append(Cell({"half": str(half)}, ground, tuple(scores)))
+            found.append(Cell({"half": str(half)}, setting, tuple(scores)))
         return found
 
     return make

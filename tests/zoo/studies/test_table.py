@@ -152,7 +152,7 @@ def test_an_axis_with_one_label_may_be_left_out(cell):
 
 
 def test_a_grid_refuses_to_mix(cell):
-    """One ground in a column; data sets as columns are fine, and as rows with their splits."""
+    """One setting in a column; data sets as columns are fine, and as rows with their splits."""
     other = {"dataset": "citeseer", "split": "public", "metric": "rocauc"}
     cells = [cell(m=m, data=data, on=on) for m in ("x", "y") for data, on in (("a", {}), ("b", other))]
     assert grid_table(cells, ["m"], ["data"]).head == ("m", "a", "b")
@@ -193,7 +193,7 @@ def test_nothing_to_show(cell):
 
 
 def test_every_number_at_full_precision(cell):
-    """Axes, ground, mean and deviation as NumPy has them, and the figures of every run of any cell."""
+    """Axes, setting, mean and deviation as NumPy has them, and the figures of every run of any cell."""
     tests = [0.1 + 0.2, 1 / 3, None]
     first, second = records([cell(tests, norm="x", failed=1), cell([0.5], norm="y", depth="2", missing=2)])
     assert first["norm"] == "x"
