@@ -63,13 +63,12 @@ def download(
 ) -> None:
     """Fetch `url` into the file `target`, which appears only when it is complete and has one of the digests, if any.
 
-    Bytes from before a connection broke stay in `<target>.part`; the next attempt, of this call or a later one, asks
+    What came before a connection broke stays in `<target>.part`; the next attempt, of this call or a later one, asks
     for the rest (RFC 9110, § 14), and starts anew if the server has another file by then, or sends no parts. The size
-    of a large file is printed on standard error before its first byte. One process at a time may do so for a target.
+    of a large file is printed on standard error. One process at a time may download a target.
 
-    url: with `#member` at its end, the file of that name in the zip archive at the address before it. timeout: seconds
-    without any byte after which an attempt ends. attempts: tries, as long as each brings something. archives: those
-    that were fetched, by address, which are not fetched again.
+    url: `…#member` is a file in the zip archive at the address before it. timeout: seconds without any byte after which
+    an attempt ends. attempts: tries, as long as each brings something. archives: those that came before, by address.
     Raises: DownloadError, saying how much came.
     """
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
@@ -118,9 +117,11 @@ def _fetch(url: str, target: Path, digests: Sequence[str], timeout: float, attem
                 _attempt(progress, part, notes, timeout)
                 break
             except DownloadError as error:
-                if not left or error.unreachable or _size(part) <= before:
+                came, whole = _size(part), f" of {progress.size:,}" if progress.size is not None else ""
+                if not left or error.unreachable or came <= before:
+                    resumes = f"; {came:,}{whole} bytes came, the next attempt resumes there" if came else ""
                     raise DownloadError(
-                        f"{error}{_came(progress, part)}", unreachable=error.unreachable, status=error.status
+                        f"{error}{resumes}", unreachable=error.unreachable, status=error.status
                     ) from error
         if digests:
             _check(part.read_bytes(), digests)
@@ -151,7 +152,9 @@ def _attempt(progress: _Progress, part: Path, notes: Path, timeout: float) -> No
                 part.unlink()  # of another file than the part that is here
                 raise DownloadError("the server has another file than before")
             have = have if partial else 0
-            progress.size, progress.validator = size, _validator(answer)
+            tag = answer.headers.get("ETag") or "W/"
+            progress.size = size
+            progress.validator = answer.headers.get("Last-Modified") if tag.startswith("W/") else tag
             notes.write_text(json.dumps(asdict(progress)), encoding="utf-8")
             _announce(progress, part, have)
             with part.open("ab" if have else "wb") as file:
@@ -199,11 +202,6 @@ def _extent(answer: HTTPResponse) -> tuple[int, int | None]:
     return 0, int(length) if length.isdecimal() else None
 
 
-def _validator(answer: HTTPResponse) -> str | None:
-    tag = answer.headers.get("ETag") or ""
-    return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified")
-
-
 def _announce(progress: _Progress, part: Path, have: int) -> None:
     """Print the size of a large file. Raises: DownloadError if the disk has no room for it."""
     if progress.size is None:
@@ -215,11 +213,6 @@ def _announce(progress: _Progress, part: Path, have: int) -> None:
             raise DownloadError(f"it has {amount}, and {part.parent} has room for {free / _MB:,.1f} MB")
     if progress.size is None or progress.size >= _ANNOUNCED:
         print(f"downloading {progress.url} ({amount}) into {part.parent}", file=sys.stderr, flush=True)
-
-
-def _came(progress: _Progress, part: Path) -> str:
-    whole = "" if progress.size is None else f" of {progress.size:,}"
-    return f"; {_size(part):,}{whole} bytes came, the next attempt resumes there" if _size(part) else ""
 
 
 def _read_notes(url: str, part: Path, notes: Path) -> _Progress:

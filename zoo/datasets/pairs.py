@@ -79,7 +79,12 @@ class Unlinked:
                 f"task links — all {pairs:,} pairs of different nodes are linked — expected some that are not, to "
                 "learn from — a graph with fewer edges, or another task"
             )
-        self.free = self._every_free() if free * self.SCARCE < pairs else None
+        self.free: Tensor | None = None
+        if free * self.SCARCE < pairs:
+            keys = torch.arange(nodes**2)
+            left, right = pairs_of(keys, nodes)
+            keys = keys[left != right if directed else left < right]
+            self.free = keys[~among(keys, self.known)]
 
     def draw(self, count: int, seed: int) -> Tensor:
         """Return int64 [2, count] by PyTorch's CPU generator with this seed; repetitions may occur."""
@@ -100,16 +105,6 @@ class Unlinked:
             pairs[:, wrong] = again
             wrong = wrong[self._wrong(again)]
         return pairs
-
-    def _every_free(self) -> Tensor:
-        """Return the numbers of all free pairs, row by row of the matrix of all pairs."""
-        numbers = torch.arange(self.nodes)
-        found = []
-        for node in range(self.nodes):
-            others = numbers[numbers != node] if self.directed else numbers[node + 1 :]
-            keys = node * self.nodes + others
-            found.append(keys[~among(keys, self.known)])
-        return torch.cat(found)
 
     def _wrong(self, pairs: Tensor) -> Tensor:
         left, right = pairs

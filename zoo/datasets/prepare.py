@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from zoo.datasets.base import D, Data
+from zoo.datasets.base import D
 from zoo.datasets.pairs import both_directions, distinct
 from zoo.datasets.validity import as_tensors, check
 from zoo.errors import BuildError
@@ -47,7 +47,10 @@ def prepare(
         )
     if data.categories is not None and features != "none":
         raise BuildError(f"prepare.features — those of {data.name} are categories — expected none")
-    src, dst = _direct(data, direction)
+    if direction == "both":
+        src, dst = both_directions(data.src, data.dst, data.nodes)
+    else:
+        src, dst = (data.dst, data.src) if direction == "reverse" else (data.src, data.dst)
     loops, on_edges = src == dst, data.edge_features
     if on_edges is not None and self_loops == "remove":
         on_edges = on_edges[~loops]
@@ -70,16 +73,6 @@ def prepare(
         prepared["edge_features"] = edge_features
     x, facts = _scale(data.features, features), {**data.facts, "prepared": prepared}
     return replace(data, src=src, dst=dst, features=x, edge_features=on_edges, facts=facts)
-
-
-def _direct(data: Data, direction: Direction) -> tuple[Tensor, Tensor]:
-    match direction:
-        case "both":
-            return both_directions(data.src, data.dst, data.nodes)
-        case "reverse":
-            return data.dst, data.src
-        case "keep":
-            return data.src, data.dst
 
 
 def _scale(x: Tensor, features: Features) -> Tensor:

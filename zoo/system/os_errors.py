@@ -74,7 +74,8 @@ def explained(error: OSError, place: Path) -> str:
     if number == errno.ENOSPC:
         return f"no space is left there{_nearest(place, _free)}; make room there"
     if number in (errno.EACCES, errno.EPERM):
-        return f"not permitted{_nearest(place, _owner)}; name a folder of your own, or have its permissions changed"
+        owner = _nearest(place, lambda at: f", as {at} is user {at.owner()}'s")
+        return f"not permitted{owner}; name a folder of your own, or have its permissions changed"
     if number in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
         for at in reversed((place, *place.parents)):
             if os.path.lexists(at) and not os.path.isdir(at):  # noqa: PTH112 (which never raises)
@@ -114,7 +115,3 @@ def _nearest(place: Path, describe: Callable[[Path], str]) -> str:
 def _free(place: Path) -> str:
     free = shutil.disk_usage(place).free
     return f" ({free / _MB:,.1f} MB free)" if free >= _MB else f" ({free:,} bytes free)"
-
-
-def _owner(place: Path) -> str:
-    return f", as {place} is user {place.owner()}'s"

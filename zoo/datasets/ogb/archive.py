@@ -40,12 +40,39 @@ def obtain(
     the folder: a part of the archive, which the next call completes, and half-unpacked folders, which it removes.
     Raises: DownloadError; then the folder is not there, and of the archive at most a part that a later call completes.
     """
+    archive, prefix = place.with_name(f"{place.name}.zip"), f".{place.name}.{_HALF}"
     try:
         with waiting([place.with_name(f".{place.name}.lock")], f"data set {place.name}"):
-            if not place.exists():
-                _obtain(url, place, inner, digests, wanted, timeout)
+            if place.exists():
+                return
+            for left in place.parent.glob(f"{prefix}*"):
+                shutil.rmtree(left, ignore_errors=True)
+            if not archive.exists():
+                download(url, archive, timeout=timeout)
+            with tempfile.TemporaryDirectory(dir=place.parent, prefix=prefix, ignore_cleanup_errors=True) as at:
+                fresh = Path(at, place.name)
+                try:
+                    came = unpack(archive, inner, fresh)
+                    _check_files(came, inner, digests, wanted(fresh))
+                except DownloadError:
+                    archive.unlink()  # no good; after any other error it is unpacked another time
+                    raise
+                record = {"archive": url, "sha256": sha256_of(archive), "bytes": archive.stat().st_size, "files": came}
+                with replacing(_record(place)) as file:
+                    file.write(json.dumps(record, indent=1).encode())
+                fresh.replace(place)
+            archive.unlink()
     except OSError as error:
         raise DownloadError(f"it could not be brought into {place.parent}: {explained(error, place.parent)}") from error
+
+
+def _check_files(came: Mapping[str, str], inner: str, digests: Mapping[str, str], wanted: list[str]) -> None:
+    for path in wanted:
+        if path not in came:
+            raise DownloadError(f"the archive has no {inner}/{path}")
+    for path, digest in came.items():
+        if digests.get(path, digest) != digest:
+            raise DownloadError(f"{path} in it has digest {digest}, expected {digests[path]}")
 
 
 def record_of(place: Path) -> dict[str, str]:
@@ -58,36 +85,6 @@ def record_of(place: Path) -> dict[str, str]:
 
 def _record(place: Path) -> Path:
     return place.with_name(f"{place.name}.json")
-
-
-def _obtain(
-    url: str, place: Path, inner: str, digests: Mapping[str, str], wanted: Callable[[Path], list[str]], timeout: float
-) -> None:
-    for left in place.parent.glob(f".{place.name}.{_HALF}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    archive = place.with_name(f"{place.name}.zip")
-    if not archive.exists():
-        download(url, archive, timeout=timeout)
-    with tempfile.TemporaryDirectory(
-        dir=place.parent, prefix=f".{place.name}.{_HALF}", ignore_cleanup_errors=True
-    ) as at:
-        fresh = Path(at, place.name)
-        try:
-            came = unpack(archive, inner, fresh)
-            absent = [path for path in wanted(fresh) if path not in came]
-            if absent:
-                raise DownloadError(f"the archive has no {inner}/{absent[0]}")
-            wrong = [path for path in came if path in digests and came[path] != digests[path]]
-            if wrong:
-                raise DownloadError(f"{wrong[0]} in it has digest {came[wrong[0]]}, expected {digests[wrong[0]]}")
-        except DownloadError:
-            archive.unlink()  # no good; after any other error it is unpacked another time
-            raise
-        record = {"archive": url, "sha256": sha256_of(archive), "bytes": archive.stat().st_size, "files": came}
-        with replacing(_record(place)) as file:
-            file.write(json.dumps(record, indent=1).encode())
-        fresh.replace(place)
-    archive.unlink()
 
 
 def unpack(archive: Path, inner: str, into: Path) -> dict[str, str]:
