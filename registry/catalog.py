@@ -189,12 +189,7 @@ probes = Registry(
     },
 )
 
-controllers = Registry(
-    "controllers",
-    {
-        "adaptive": "zoo.probes.steering:Band",
-    },
-)
+controllers = Registry("controllers", {"adaptive": "zoo.probes.steering:Band"})
 
 datasets = Registry(
     "datasets",

@@ -20,15 +20,7 @@ class _Official:
     def __init__(self, official: Official, like: Any) -> None:
         self.name, self.by, self.higher_is_better = official.metric, official.by, official.higher_is_better
         self.range = like.range
-        self._score, self._like = official.score, like
-
-    def score(self, first: Tensor, second: Tensor) -> float:
-        """Return the score of the authors' code."""
-        return self._score(first, second)
-
-    def chance(self, *known: Any) -> float:
-        """Return the chance of the metric of that name."""
-        return self._like.chance(*known)
+        self._official, self._like = official, like
 
 
 class OfficialLabels(_Official, LabelMetric):
@@ -40,9 +32,25 @@ class OfficialLabels(_Official, LabelMetric):
         """As of the metric of that name."""
         return self._like.undefined(labels)
 
+    def score(self, outputs: Tensor, labels: Tensor) -> float:
+        """Return the score of the authors' code."""
+        return self._official.score(outputs, labels)
+
+    def chance(self, labels: Tensor) -> float:
+        """As of the metric of that name."""
+        return self._like.chance(labels)
+
 
 class OfficialLinks(_Official, LinkMetric):
     """A data set's own metric of links."""
+
+    def score(self, positive: Tensor, negative: Tensor) -> float:
+        """Return the score of the authors' code."""
+        return self._official.score(positive, negative)
+
+    def chance(self, links: int, others: int) -> float:
+        """As of the metric of that name."""
+        return self._like.chance(links, others)
 
 
 def link_metric(asked: str | Callable[..., Any], data: NodeData | LinkData) -> tuple[LinkMetric, str]:
