@@ -194,22 +194,17 @@ def plot(
 
 
 def _changes(words: list[str], seeds: str | None) -> dict[str, Any]:
-    import yaml
+    from zoo.recipe.overrides import parse_changes
 
-    from zoo.recipe import yaml_text
-
-    changes: dict[str, Any] = {}
-    for word in words:
-        path, _, value = word.partition("=")
-        if word.startswith("~"):
-            raise typer.BadParameter(f"{word!r} — a study takes nothing away — expected changes such as a.b=null")
-        try:
-            changes[path.strip()] = yaml_text.parse(value)
-        except yaml.YAMLError as error:
+    found, problems = parse_changes(words)
+    for problem in problems:
+        raise typer.BadParameter(f"{problem.path} — {problem.text}")
+    for change in found:
+        if change.removes:
             raise typer.BadParameter(
-                f"{path} — {value!r} is not a YAML value — expected e.g. 0.5, relu, [1, 2] or {{name: x}}"
-            ) from error
-    return {**changes, **({"seeds": parse_seeds(seeds)} if seeds else {})}
+                f"{change.typed!r} — a study takes nothing away — expected changes such as a.b=null"
+            )
+    return {**{change.path: change.value for change in found}, **({"seeds": parse_seeds(seeds)} if seeds else {})}
 
 
 def _print_tables(plan: "StudyPlan", form: str, interval: str, *, values: bool = False, flat: bool = False) -> None:

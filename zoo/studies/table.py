@@ -12,6 +12,7 @@ from zoo.studies.cells import Cell, axes_of, check_column, check_distinct, check
 from zoo.studies.statistics import Interval, summarise
 
 Side = Literal["left", "right"]
+_RIGHT: tuple[Side, ...] = ("right",)
 Labels = tuple[str, ...]  # of a cell, on some axes
 Value = str | int | float | bool | None
 
@@ -72,12 +73,12 @@ def long_table(
         if baseline and comparisons:
             row += _differences(comparisons[index], is_baseline(cell, baseline))
         rows.append((*row, *([_scores(cell)] if values else [])))
-    align: list[Side] = [*(_side(cells, axis) for axis in axes), *["right"] * (len(head) - len(axes))]
+    align = tuple(_side(cells, axis) for axis in axes) + _RIGHT * (len(head) - len(axes))
     return Table(
         title=_title(cells),
         head=(*head, *(["runs"] if values else [])),
         rows=tuple(rows),
-        align=(*align, "left") if values else tuple(align),
+        align=(*align, "left") if values else align,
         notes=(
             *notes.on_settings(cells),
             *notes.on_runs(cells),
@@ -113,12 +114,11 @@ def grid_table(cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str
     check_side_by_side(cells)
     equal = len({(len(cell.tests), cell.runs) for cell in cells}) <= 1
     fixed = [f"{axis}={cells[0].axes[axis]}" for axis in axes_of(cells[:1]) if axis not in (*rows, *columns)]
-    align: list[Side] = [*(_side(cells, axis) for axis in rows), *["right"] * len(tops)]
     return Table(
         title=_title(cells),
         head=(*rows, *(_top(columns, top) for top in tops)),
         rows=tuple((*side, *(_entry(entries.get((side, top)), equal) for top in tops)) for side in sides),
-        align=tuple(align),
+        align=tuple(_side(cells, axis) for axis in rows) + _RIGHT * len(tops),
         notes=(
             *([f"{formatting.several(fixed)} throughout."] if fixed else ()),
             *notes.on_settings(cells),
