@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,7 +119,7 @@ def test_a_figure_that_was_changed_is_noticed(run, tmp_path):
     none = type(found)(**{**vars(found), "recorded": None})
     assert math.isnan(none.difference) and not none.agrees
     never = Run(run.path)
-    never.result = {**run.result, "val": None}
+    never.record = replace(run.record, val=None)
     assert type(found)(**{**vars(none), "run": never}).agrees
     neither = type(found)(**{**vars(found), "recorded": None, "score": math.nan})
     assert neither.difference == 0 and neither.agrees
