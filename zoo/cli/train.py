@@ -58,7 +58,6 @@ def train(
     from zoo.cli.progress import Progress
     from zoo.runs.run_table import row_of, table_of
     from zoo.system.team import Team
-    from zoo.together import train_together
 
     found: dict[Path, Run] = {}  # by folder: a recipe asked for twice, by name and by path, is one run
     with Team.of_environment() as team:  # one for all runs, and for a mistake in what is asked for
@@ -68,6 +67,8 @@ def train(
                 seeds_of_it = chosen if chosen is not None else resolved.seeds
                 options: dict[str, Any] = {"runs": runs, "device": device, "again": again}
                 if together:
+                    from zoo.together import train_together
+
                     watch = partial(_watched, progress, resolved.name)
                     ended = train_together(resolved, seeds=seeds_of_it, watch=watch, **options)
                 else:

@@ -87,7 +87,7 @@ class Best:
     def copy_weights(self, network: nn.Module) -> None:
         """Copy the network's state, over that of the last time: new memory costs ten times as much."""
         state = network.state_dict()
-        if self.weights is None or not _fit(self.weights, state):
+        if self.weights is None or _layout(self.weights) != _layout(state):
             self.weights = copy.deepcopy(state)
         else:
             foreach_copy_(list(self.weights.values()), list(state.values()))
@@ -147,12 +147,9 @@ class Progress:
             watcher.probed({"step": step, "epoch": self.epoch(step), **reading.plain()})
 
 
-def _fit(weights: dict[str, Tensor], state: dict[str, Tensor]) -> bool:
-    """Return True if both have tensors of the same names, shapes, types and devices."""
-    return weights.keys() == state.keys() and all(
-        isinstance(tensor, Tensor)
-        and tensor.shape == weights[name].shape
-        and tensor.dtype == weights[name].dtype
-        and tensor.device == weights[name].device
-        for name, tensor in state.items()
-    )
+def _layout(state: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The names, shapes, types and devices of a state's tensors; what else a state has is never equal to anything."""
+    return [
+        (name, value.shape, value.dtype, value.device) if isinstance(value, Tensor) else (name, object())
+        for name, value in state.items()
+    ]
