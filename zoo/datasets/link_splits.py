@@ -43,11 +43,10 @@ def links(
 ) -> LinkSplit:
     """A random share of a graph's links to validate and to test; features spread along the edges of the others.
 
-    A link is a pair of different nodes with an edge: of a symmetric graph each pair once, lower number first. Of a
-    directed one every direction is a link, and both directions of a pair are in one part, so that neither tells of the
-    other. Message edges are all prepared ones, loops too, between pairs that are not in val or test.
-    The pairs of val_negative and test_negative are drawn uniformly from those without an edge in the whole graph, each
-    at most once.
+    A link is a pair of different nodes with an edge: of a symmetric graph each pair once, lower number first; of a
+    directed one every direction, with both directions of a pair in one part. Message edges are all prepared ones, loops
+    too, between pairs that are not in val or test. Negative pairs are drawn uniformly, each at most once, from those
+    without an edge in the whole graph.
 
     val, test: shares of the pairs, rounded; those of Kipf & Welling, "Variational Graph Auto-Encoders", 2016, by
     default. negatives: for each link. seed: of the split; without one, the run's seed.

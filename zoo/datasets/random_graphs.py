@@ -69,14 +69,15 @@ def random_graphs(
         np.concatenate([start + np.concatenate(ends) for start, ends in zip(starts, order, strict=True)])
         for order in (pairs, [(j, i) for i, j in pairs])
     )
-    arrays = (*map(torch.from_numpy, (src, dst, sizes)), torch.ones(int(sizes.sum()), 1))
+    src, dst, counts = (torch.from_numpy(array) for array in (src, dst, sizes))
+    x = torch.ones(int(sizes.sum()), 1)
     facts = {"source": f"random graphs of families {', '.join(_FAMILIES)}", "edges": "undirected, both directions"}
     if target == "family":
         labels = torch.arange(graphs) % len(_FAMILIES)
-        return GraphData("random-graphs", *arrays, labels, len(_FAMILIES), facts=facts)
-    counts = [_triangles(int(n), *ends) for n, ends in zip(sizes, pairs, strict=True)]
-    labels = torch.tensor(counts, dtype=torch.float32)[:, None]
-    return GraphData("random-graphs", *arrays, labels, 1, problem="values", metric="rmse", facts=facts)
+        return GraphData("random-graphs", src, dst, counts, x, labels, len(_FAMILIES), facts=facts)
+    triangles = [_triangles(int(n), *ends) for n, ends in zip(sizes, pairs, strict=True)]
+    labels = torch.tensor(triangles, dtype=torch.float32)[:, None]
+    return GraphData("random-graphs", src, dst, counts, x, labels, 1, problem="values", metric="rmse", facts=facts)
 
 
 def _edges(stream: PCG64, n: int, edges: int, weights: Callable[[Ids, Ids, int], Floats]) -> tuple[Ids, Ids]:

@@ -110,12 +110,10 @@ def folds(data: Labelled, run_seed: int, *, folds: Folds = 10, fold: Number | No
     """Cross-validation: one fold tests, the next one validates, the others train; run it with seeds 0 … folds − 1.
 
     The labelled nodes or graphs are dealt into folds of equal size (give or take one), those of each class in equal
-    numbers (give or take one); labels that are not classes are dealt at random. Each is in one fold.
-    fold: which one tests; without it, the run's seed, counted round. seed: of the deal, the same for all runs: seeds
-    that differ by less than `folds` never share a test node. Without it the folds of two runs would overlap.
+    numbers (give or take one); labels that are not classes are dealt at random.
+    fold: which one tests; without it, the run's seed modulo `folds`. seed: of the deal, the same for all runs.
     Raises: BuildError if there are fewer than `folds` nodes or graphs, or no such fold.
-    Source: as graph classification is scored by Xu et al., "How Powerful are Graph Neural Networks?", ICLR 2019, § 7;
-    they choose the epoch by the test folds, and need no fold that validates.
+    Source: Xu et al., "How Powerful are Graph Neural Networks?", ICLR 2019, § 7 (there the test folds choose the epoch).
     """
     order = _permutation(data, seed)
     if len(order) < folds or (fold is not None and fold >= folds):

@@ -7,6 +7,7 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
+from torch import from_numpy
 
 from zoo.datasets.base import NodeData
 from zoo.datasets.pairs import distinct_draws
@@ -36,9 +37,8 @@ def block_model(
     Graph: exactly round(nodes · degree / 2) distinct undirected edges without loops, both directions listed. Each joins
     two nodes of one class with probability `homophily`, independently; given that, all such pairs are equally likely.
     Features: x_i = m_{y_i} + z_i with z_i standard normal in every coordinate. The class means m_c have mean zero and
-    lie `signal` apart, any two of them, so the best classifier of two classes from features alone is right with
-    probability Φ(signal / 2).
-    Nothing depends on anything but these options, so a seed gives the same graph again (with the same numpy).
+    lie `signal` apart, any two of them: the best classifier of two classes by features is right with probability
+    Φ(signal / 2). The same options give the same graph (with the same numpy).
 
     nodes, classes, features: numbers. degree: mean number of neighbours. imbalance: size of the first class over that
     of the last, sizes in between falling geometrically; 1 makes them as equal as can be. seed: of the graph.
@@ -62,10 +62,10 @@ def block_model(
     src, dst = np.divmod(np.sort(np.concatenate([one * nodes + other, other * nodes + one])), nodes)
     x = rng.standard_normal((nodes, features), dtype=np.float32)
     x += _class_means(rng, classes, features, signal)[labels]
-    arrays = map(torch.from_numpy, (src, dst, x, labels))
     same = float(np.mean(labels[src] == labels[dst])) if edges else None
     facts = {"source": "contextual stochastic block model", "edge homophily": same, "class sizes": sizes.tolist()}
-    return NodeData("block-model", *arrays, classes, facts={**facts, **_FACTS})
+    graph = from_numpy(src), from_numpy(dst)
+    return NodeData("block-model", *graph, from_numpy(x), from_numpy(labels), classes, facts={**facts, **_FACTS})
 
 
 def overlapping_blocks(
@@ -83,17 +83,14 @@ def overlapping_blocks(
 ) -> NodeData:
     """Overlapping communities: as many binary labels for each node, by default 8 for 1,000 nodes and 4,000 edges.
 
-    Labels: round(share · nodes) members of each community, drawn without regard to the others, so that a node may be in
-    several or in none.
+    Labels: round(share · nodes) members of each community, drawn independently; a node may be in several or in none.
     Graph: exactly round(nodes · degree / 2) distinct undirected edges without loops, both directions listed. An edge
     joins, with probability `homophily`, two members of a community, which is drawn for it; else any two nodes.
     Features: x_i = Σ_k y_ik m_k + z_i with z_i standard normal in every coordinate and m_k orthogonal, of length
     `signal`: the best classifier of a label by features alone has a ROC-AUC of Φ(signal / √2).
-    Nothing depends on anything but these options, so a seed gives the same graph again (with the same numpy).
 
     unknown: the probability that a label is withheld, of each node and community; NaN then. seed: of the graph.
-    Raises: BuildError if a community has fewer than two members or is everybody, there are fewer features than labels,
-    or not pairs enough.
+    Raises: BuildError if a community has fewer than two members or all nodes, or features or pairs are too few.
     """
     members = round(share * nodes)
     if not 2 <= members < nodes or features < labels:
@@ -110,9 +107,10 @@ def overlapping_blocks(
     means, _ = np.linalg.qr(rng.standard_normal((features, labels)))
     x = rng.standard_normal((nodes, features)) + truth @ (signal * means.T)
     known = rng.random((nodes, labels)) >= unknown
-    arrays = map(torch.from_numpy, (src, dst, x.astype(np.float32), np.where(known, truth, np.float32("nan"))))
+    graph = from_numpy(src), from_numpy(dst)
+    x, y = from_numpy(x.astype(np.float32)), from_numpy(np.where(known, truth, np.float32("nan")))
     facts = {"source": "overlapping communities", "labels of a node": float(truth.sum(axis=1).mean()), **_FACTS}
-    return NodeData("overlapping-blocks", *arrays, labels, metric="rocauc", problem="binary", facts=facts)
+    return NodeData("overlapping-blocks", *graph, x, y, labels, metric="rocauc", problem="binary", facts=facts)
 
 
 def karate(store: Store) -> NodeData:

@@ -62,10 +62,11 @@ def _links(store: Store, name: str, *, repeats: str = "", edge_features: bool = 
 
 
 def _split(folder: Folder, arrays: Arrays, message: Tensor, repeats: str) -> LinkSplit:
-    links = (torch.from_numpy(_positive(arrays, part)) for part in PARTS)
-    others = (torch.from_numpy(_negative(arrays, part)) for part in PARTS[1:])
+    train, val, test = (torch.from_numpy(_positive(arrays, part)) for part in PARTS)
+    others = torch.from_numpy(_negative(arrays, "valid")), torch.from_numpy(_negative(arrays, "test"))
     facts = {"rule": f"official, by {folder.meta['split']}"}
-    return LinkSplit("public", *links, *others, message, directed=not folder.doubled, facts=facts, repeats=repeats)
+    parts = train, val, test, *others
+    return LinkSplit("public", *parts, message, directed=not folder.doubled, facts=facts, repeats=repeats)
 
 
 def _parse(folder: Folder) -> dict[str, NDArray]:
