@@ -113,7 +113,7 @@ def folds(data: Labelled, run_seed: int, *, folds: Folds = 10, fold: Number | No
     numbers (give or take one); labels that are not classes are dealt at random.
     fold: which one tests; without it, the run's seed modulo `folds`. seed: of the deal, the same for all runs.
     Raises: BuildError if there are fewer than `folds` nodes or graphs, or no such fold.
-    Source: Xu et al., "How Powerful are Graph Neural Networks?", ICLR 2019, § 7 (there the test folds choose the epoch).
+    Source: Xu et al., "How Powerful are Graph Neural Networks?", ICLR 2019, § 7 (the test folds choose the epoch).
     """
     order = _permutation(data, seed)
     if len(order) < folds or (fold is not None and fold >= folds):
