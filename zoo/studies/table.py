@@ -12,7 +12,6 @@ from zoo.studies.cells import Cell, axes_of, check_column, check_distinct, check
 from zoo.studies.statistics import Interval, summarise
 
 Side = Literal["left", "right"]
-_RIGHT: tuple[Side, ...] = ("right",)
 Labels = tuple[str, ...]  # of a cell, on some axes
 Value = str | int | float | bool | None
 
@@ -73,7 +72,7 @@ def long_table(
         if baseline and comparisons:
             row += _differences(comparisons[index], is_baseline(cell, baseline))
         rows.append((*row, *([_scores(cell)] if values else [])))
-    align = tuple(_side(cells, axis) for axis in axes) + _RIGHT * (len(head) - len(axes))
+    align = _align(cells, axes, len(head) - len(axes))
     return Table(
         title=_title(cells),
         head=(*head, *(["runs"] if values else [])),
@@ -118,7 +117,7 @@ def grid_table(cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str
         title=_title(cells),
         head=(*rows, *(_top(columns, top) for top in tops)),
         rows=tuple((*side, *(_entry(entries.get((side, top)), equal) for top in tops)) for side in sides),
-        align=tuple(_side(cells, axis) for axis in rows) + _RIGHT * len(tops),
+        align=_align(cells, rows, len(tops)),
         notes=(
             *([f"{formatting.several(fixed)} throughout."] if fixed else ()),
             *notes.on_settings(cells),
@@ -224,9 +223,14 @@ def _top(axes: Sequence[str], labels: Labels) -> str:
     return ", ".join(words) or "test"
 
 
-def _side(cells: Sequence[Cell], axis: str) -> Side:
-    labels = [cell.axes[axis] for cell in cells if axis in cell.axes]
-    return "right" if labels and all(map(formatting.is_number, labels)) else "left"
+def _align(cells: Sequence[Cell], axes: Sequence[str], figures: int) -> tuple[Side, ...]:
+    """Return the alignment of columns of labels, numbers to the right, and of so many columns of figures."""
+    sides: list[Side] = []
+    for axis in axes:
+        labels = [cell.axes[axis] for cell in cells if axis in cell.axes]
+        sides.append("right" if labels and all(map(formatting.is_number, labels)) else "left")
+    sides.extend("right" for _ in range(figures))
+    return tuple(sides)
 
 
 def _title(cells: Sequence[Cell]) -> str:
