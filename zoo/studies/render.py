@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from typing import Literal, overload
 
 import rich.table
 from rich.cells import cell_len
@@ -15,6 +16,12 @@ from zoo.untrusted import escape_controls, plain_text
 FORMATS = ("rich", "markdown", "csv", "latex")
 
 
+@overload
+def render(table: Table, to: Literal["rich"]) -> rich.table.Table: ...
+@overload
+def render(table: Table, to: Literal["markdown", "csv", "latex"]) -> str: ...
+@overload
+def render(table: Table, to: str) -> str | rich.table.Table: ...
 def render(table: Table, to: str) -> str | rich.table.Table:
     r"""Return the table in a format.
 

@@ -68,7 +68,9 @@ def test_a_run_that_diverged(record, recorded):
     first = {name: figure.axes[0] for name, figure in pictures.items()}
     np.testing.assert_array_equal(first["training"].get_lines()[0].get_ydata(), [0.5, np.nan])
     np.testing.assert_array_equal(first["profile"].get_lines()[0].get_ydata(), rows[0]["gradients.mu.plain"])
-    mask = np.ma.getmaskarray(first["heatmap"].collections[0].get_array())
+    cells = first["heatmap"].collections[0].get_array()
+    assert cells is not None
+    mask = np.ma.getmaskarray(np.ma.asarray(cells))
     assert mask.tolist() == [[False, False, True]] * 6
     assert [np.asarray(line.get_xdata()).tolist() for line in first["bound"].get_lines()[:3]] == [[0, 1]] * 3
     for figure in pictures.values():

@@ -71,7 +71,7 @@ def test_nothing_to_sweep():
     for figure, keys in ((nothing, []), (empty, ["a"])):
         (axes,) = figure.axes
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
-        assert not any(len(item.get_xdata()) for item in axes.get_lines())
+        assert not any(np.size(item.get_xdata()) for item in axes.get_lines())
         assert [text.get_text() for legend in figure.legends for text in legend.get_texts()] == keys
         figure.draw_without_rendering()
 

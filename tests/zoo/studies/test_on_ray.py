@@ -85,9 +85,9 @@ class Starts:
     def started(self, run: PlannedRun) -> None:
         self.handed.append(run.path)
 
-    def ended(self, run: PlannedRun, ended: JobResult) -> None:
-        self.ends.append(ended.status)
-        self.reasons += [ended.reason] if ended.reason else []
+    def ended(self, run: PlannedRun, result: JobResult) -> None:
+        self.ends.append(result.status)
+        self.reasons += [result.reason] if result.reason else []
 
     def beat(self, plan: StudyPlan, under_way: object) -> None:
         pass

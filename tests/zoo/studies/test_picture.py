@@ -87,10 +87,10 @@ def test_words_among_numbers_are_level_lines(filled):
     """What has no place on the axis is drawn from its one end to the other, at its mean."""
     vary = {"m": {"2": {"model.depth": 2}, "none": {"model.depth": 8}, "4": {"model.depth": 6}}}
     (axes,) = pictures(filled(vary=vary, report=Report(x="m")))["sweep"].axes
-    lines = {line.get_label(): line for line in axes.get_lines() if len(line.get_xdata()) == 2}
-    assert list(lines["none"].get_xdata()) == [2, 4]
-    np.testing.assert_allclose(lines["none"].get_ydata(), 0.0805)
-    np.testing.assert_allclose(lines["m"].get_ydata(), [0.0205, 0.0605])
+    lines = {line.get_label(): line for line in axes.get_lines() if np.size(line.get_xdata()) == 2}
+    assert np.asarray(lines["none"].get_xdata()).tolist() == [2, 4]
+    np.testing.assert_allclose(np.asarray(lines["none"].get_ydata()), 0.0805)
+    np.testing.assert_allclose(np.asarray(lines["m"].get_ydata()), [0.0205, 0.0605])
 
 
 def test_an_axis_of_words_cannot_be_drawn_along(filled):

@@ -42,8 +42,8 @@ class Log:
     def started(self, run: PlannedRun) -> None:
         self.begun.append(run.title)
 
-    def ended(self, run: PlannedRun, ended: JobResult) -> None:
-        self.over.append((run.title, ended))
+    def ended(self, run: PlannedRun, result: JobResult) -> None:
+        self.over.append((run.title, result))
 
     def beat(self, plan: StudyPlan, under_way: Collection[PlannedRun]) -> None:
         self.most = max(self.most, len(under_way))
