@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -178,12 +178,12 @@ class MemberSteps:
         why_not = partial(unrecordable, members.network, common.task, optimizer)
         self.graphs = CudaGraphs(common.cuda_graphs, common.device, optimizer, why_not)
 
-    def forward(self, batch: Batch, *, observed: bool) -> list[nn.Module]:
+    def forward(self, batch: Batch, *, observed: bool) -> Iterable[nn.Module]:
         """Make the training pass of all; each learns from its own batch."""
         parts = self.graphs.parts(self._forward, self._backward, self._update, settled=not observed)
         passed = parts[0]()
         self._pass = passed, parts
-        return [ConstantOutput(output) for output in passed[1]]
+        return map(ConstantOutput, passed[1])
 
     def update(self, leaving: list[Progress]) -> list[Progress]:
         """Take the step of those who stay; who leaves has the weights that it had before."""

@@ -13,6 +13,8 @@ from zoo.contracts import scalar
 from zoo.layers.network import Network
 from zoo.probes.base import Probe
 from zoo.probes.diagnosis import NonFinite
+from zoo.probes.reading import Reading
+from zoo.probes.snapshot import snapshot
 from zoo.probes.steering import Controller
 from zoo.probes.tap import ProbeSchedule
 from zoo.recipe.recipe import Training
@@ -80,7 +82,7 @@ class Steps(Protocol):
     reused: ReusedForward
     graphs: CudaGraphs
 
-    def forward(self, batch: Batch, *, observed: bool) -> list[nn.Module]:
+    def forward(self, batch: Batch, *, observed: bool) -> Iterable[nn.Module]:
         """Make the training pass of a step, and return a stand-in with its outputs for each network, or nothing.
 
         observed: whether probes read this step.
@@ -123,12 +125,12 @@ class NetworkSteps:
         self.losses = torch.zeros(())
         self._pass: tuple[tuple[Tensor, Tensor | None], Part] | None = None  # and how its step is taken
 
-    def forward(self, batch: Batch, *, observed: bool) -> list[nn.Module]:
+    def forward(self, batch: Batch, *, observed: bool) -> Iterable[nn.Module]:
         """Make the training pass; its outputs are those of the network as it stands."""
         forward, update = self.graphs.parts(partial(self._forward, batch), self._update, settled=not observed)
         passed = forward()
         self._pass = passed, update
-        return [] if passed[1] is None else [ConstantOutput(passed[1])]
+        return [] if passed[1] is None else map(ConstantOutput, [passed[1]])
 
     def update(self, leaving: list[Progress]) -> list[Progress]:
         """Take the step where its loss and gradients are finite."""
@@ -195,6 +197,16 @@ def locate_in(setup: TrainingSetup, progress: Progress, batch: Batch, step: int)
             return training_loss(progress.network, progress.task, batch)
 
     return locate(progress.network, loss, step)
+
+
+def final_reading(setup: TrainingSetup, progress: Progress) -> Reading | None:
+    """Read the evidence of how a network stands after its last step; None where there are no probes for it."""
+
+    def loss() -> Tensor:
+        with setup.precision():
+            return first_loss(progress.network, progress.task)
+
+    return snapshot(progress.network, progress.evidence, loss) if progress.evidence else None
 
 
 def training_loss(network: nn.Module, task: Task, batch: Batch) -> Tensor:

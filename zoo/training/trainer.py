@@ -2,15 +2,14 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from zoo.engine.buffers import Buffers
 from zoo.engine.sparse_input import unchanging
-from zoo.probes.snapshot import Reading, snapshot
 from zoo.probes.steering import steer
 from zoo.system.process import prepare_process
 from zoo.system.seeds import kept_random_state, random_state, set_random_state
@@ -18,7 +17,7 @@ from zoo.system.stop import Stop
 from zoo.tasks.base import Batch, Part
 from zoo.training.outcome import Outcome, Progress, Status, Watcher
 from zoo.training.saving import Saver, Saving, State, check_resumable, fitting_state
-from zoo.training.steps import NetworkSteps, Steps, TrainingSetup, first_loss
+from zoo.training.steps import NetworkSteps, Steps, TrainingSetup, final_reading
 from zoo.training.validation import Validation
 
 
@@ -115,7 +114,7 @@ class Trainer:
             steer(self.steering, self.setup.network, self.team.broadcast(reading))
 
     @torch.no_grad()
-    def _validate(self, models: Sequence[nn.Module]) -> None:
+    def _validate(self, models: Iterable[nn.Module]) -> None:
         """Score the networks as they stand; models: they themselves, or stand-ins with their outputs."""
         self.validation.pending = False
         better: list[Progress] = []
@@ -141,7 +140,7 @@ class Trainer:
         self.steps.release(leaving)
         for progress in leaving:
             bad = self.steps.locate(progress, batch, self.step + 1) if status == "non-finite" else None
-            final = self._final_reading(progress)
+            final = final_reading(self.setup, progress)
             train = test = math.nan
             if progress.best.restore(progress.network):
                 with torch.no_grad():
@@ -161,15 +160,6 @@ class Trainer:
                 final=final,
                 cuda_graphs=self.steps.graphs.summary,
             )
-
-    def _final_reading(self, progress: Progress) -> Reading | None:
-        """The evidence of how the network stands after its last step, before the best weights are put back."""
-
-        def loss() -> Tensor:
-            with self.setup.precision():
-                return first_loss(progress.network, progress.task)
-
-        return snapshot(progress.network, progress.evidence, loss) if progress.evidence else None
 
     def state(self) -> State:
         """Everything that decides how the training continues, as tensors and plain values; of all processes."""
