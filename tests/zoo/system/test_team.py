@@ -52,7 +52,6 @@ import zoo
 from registry import load_plugin
 from zoo.builder import build
 from zoo.recipe.load import load
-from zoo.tasks import graphs, nodes
 from zoo.training.steps import TrainingLoss
 from zoo.system.process import prepare_process
 from zoo.system.team import Team
@@ -88,7 +87,7 @@ CASES = '''
 from contextlib import contextmanager
 import torch
 from torch.nn import functional as F
-from zoo.tasks import graphs, nodes
+from zoo.tasks import graph_prediction, node_classification
 
 ADAPTIVE = {"name": "frobenius", "c": {"name": "adaptive", "every": "3 steps"}, "mode": "project"}
 CASES = {
@@ -114,12 +113,12 @@ def in_float64(built):
     """The first batch of a task, all of whose numbers are float64; its loss, too."""
     built.network.double().train()
     built.task.features = built.task.features.double()
-    before = nodes.label_loss, graphs.label_loss
-    nodes.label_loss = graphs.label_loss = wide
+    before = node_classification.label_loss, graph_prediction.label_loss
+    node_classification.label_loss = graph_prediction.label_loss = wide
     try:
         yield next(iter(built.task.batches(0)))
     finally:
-        nodes.label_loss, graphs.label_loss = before
+        node_classification.label_loss, graph_prediction.label_loss = before
 
 @contextmanager
 def recorded(task):
