@@ -20,7 +20,7 @@ from zoo.errors import BuildError, TrainingError
 from zoo.factory import factory
 from zoo.graphs.graph import Graph
 from zoo.initializers.base import Default, Initializer
-from zoo.layers.conv import Note, edge_notes
+from zoo.layers.conv import Note, attribute_of, edge_notes
 from zoo.layers.embedding import Embedding
 from zoo.layers.network import Network
 from zoo.normalizers.attach import WeightNormalization
@@ -247,7 +247,7 @@ def _check_same(team: Team, digests: Mapping[str, str]) -> None:
 
 def _network(recipe: Recipe, task: Task, embedding: Embedding, initializer: Initializer) -> Network:
     factories = [factory(component, "normalizers") for component in recipe.normalizer]
-    sites = [getattr(made.func, "site", None) for made in factories]
+    sites = [attribute_of(made.func, "site") for made in factories]
     for component, site in zip(recipe.normalizer, sites, strict=True):
         if site not in ("weight", "features"):
             raise BuildError(

@@ -55,7 +55,7 @@ def has_cuda() -> bool:
 def why_no_graphbolt() -> str | None:
     """Return why graphbolt is a stand-in here, or None if it is the real one."""
     _import_dgl()
-    return getattr(sys.modules[GRAPHBOLT], REASON, None)
+    return vars(sys.modules[GRAPHBOLT]).get(REASON)
 
 
 def seed(number: int) -> None:

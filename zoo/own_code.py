@@ -138,7 +138,7 @@ def _module_of(value: Any) -> str | None:
 
 
 def _file_of(module: ModuleType) -> str | None:
-    return getattr(module, "__file__", None)
+    return vars(module).get("__file__")
 
 
 def _sha256(content: bytes) -> str:

@@ -13,7 +13,7 @@ from torch.utils.hooks import RemovableHandle
 from zoo.contracts import broken, measured
 from zoo.graph_like import Norm
 from zoo.graphs.graph import Graph
-from zoo.layers.conv import weight_matrices
+from zoo.layers.conv import attribute_of, weight_matrices
 from zoo.probes.base import MatrixProbe, NodeMatrix, Probe, Reads
 from zoo.probes.reading import Reading
 
@@ -117,7 +117,7 @@ class Tap:
         return whole
 
     def _block_hook(self, index: int, conv: nn.Module) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
-        propagation: Norm | None = getattr(conv, "propagation", "both")
+        propagation: Norm | None = attribute_of(conv, "propagation", "both")
         matrices = [probe for probe in self._probes if isinstance(probe, MatrixProbe)]
         forwards = [probe for probe in matrices if probe.of == "representations"]
         backwards = [probe for probe in matrices if probe.of == "gradients"]
@@ -199,7 +199,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _conv(block: nn.Module) -> nn.Module:
-    conv = getattr(block, "conv", None)
+    conv = attribute_of(block, "conv")
     return conv if isinstance(conv, nn.Module) else block
 
 

@@ -278,10 +278,11 @@ class Recipe(Section):
 
     def components(self) -> Iterator[tuple[str, str, Component]]:
         """Yield every top-level component: (path, table, component)."""
+        values = dict(self)
         for field, table in COMPONENTS.items():
-            yield field, table, getattr(self, field)
+            yield field, table, values[field]
         for field, table in LISTS.items():
-            several: tuple[Component, ...] = getattr(self, field)
+            several: tuple[Component, ...] = values[field]
             for index, component in enumerate(several):
                 yield f"{field}.{index}" if len(several) > 1 else field, table, component
 

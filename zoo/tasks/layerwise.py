@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from zoo.graphs.block_graphs import sampled_block
 from zoo.graphs.graph import Graph
+from zoo.layers.conv import attribute_of
 from zoo.layers.network import Blocks, Network
 from zoo.sampling.in_edges import InEdges
 
@@ -73,7 +74,7 @@ class Layerwise:
 def whole_reason(network: Network) -> str | None:
     """Return why a network cannot be run on some nodes at a time; None if it can."""
     for module in network.blocks.modules():
-        if not getattr(module, "per_node", True):
+        if not attribute_of(module, "per_node", True):
             return f"{type(module).__name__} computes a node's row from more than its in-edges"
     return None
 
