@@ -1,9 +1,10 @@
 """What stands in one place stays there, and is read once: rules read off the source."""
 
 import ast
+from pathlib import Path
 
 import pytest
-from source import ROOT, SOURCES, TESTS
+from source import ROOT, SOURCES, TESTS, Source
 
 # Where alone each of these packages is imported: a module, or a whole package of ours.
 HOMES = {
@@ -33,16 +34,25 @@ def test_files_stay_small():
 
 
 def test_tests_mirror_the_code():
-    """A test module stands where the module or package that it tests stands."""
-    offenders = []
-    for test in TESTS:
-        path = test.file.relative_to(ROOT / "tests")
-        if path.parts[0] in ("registry", "zoo"):
-            name = path.name.removeprefix("test_")
-            tested = ROOT / path.parent / ("__init__.py" if name == "init.py" else name)
-            if not (tested.is_file() or tested.with_suffix("").is_dir()):
-                offenders.append(f"{test.place} tests nothing of that name")
-    assert offenders == []
+    """A test module stands where the module or package that it tests stands, and every module has one."""
+    tests = ROOT / "tests"
+    found = {path.relative_to(tests) for path in tests.glob("**/test_*.py")}
+    wanted = {mirrored(source): source for source in SOURCES}
+    packages = {file.parent.with_name(f"test_{file.parent.name}.py") for file in wanted}
+    strays = [path.as_posix() for path in found - set(wanted) - packages if path.parts[0] in ("registry", "zoo")]
+    assert sorted(strays) == []
+    assert [source.place for path, source in wanted.items() if path not in found and lines_of(source) > 15] == []
+
+
+def mirrored(source: Source) -> Path:
+    """The place of a file's tests, below tests/."""
+    file = source.file.relative_to(ROOT)
+    return file.with_name("test_init.py" if file.name == "__init__.py" else f"test_{file.name}")
+
+
+def lines_of(source: Source) -> int:
+    """The lines of a file that are not blank."""
+    return sum(bool(line.strip()) for line in source.text.splitlines())
 
 
 def test_every_test_says_what_it_holds():
