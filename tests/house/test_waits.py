@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import zoo
 from zoo.together import loop_of
 from zoo.training.members import Members
+from zoo.training.steps import NetworkSteps
 
 PACKAGE = str(Path(zoo.__file__).parent)
 WAITING = {
@@ -89,6 +90,7 @@ def waits_of(recipe: str, *overrides: str) -> list[str]:
     """What makes the host wait in the third step; the first ones fill what is kept from then on."""
     built = zoo.build(recipe, ["probes=none", *overrides, "execution.kernel=torch"])
     trainer = built.trainer()
+    assert isinstance(trainer.steps, NetworkSteps)
     trainer.steps.optimizer.looks_after = True  # as on a GPU
     waits = Waits()
     for step in range(3):

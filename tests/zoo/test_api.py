@@ -156,6 +156,7 @@ def test_calibrated_c_is_saved_with_the_network(tmp_path):
     """`c: auto` is found once, recorded, and comes back with the loaded weights."""
     run = zoo.train("smoke/res-gat", runs=tmp_path)
     network = zoo.load(run.path)
+    assert network.normalization is not None
     (normalizer,) = network.normalization.bounded()[:1]
     assert float(normalizer.c.flatten()[0]) == pytest.approx(run.result["c"], rel=1e-4)
 

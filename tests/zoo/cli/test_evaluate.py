@@ -28,10 +28,10 @@ def test_a_run_is_scored_and_its_predictions_are_written(run, zoo_here):
 def test_folders_above_runs_make_a_table(run, tmp_path, zoo_here):
     """A row for each run below, also of another part; a second time there is nothing to move aside."""
     api.train("smoke/res-gcn", {"training.duration": "2 epochs"}, seed=1, runs=tmp_path / "runs")
-    for _ in range(2):
-        done = zoo_here("evaluate", "runs", "--split", "val")
+    first, second = (zoo_here("evaluate", "runs", "--split", "val") for _ in range(2))
+    for done in (first, second):
         assert (done.code, done.out.count("equal"), done.out.count("predictions-val.npz")) == (0, 2, 2)
-    assert "now" not in done.out
+    assert "now" not in second.out
 
 
 def test_a_changed_figure_ends_with_1_and_the_difference(run, zoo_here):

@@ -59,7 +59,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if kind in ("truncated", "unannounced") else body)
 
-    def log_message(self, *args):
+    def log_message(self, format, *args):
         """Keep quiet."""
 
 
@@ -252,7 +252,7 @@ def says(monkeypatch) -> Iterator:
         def once() -> None:
             connection, _ = listening.accept()
             with connection:
-                asked.append(connection.recv(65536))
+                connection.recv(65536)
                 connection.sendall(answer)
                 if hangs:
                     done.wait(10)
@@ -260,8 +260,6 @@ def says(monkeypatch) -> Iterator:
         threading.Thread(target=once, daemon=True).start()
         return f"http://127.0.0.1:{listening.getsockname()[1]}/file"
 
-    asked: list[bytes] = []
-    serve.asked = asked
     yield serve
     done.set()
     for listening in sockets:
@@ -348,7 +346,7 @@ class PartsHandler(http.server.BaseHTTPRequestHandler):
         stop = self.stops.pop(0) if self.stops else len(body)
         self.wfile.write(body[start : start + stop])
 
-    def log_message(self, *args):
+    def log_message(self, format, *args):
         """Keep quiet."""
 
 

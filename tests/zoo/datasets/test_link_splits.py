@@ -162,8 +162,9 @@ def shipped(**changes) -> LinkData:
 def test_a_shipped_split_spreads_along_the_prepared_edges():
     """`default` gives the data set's own links, with the loops that preparing added among the message edges."""
     data = prepare(shipped(), self_loops="add", direction="both", features="none")
-    split = splits.default(data, 0)
-    assert torch.equal(splits.public(data, 0).message, split.message)
+    split, public = splits.default(data, 0), splits.public(data, 0)
+    assert isinstance(split, LinkSplit) and isinstance(public, LinkSplit)
+    assert torch.equal(public.message, split.message)
     assert torch.equal(split.val, data.links.val) and torch.equal(split.test_negative, data.links.test_negative)
     assert torch.equal(split.message, torch.stack([data.src, data.dst])) and split.message.shape[1] == 4 + 5
     assert split.why == "the data set ships it" and split.facts["repeated links"] == 0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.datasets import splits
-from zoo.datasets.base import GraphData, Masks, NodeData, Split
+from zoo.datasets.base import AnySplit, GraphData, Masks, NodeData, Split
 from zoo.datasets.store import Store
 from zoo.datasets.synthetic import overlapping_blocks
 from zoo.errors import BuildError, DataError, DataMissing
@@ -25,7 +25,7 @@ def masks(*rows: str) -> Masks:
     return Masks(*(torch.tensor([[letter == part for letter in row] for row in rows]) for part in "tve"))
 
 
-def lists(split: Split) -> tuple[list[int], list[int], list[int]]:
+def lists(split: AnySplit) -> tuple[list[int], list[int], list[int]]:
     """The three parts as lists."""
     return split.train.tolist(), split.val.tolist(), split.test.tolist()
 

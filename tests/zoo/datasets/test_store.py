@@ -203,22 +203,22 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    server: Server
-
     def do_GET(self):
-        self.server.asked.append(self.path)
-        first = len(self.server.asked) == 1
+        server = self.server
+        assert isinstance(server, Server)
+        server.asked.append(self.path)
+        first = len(server.asked) == 1
         self.send_response(200)
         self.send_header("Content-Length", str(len(BODY)))
         self.end_headers()
         self.wfile.write(BODY[: len(BODY) // 2])
         self.wfile.flush()
         if first:
-            self.server.half.set()
-            self.server.go_on.wait(300)
+            server.half.set()
+            server.go_on.wait(300)
         self.wfile.write(BODY[len(BODY) // 2 :])
 
-    def log_message(self, *args):
+    def log_message(self, format, *args):
         pass
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from zoo.engine.eligibility import can_fuse
+from zoo.engine.kernel import KernelName
 from zoo.engine.sparse_input import mark_sparse
 from zoo.graphs.block_graphs import sampled_block
 from zoo.graphs.graph import Graph
@@ -13,7 +14,7 @@ from zoo.graphs.graph import Graph
 NODES = 600
 
 
-def graph(kernel="compiled"):
+def graph(kernel: KernelName = "compiled"):
     src, dst = torch.randint(0, NODES, (2, 2000), generator=torch.Generator().manual_seed(0))
     return Graph.from_edges(src, dst, NODES, kernel=kernel)
 

@@ -1,6 +1,6 @@
 """The one predicate of what runs as one operator, case by case, and that its choice changes no result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -201,7 +201,7 @@ def test_in_a_network_each_case_gives_what_it_gives_alone(case, graph, x):
         assert (mine is None and theirs is None) or torch.equal(mine, theirs)
 
 
-def network_of(blocks: list[nn.Module]) -> Network:
+def network_of(blocks: Sequence[nn.Module]) -> Network:
     return Network(nn.Identity(), blocks, nn.Identity())
 
 

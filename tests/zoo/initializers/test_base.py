@@ -5,10 +5,10 @@ import torch
 from zoo.initializers.base import Default
 
 
-def test_it_changes_and_draws_nothing():
+def test_it_changes_and_draws_nothing(graph):
     """Weights and random state stay as they are."""
     weight, state = torch.ones(3, 3), torch.get_rng_state()
-    Default().fill(weight, None, fan_in=3, propagation="both")
+    Default().fill(weight, graph, fan_in=3, propagation="both")
     assert torch.equal(weight, torch.ones(3, 3))
     assert torch.equal(torch.get_rng_state(), state)
     assert Default().chosen() is None

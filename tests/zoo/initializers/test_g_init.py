@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.integrate import dblquad
 
+from zoo.graph_like import Norm
 from zoo.graphs import Graph
 from zoo.initializers.g_init import GInit, kept_variance
 
@@ -71,7 +72,7 @@ def test_weights_have_the_variance_that_is_said(graph, shape, activation):
     assert abs(float(weight.mean())) < 5 * (expected / weight.numel()) ** 0.5
 
 
-def pass_through(graph, correlation: float, blocks: int, norm: str = "both") -> list[float]:
+def pass_through(graph, correlation: float, blocks: int, norm: Norm = "both") -> list[float]:
     """Σ‖y_i‖² of each block of a wide relu GCN, relative to what independent inputs with profile p start from."""
     torch.manual_seed(0)
     width, made = 1000, GInit(correlation=correlation)

@@ -66,7 +66,7 @@ def test_a_graph_of_other_nodes_is_refused(graph):
     """The component is named."""
 
     class Wrong(Regularizer):
-        def drop_edges(self, graph):
+        def drop_edges(self, graph):  # pyright: ignore[reportIncompatibleMethodOverride]
             return None
 
     assert drop_edges(graph, [DropEdge(p=0.5)]).edges == 2

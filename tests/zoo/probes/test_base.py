@@ -56,5 +56,5 @@ def test_a_half_written_probe_cannot_be_made():
     """It fails when it is made, not in the middle of a run."""
     for kind in (Probe, MatrixProbe):
         with pytest.raises(TypeError, match="abstract"):
-            kind()
+            kind()  # pyright: ignore[reportAbstractUsage]
     assert Tap(torch.nn.Linear(1, 1), [], blocks=[]).read() == {}

@@ -40,11 +40,17 @@ def untrained(recipe: str = "smoke/res-gcn", depth: int = 8, dropout: float | No
     return zoo.build(recipe, {**SMALL, "model.depth": depth, **own})
 
 
+def bounded(built: Built) -> list[BoundedNormalizer]:
+    """Its normalisers with a bound."""
+    assert built.network.normalization is not None
+    return built.network.normalization.bounded()
+
+
 def search(built: Built, *factories: Any, passes: int = 1, loss: Any = None) -> Calibrated:
     """Attach weight normalisers and calibrate those whose c is auto."""
     network = built.network
     network.normalize_with(WeightNormalization(network.block_matrices(), factories))
-    auto = [normalizer for normalizer in network.normalization.bounded() if normalizer.auto]
+    auto = [normalizer for normalizer in bounded(built) if normalizer.auto]
     return calibrate(network, auto, loss or loss_of(built), low=LOW, high=HIGH, passes=passes)
 
 
@@ -75,7 +81,7 @@ def test_the_largest_c_inside_the_band_is_found(recipe, depth):
     assert LOW <= ratio_with(recipe, depth, found.c) <= HIGH
     assert ratio_with(recipe, depth, 1.02 * found.c) > HIGH
     assert found.ratio == pytest.approx(ratio_with(recipe, depth, found.c), rel=1e-4)
-    assert all(bool((n.c == torch.tensor(found.c)).all()) for n in built.network.normalization.bounded())
+    assert all(bool((n.c == torch.tensor(found.c)).all()) for n in bounded(built))
     assert "inside the band" in str(found)
 
 
@@ -218,7 +224,7 @@ def test_a_fixed_projection_before_it_acts_in_every_trial():
     found = search(built, partial(Frobenius, c=3.0, mode="project"), AUTO)
     assert all(matrix.detach().norm().item() == pytest.approx(3) for matrix in built.network.block_matrices().values())
     assert found.c == pytest.approx(search(untrained(depth=16), AUTO).c, rel=1e-3)
-    fixed, auto = built.network.normalization.bounded()
+    fixed, auto = bounded(built)
     assert float(fixed.c.max()) == 3
     assert float(auto.c.max()) == pytest.approx(found.c)
 
@@ -227,7 +233,7 @@ def test_only_what_is_auto_is_changed():
     """Of two normalisers the one with a number keeps it."""
     built = untrained(depth=4)
     search(built, partial(FrobeniusSoft, c=2.5), AUTO, WeightNorm)
-    bounds = [n for n in built.network.normalization.bounded() if isinstance(n, BoundedNormalizer)]
+    bounds = [n for n in bounded(built) if isinstance(n, BoundedNormalizer)]
     assert [n.auto for n in bounds] == [False, True]
     assert bool((bounds[0].c == 2.5).all())
 

@@ -70,8 +70,9 @@ def test_steer_writes_what_the_controller_says(mode, heads):
     normalizer = {"name": "frobenius", "c": 0.8, "mode": mode}
     built = zoo.build("smoke/res-gat", {"normalizer": normalizer, "model.conv": {"heads": heads}})
     steer(Halve(), built.network, built.initial)
-    matrices = built.network.block_matrices()
-    effective = matrices if mode == "project" else built.network.normalization(matrices)
+    matrices, normalization = built.network.block_matrices(), built.network.normalization
+    assert normalization is not None
+    effective = matrices if mode == "project" else normalization(matrices)
     for matrix in effective.values():
         torch.testing.assert_close(matrix.norm(dim=(-2, -1)), torch.full(matrix.shape[:-2], 0.4))
 

@@ -7,6 +7,7 @@ import torch
 
 import zoo
 from registry import regularizers
+from zoo.graphs import Graph
 from zoo.regularizers import Regularizer
 from zoo.training.steps import first_loss
 
@@ -58,6 +59,7 @@ def test_probes_measure_by_the_whole_graph(subspace):
     built = zoo.build("smoke/res-gcn", {"regularizer": {"name": "drop-edge", "p": 0.8}})
     (drop,) = [module for module in built.network.regularizers if isinstance(module, Regularizer)]
     thin = drop.drop_edges(built.graph)
+    assert isinstance(thin, Graph)
     assert thin.subspace(subspace, "both") is built.graph.subspace(subspace, "both")
 
 

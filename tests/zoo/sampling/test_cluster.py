@@ -20,6 +20,12 @@ def nodes_of(sample: Sample) -> Tensor:
     return sample.nodes
 
 
+def graph_of(sample: Sample) -> Graph:
+    """The sample's one graph."""
+    assert isinstance(sample.graph, Graph)
+    return sample.graph
+
+
 def cliques(count: int = 6, size: int = 5) -> Graph:
     """Cliques, each joined to the next by one edge in both directions, with loops."""
     edges = [(start + a, start + b) for start in range(0, count * size, size) for a in range(size) for b in range(size)]
@@ -39,7 +45,8 @@ def test_a_sample_is_the_induced_subgraph(by: Any):
     graph = cliques()
     for sample in sampler(graph, parts=6, batch_parts=2, by=by).epoch(0):
         wanted = dgl.node_subgraph(graph.dgl, nodes_of(sample))
-        src, dst = (nodes_of(sample)[end.long()] for end in (sample.graph.structure.src, sample.graph.structure.dst))
+        structure = graph_of(sample).structure
+        src, dst = (nodes_of(sample)[end.long()] for end in (structure.src, structure.dst))
         ours = sorted(zip(src.tolist(), dst.tolist(), strict=True))
         ids = wanted.ndata[dgl.NID]
         assert ours == sorted(zip(*(ids[end].tolist() for end in wanted.edges()), strict=True))

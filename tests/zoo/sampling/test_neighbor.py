@@ -7,7 +7,9 @@ import torch
 
 from zoo.errors import BuildError, RecipeError
 from zoo.graphs import Graph
+from zoo.graphs.block_graphs import BlockGraphs
 from zoo.recipe.load import load
+from zoo.sampling.base import Sample
 from zoo.sampling.batching import TaskSetting
 from zoo.sampling.neighbor import NeighborSampler
 
@@ -26,11 +28,17 @@ def sampler(graph: Graph, blocks: int, targets: Any = (0,), **options: Any) -> N
     return made
 
 
+def blocks_of(sample: Sample) -> list[Graph]:
+    """The sample's graphs, one for each block."""
+    assert isinstance(sample.graph, BlockGraphs)
+    return sample.graph.blocks
+
+
 def test_each_node_has_its_loop_and_as_many_others_as_the_fan_out():
     """Of six in-neighbours two, and the loop; where there are fewer, all; −1 takes all in every block."""
     for fanout, edges in ((2, 3), (6, 7), (9, 7), (-1, 7)):
         (sample,) = sampler(star(), 1, fanouts=fanout).epoch(0)
-        (block,) = sample.graph.blocks
+        (block,) = blocks_of(sample)
         src, dst = block.structure.src.tolist(), block.structure.dst.tolist()
         assert len(src) == len(set(src)) == edges and set(dst) == {0} and 0 in src
 
@@ -39,7 +47,7 @@ def test_fan_outs_are_those_of_the_blocks_first_block_first():
     """The last number is that of the training nodes' own in-edges."""
     src, dst = torch.tensor([[a, b] for a in range(20) for b in range(20) if a != b]).T
     (sample,) = sampler(Graph.from_edges(src, dst, 20), 3, fanouts=[4, 1, 2]).epoch(0)
-    for block, fanout in zip(sample.graph.blocks, (4, 1, 2), strict=True):
+    for block, fanout in zip(blocks_of(sample), (4, 1, 2), strict=True):
         assert block.structure.incoming.lengths.tolist() == [fanout] * block.nodes
 
 
@@ -60,7 +68,7 @@ def test_repeated_edges_and_loops_are_kept_apart():
     graph = Graph.from_edges(torch.tensor([1, 1, 0, 0]), torch.tensor([0, 0, 0, 0]), 2)
     (sample,) = sampler(graph, 1, fanouts=2).epoch(0)
     x = torch.tensor([[10.0], [1.0]])
-    assert sample.graph.blocks[0].propagate(x[sample.nodes], "sum").tolist() == [[22.0]]
+    assert blocks_of(sample)[0].propagate(x[sample.nodes], "sum").tolist() == [[22.0]]
 
 
 def test_a_list_of_another_length_is_refused():

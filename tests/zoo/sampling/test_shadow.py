@@ -18,6 +18,19 @@ def nodes_of(sample: Sample) -> Tensor:
     return sample.nodes
 
 
+def graph_of(sample: Sample) -> Graph:
+    """The sample's one graph."""
+    assert isinstance(sample.graph, Graph)
+    return sample.graph
+
+
+def sizes_of(sample: Sample) -> Tensor:
+    """The nodes of each subgraph."""
+    sizes = graph_of(sample).sizes
+    assert sizes is not None
+    return sizes
+
+
 def graph(nodes: int = 40, edges: int = 120) -> Graph:
     """A random directed graph with a loop at every node."""
     src, dst = torch.randint(nodes, (2, edges), generator=torch.Generator().manual_seed(0))
@@ -33,8 +46,9 @@ def test_with_every_neighbour_the_scope_is_the_k_hop_neighbourhood():
     """Two hops of all in-neighbours: DGL's in-subgraph of depth 2 of each target by itself, with all edges among it."""
     whole, targets = graph(), [3, 11, 29]
     (sample,) = sampler(whole, targets, hops=2, fanout=99).epoch(0)
-    starts = [0, *sample.graph.sizes.cumsum(0).tolist()]
-    src, dst = sample.graph.structure.src.long(), sample.graph.structure.dst.long()
+    starts = [0, *sizes_of(sample).cumsum(0).tolist()]
+    structure = graph_of(sample).structure
+    src, dst = structure.src.long(), structure.dst.long()
     for place, target in enumerate(sample.targets.tolist()):
         wanted, _ = dgl.khop_in_subgraph(whole.dgl, target, k=2)
         nodes = nodes_of(sample)[starts[place] : starts[place + 1]]
@@ -49,8 +63,8 @@ def test_with_every_neighbour_the_scope_is_the_k_hop_neighbourhood():
 def test_no_edge_joins_two_subgraphs():
     """The batch is a disjoint union, whatever nodes the scopes have in common."""
     (sample,) = sampler(graph(), [1, 2, 3, 4], hops=3, fanout=9).epoch(0)
-    owner = sample.graph.graph_ids
-    assert torch.equal(owner[sample.graph.structure.src.long()], owner[sample.graph.structure.dst.long()])
+    owner, structure = graph_of(sample).graph_ids, graph_of(sample).structure
+    assert torch.equal(owner[structure.src.long()], owner[structure.dst.long()])
 
 
 def test_scopes_are_bounded_by_fan_out_and_hops():
@@ -65,7 +79,7 @@ def test_scopes_are_bounded_by_fan_out_and_hops():
         counts[nodes_of(sample)] += 1
     assert ((counts[1:] - epochs / 3).abs() < 4 * (epochs * 2 / 9) ** 0.5).all()
     for sample in sampler(graph(40, 900), [5, 6], hops=2, fanout=3).epoch(0):
-        assert int(sample.graph.sizes.max()) <= 1 + 3 + 9
+        assert int(sizes_of(sample).max()) <= 1 + 3 + 9
 
 
 def test_a_target_without_in_edges_is_alone():

@@ -130,6 +130,7 @@ def test_a_new_task_is_a_class_and_a_name(tmp_path):
     load_plugin(tmp_path / "degrees.py")
     run = train("smoke/gcn", {"task": "degrees", "training.duration": 200}, runs=tmp_path / "runs")
     assert run.record.metric == "mean squared error" and not run.record.higher_is_better
+    assert run.record.val is not None
     assert run.record.val < build("smoke/gcn", {"task": "degrees"}).task.chance("val")
     with pytest.raises(BuildError, match=r"task degrees \(.*degrees.py:11\) — mutag is many graphs, .*: task=graphs$"):
         check_data(tasks.get("degrees"), DATA["graphs"])

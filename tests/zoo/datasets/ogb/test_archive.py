@@ -50,7 +50,7 @@ def online(tiny, tmp_path, monkeypatch) -> Iterator[tuple[Store, dict]]:
             self.end_headers()
             self.wfile.write(state["body"][: state.get("stop")])
 
-        def log_message(self, *args):
+        def log_message(self, format, *args):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:

@@ -243,7 +243,7 @@ def test_molhiv_has_its_published_counts(real_store):
         assert int(data.labels.sum()) == 1443
         masks = data.masks["public"]
         assert [int(mask.sum()) for mask in (masks.train, masks.val, masks.test)] == [32901, 4113, 4113]
-    assert data.facts["digests"] == "known beforehand"
+        assert data.facts["digests"] == "known beforehand"
 
 
 @pytest.mark.parametrize(
