@@ -55,8 +55,9 @@ class Scaled(WeightNormalization):
 
     def project(self, parameters: Mapping[str, Tensor]) -> None:
         """Scale in place."""
-        for matrix in parameters.values() if self.projects else ():
-            matrix.mul_(self.factor)
+        for matrix in parameters.values():
+            if self.projects:
+                matrix.mul_(self.factor)
 
 
 @pytest.mark.parametrize(
