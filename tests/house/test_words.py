@@ -17,9 +17,9 @@ PRIVATE_WORDS = re.compile(
 
 def docstrings(source: Source) -> list[tuple[int, str]]:
     """The docstrings of a file, each with its line."""
-    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    nodes = [node for node in ast.walk(source.tree) if isinstance(node, kinds) and ast.get_docstring(node)]
-    return [(node.body[0].lineno, ast.get_docstring(node) or "") for node in nodes]
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(source.tree) if isinstance(node, kinds)]
+    return [(node.body[0].lineno, text) for node in nodes if (text := ast.get_docstring(node))]
 
 
 def test_every_module_has_a_name_of_its_own():
