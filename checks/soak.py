@@ -117,7 +117,7 @@ KINDS: dict[str, Callable[[Path, int], None]] = {
     "c adaptive": trained("smoke/res-gcn", **{"normalizer.c": "adaptive", "probes": "deep"}),
     "links": trained("smoke/links"),
     "graphs": trained("smoke/graphs", "finished", **{"dataset.nodes": 12}),
-    "reversible": trained("smoke/rev-gnn", **{"training.memory": "reversible"}),
+    "reversible": trained("smoke/rev-gnn"),
     "together": together,
     "resumed": resumed,
     "looked at": looked_at,

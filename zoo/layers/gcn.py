@@ -23,9 +23,13 @@ class GCNConv(FusedConv):
     ) -> None:
         super().__init__(in_width, out_width)
         self.norm: Norm = norm
-        self.propagation = norm
         self.weight = glorot(in_width, out_width)
         self.bias = zeros(out_width) if bias else None
+
+    @property
+    def propagation(self) -> Norm:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The weights in Â; a subclass may say others."""
+        return self.norm
 
     def operands(self) -> Affine:
         """Return those of Â x W + b."""

@@ -72,7 +72,11 @@ class Propagation(Conv):
     def __init__(self, width: int, *, norm: Literal["both", "right"] = "both") -> None:
         super().__init__(width, width)
         self.norm: Norm = norm
-        self.propagation = norm
+
+    @property
+    def propagation(self) -> Norm:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The weights in Â; a subclass may say others."""
+        return self.norm
 
     def forward(self, graph: Graph, x: Tensor) -> Tensor:
         """Return Â x."""

@@ -23,10 +23,14 @@ class SAGEConv(FusedConv):
     ) -> None:
         super().__init__(in_width, out_width)
         self.norm: Norm = "right" if aggregator == "mean" else "sum"
-        self.propagation = self.norm
         self.root_weight = glorot(in_width, out_width)
         self.neighbor_weight = glorot(in_width, out_width)
         self.bias = zeros(out_width) if bias else None
+
+    @property
+    def propagation(self) -> Norm:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The weights in Â; a subclass may say others."""
+        return self.norm
 
     def operands(self) -> Affine:
         """Return those of Â x W_neighbor + x W_root + b."""
