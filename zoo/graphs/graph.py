@@ -63,7 +63,7 @@ class Graph:
         self.kernel, self.kernel_reason = choose_kernel(kernel, self.device)
         if whole is not None and self.kernel == "dgl":
             self.kernel = "torch"  # DGL would sort the edges first
-        self.whole: Graph = self if whole is None else whole
+        self._whole = whole  # not itself: memory of samples is to be free as soon as nobody has them
         self._moved: dict[torch.device, Graph] = {}
         self._scalings: dict[tuple[Norm, torch.dtype], Scaling] = {}
         self._subspaces: dict[tuple[SubspaceName, Norm | None, bool], Subspace] = {}
@@ -120,6 +120,11 @@ class Graph:
         return Graph(topology, kernel=self.asked, edge_features=features, **more)
 
     @property
+    def whole(self) -> "Graph":
+        """Of an edge subgraph the graph that it is one of; else the graph itself."""
+        return self if self._whole is None else self._whole
+
+    @property
     def dgl(self) -> DGLGraph:
         """The DGLGraph: on the graph's device where DGL has kernels for it, else on the CPU."""
         return self.topology.dgl
@@ -149,11 +154,13 @@ class Graph:
         """The in-degree without loops, [nodes]."""
         return self.in_degrees - self.topology.loops
 
-    @cached_property
+    @property
     def within(self) -> "Graph":
         """Of a sampled block the graph of the edges that join two of its destinations, on any other graph itself."""
-        if not self.topology.is_block:
-            return self
+        return self._among_destinations if self.topology.is_block else self
+
+    @cached_property
+    def _among_destinations(self) -> "Graph":
         src, dst = self.structure.src, self.structure.dst
         inner = src < self.nodes
         topology = Topology.of_edges(src[inner].long(), dst[inner].long(), self.nodes, self.nodes)
@@ -259,8 +266,8 @@ class Graph:
         norm None, no propagation, has no limit: "limit" is then "plain". Of a sample, those of the whole graph
         restricted to the destinations: features that are smooth in the whole are smooth in each sample of it.
         """
-        if self.whole is not self:
-            return self.whole.subspace(name, norm, backward=backward)
+        if self._whole is not None:
+            return self._whole.subspace(name, norm, backward=backward)
         key = name, norm, backward
         if key not in self._subspaces:
             if self.population is not None:

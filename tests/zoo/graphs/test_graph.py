@@ -1,5 +1,7 @@
 """Graph: its operators against DGL and dense linear algebra, for both kernels, in float64."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -299,3 +301,20 @@ def test_a_block_is_thinned_as_well() -> None:
     x = random(4, 3)
     same(thin.propagate(x, "sum"), torch.stack([x[0], x[2] + x[3]]), [x])
     assert (thin.nodes, thin.sources, thin.dgl.num_edges()) == (2, 4, 3)
+
+
+@pytest.mark.parametrize("make", [graph, lambda: graph().edge_subgraph(torch.arange(len(AWKWARD[0])) % 2 == 0)])
+def test_a_graph_is_freed_with_its_last_reference(make: Callable[[], Graph]) -> None:
+    """Not at some later collection of cycles: samples, and graphs without some edges, are made for every step."""
+    gc.collect()
+    gc.disable()
+    try:
+        made = make()
+        made.propagate(random(NODES, 2)).sum().backward()
+        assert made.within is made and made.whole is not None
+        made.subspace("limit")
+        left = weakref.ref(made)
+        del made
+        assert left() is None
+    finally:
+        gc.enable()
