@@ -66,7 +66,7 @@ class FusableBlock(Protocol):
     """A block of the parts that `fused` runs; its class says `fusable_forward = forward`."""
 
     training: bool
-    dropout: nn.Dropout
+    dropout: nn.Module
     conv: FusableConv
     norms: nn.ModuleList
     norm_position: str
@@ -128,7 +128,9 @@ def _alone(module: nn.Module, block: FusableBlock) -> str | None:
         return f"it has {hook}"
     if len(block.norms):
         return "it has norms"
-    if block.training and block.dropout.p:
+    if not isinstance(block.dropout, nn.Dropout):
+        return f"a {type(block.dropout).__name__} takes the place of its dropout"
+    if _dropped(block):
         return "it drops features"
     residual = cast(Any, type(block.residual))
     if residual.shares is not residual.chainable_shares:
@@ -138,6 +140,11 @@ def _alone(module: nn.Module, block: FusableBlock) -> str | None:
         return f"{type(block.conv).__name__} is not affine"
     inputs, outputs = operands.weight.shape[-2:]
     return f"it widens features from {inputs} to {outputs}" if inputs < outputs else None
+
+
+def _dropped(block: FusableBlock) -> float:
+    """Return the share of features that its dropout drops now."""
+    return block.dropout.p if block.training and isinstance(block.dropout, nn.Dropout) else 0.0
 
 
 def _declared(module: nn.Module) -> bool:
@@ -292,14 +299,14 @@ def segments(blocks: int, checkpointed: bool, *, first_alone: bool = False) -> l
 
 
 def signature(blocks: Sequence[nn.Module]) -> list[object]:
-    """Return what a plan depends on: the blocks, their parts, what listens to them, and what they drop."""
+    """Return what a plan depends on: the blocks, their parts and classes, their hooks, and what they drop."""
     found: list[object] = [has_global_hooks()]
     for block in blocks:
         found += block, hook_of(block)
         if _declared(block):
             parts = cast(FusableBlock, block)
-            found += parts.norm_position, len(parts.norms), parts.training and parts.dropout.p
+            found += parts.norm_position, len(parts.norms), _dropped(parts)
             for part in block._modules.values():
                 if part is not None:
-                    found += part, hook_of(part)
+                    found += part, type(part), type(part).forward, hook_of(part)
     return found

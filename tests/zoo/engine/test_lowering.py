@@ -1,5 +1,7 @@
 """The one predicate of what runs as one operator, case by case, and that its choice changes no result."""
 
+import copy
+import pickle
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -247,6 +249,11 @@ CHANGES: dict[str, Callable[[Any, list[str]], Any]] = {
         for part in ("", "conv", "activation")
     },
     "another activation": lambda made, heard: setattr(made, "activation", Noted(heard)),
+    "another dropout": lambda made, heard: setattr(made, "dropout", Noted(heard)),
+    **{
+        f"another class of {part or 'block'}": lambda made, heard, part=part: reclassed(made.get_submodule(part), heard)
+        for part in ("", "conv", "residual", "activation")
+    },
 }
 
 
@@ -270,6 +277,17 @@ def replaced(module: Any, heard: list[str]) -> None:
     module.forward = own
 
 
+def reclassed(module: Any, heard: list[str]) -> None:
+    plain = type(module)
+
+    class Other(plain):
+        def forward(self, *arguments: Any) -> Tensor:
+            heard.append("heard")
+            return plain.forward(self, *arguments)
+
+    module.__class__ = Other
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_after_the_plan_was_made_counts(graph, x, change):
     """Who begins to listen to a block or one of its parts, or puts another in its place, is heard in the next pass."""
@@ -279,6 +297,36 @@ def test_a_change_after_the_plan_was_made_counts(graph, x, change):
     CHANGES[change](blocks[1], heard)
     built(graph, x)
     assert heard == ["heard"]
+
+
+def test_a_change_of_a_class_after_the_plan_was_made_counts(graph, x, monkeypatch):
+    """Who patches a convolution's class is heard in all blocks."""
+    built, heard, plain = network_of([block() for _ in range(3)]), [], GCNConv.forward
+    built(graph, x)
+    monkeypatch.setattr(GCNConv, "forward", lambda *arguments: (heard.append("heard"), plain(*arguments))[1])
+    built(graph, x)
+    assert heard == ["heard"] * 3
+
+
+@pytest.mark.parametrize("conv", [GCNConv, GATConv])
+def test_a_block_whose_dropout_was_exchanged_can_be_run(graph, x, conv):
+    """A module that is no `nn.Dropout` is called, in training, too."""
+    built = network_of([block(conv) for _ in range(3)])
+    for each in built.blocks:
+        each.dropout = nn.Identity()
+    assert torch.equal(built.train()(graph, x), built.eval()(graph, x))
+
+
+def test_a_copied_network_has_a_plan_of_its_own(graph, x):
+    """Copies, deep and by pickling, are run as the network is; what listens to them is not called for it."""
+    built, heard = network_of([block() for _ in range(3)]), []
+    y = built(graph, x)
+    for copied in (copy.deepcopy(built), pickle.loads(pickle.dumps(built))):
+        assert torch.equal(copied(graph, x), y)
+        copied.get_submodule("blocks.1.conv").register_forward_hook(lambda *_: heard.append("heard"))
+        assert torch.equal(built(graph, x), y) and heard == []
+        copied(graph, x)
+        assert heard.pop() == "heard"
 
 
 def test_a_block_in_place_of_another_counts(graph, x):
