@@ -5,8 +5,9 @@ import pytest
 import torch
 
 import registry
+from zoo.errors import BuildError
 from zoo.layers.gcn import GCNConv
-from zoo.probes.base import MatrixProbe, Probe
+from zoo.probes.base import MatrixProbe, NodeMatrix, Probe
 from zoo.probes.tap import Tap
 
 
@@ -58,3 +59,45 @@ def test_a_half_written_probe_cannot_be_made():
         with pytest.raises(TypeError, match="abstract"):
             kind()  # pyright: ignore[reportAbstractUsage]
     assert Tap(torch.nn.Linear(1, 1), [], blocks=[]).read() == {}
+
+
+def test_norms_are_made_once_and_follow_the_direction(make_graph):
+    """Limits differ between the two directions of means; asking twice gives the same objects."""
+    x = torch.randn(12, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    graph = make_graph("components-loops")
+    forward, backward = (NodeMatrix(x, graph, "right", backward=way) for way in (False, True))
+    assert forward.norms("limit") is forward.norms("limit")
+    for matrix in (forward, backward):
+        parts = graph.subspace("limit", "right", backward=matrix.backward).split(x)
+        torch.testing.assert_close(matrix.norms("limit"), tuple(part.norm() for part in parts), rtol=1e-12, atol=0)
+    assert forward.norms("limit")[0] != backward.norms("limit")[0]
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.32, 0.3, 0.01, 1e-5, 1e-9])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_norms_are_right_however_little_lies_off(share, dtype):
+    """By the difference of squares or by that of the matrices: the part off the subspace has its digits."""
+    if dtype == torch.float32 and share < 1e-6:
+        return
+    noise = torch.randn(500, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    noise = noise - noise.mean(0)
+    mean = torch.ones(500, 4, dtype=torch.float64)
+    x = (share * noise / noise.norm() + (1 - share**2) ** 0.5 * mean / mean.norm()).to(dtype)
+    off, _ = NodeMatrix(x, None, "both", backward=False).norms("plain")
+    expected = (x.double() - x.double().mean(0)).norm()
+    tolerance = 0.05 if share <= 1e-5 else 1e-10 if dtype == torch.float64 else 1e-4
+    assert float(off) == pytest.approx(float(expected), rel=tolerance)
+
+
+def test_plain_needs_no_graph_and_others_say_so():
+    """Without a graph there is only the mean row."""
+    matrix = NodeMatrix(torch.ones(3, 2), None, "both", backward=False)
+    assert matrix.norms("plain")[0] == 0
+    with pytest.raises(BuildError, match="subspace=plain needs no graph"):
+        matrix.norms("limit")
+
+
+def test_gram_is_in_float64():
+    """Squares of small float32 numbers stay above 0."""
+    gram = NodeMatrix(torch.full((2, 2), 1e-30), None, None, backward=False).gram
+    torch.testing.assert_close(gram, torch.full((2, 2), 2e-60, dtype=torch.float64), rtol=1e-6, atol=0)

@@ -1,7 +1,7 @@
 """Private names of other packages: what they tell is right, and without them everything runs the plain way."""
 
 import itertools
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -127,6 +127,17 @@ def test_training_mode_is_set_as_by_train(monkeypatch, quick):
     assert not any(module.training for module in network.modules())
     private.set_training(network, True)
     assert [module.training for module in network.modules()] == [True, True, True, False, True]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_training_mode_of_what_is_no_plain_module():
+    """Scripted modules are asked, and places without a module passed over."""
+    traced = cast(nn.Module, torch.jit.trace(nn.Dropout().eval(), torch.ones(1)))
+    network = nn.Sequential(traced, nn.Dropout())
+    network.register_module("nothing", None)
+    for mode in (True, False):
+        private.set_training(network, mode)
+        assert traced.training is mode and network[1].training is mode
 
 
 @pytest.mark.parametrize("together", [True, False])
