@@ -222,14 +222,14 @@ class ExecutionPlan:
     checkpointed: bool
 
     def words(self) -> str:
-        """Return the plan in one line, blocks counted from 0."""
+        """Return the plan in one line, blocks counted from 1."""
         return "; ".join(self.lines())
 
     def lines(self) -> list[str]:
         """Return the plan in a few lines: chains, blocks that are in none, with the reason, and what is kept."""
         count = len(self.decisions)
         chains = [len(step.blocks) for steps in self.segments for step in steps if step.mode == "chained"]
-        found = [f"{count} blocks"]
+        found = [f"{count} block{'s' * (count > 1)}"]
         if chains:
             sizes = f"{min(chains)} to {max(chains)}" if min(chains) < max(chains) else f"{chains[0]}"
             found = [f"{count} blocks in {len(chains)} chain{'s' * (len(chains) > 1)} of {sizes}"]
@@ -237,7 +237,7 @@ class ExecutionPlan:
             if mode != "chained":
                 places = list(group)
                 several = len(places) > 1
-                which = f"blocks {places[0]} to {places[-1]}" if several else f"block {places[0]}"
+                which = f"blocks {places[0] + 1} to {places[-1] + 1}" if several else f"block {places[0] + 1}"
                 how = "plain" if mode == "plain" else "each one operator" if several else "one operator by itself"
                 found.append(f"{which} {how}: {reason}")
         if self.checkpointed:
@@ -262,7 +262,7 @@ def lower(
             if apart or (first_alone and not index):
                 decisions[index] = Decision("fused", apart or "its output is X_0")
             elif conv in seen:  # the gradients of a shared tensor are summed in the order of single blocks
-                decisions[index] = Decision("fused", f"it shares its convolution with block {seen[conv]}")
+                decisions[index] = Decision("fused", f"it shares its convolution with block {seen[conv] + 1}")
             seen.setdefault(conv, index)
     runs = []
     for places in segments(len(blocks), checkpointed, first_alone=first_alone):

@@ -124,6 +124,10 @@ class Graph:
         """Of an edge subgraph the graph that it is one of; else the graph itself."""
         return self if self._whole is None else self._whole
 
+    def thinned(self, keep: Tensor) -> "Graph":
+        """`edge_subgraph`, by its name until 0.1.0."""
+        return self.edge_subgraph(keep)
+
     @property
     def dgl(self) -> DGLGraph:
         """The DGLGraph: on the graph's device where DGL has kernels for it, else on the CPU."""

@@ -227,7 +227,7 @@ def test_a_network_runs_in_chains_as_its_plan_says(graph, x, conv, residual):
     together, operators = results(built, graph, x)
     assert sum("_Blocks" in name for name in operators) == 3
     hooks = [each.register_forward_hook(lambda *_: None) for each in built.blocks]
-    assert built.plan().words() == "40 blocks; blocks 0 to 39 each one operator: it has a forward hook"
+    assert built.plan().words() == "40 blocks; blocks 1 to 40 each one operator: it has a forward hook"
     apart, operators = results(built, graph, x)
     assert sum("_Blocks" in name for name in operators) == 40
     assert all(map(torch.equal, together, apart))
@@ -335,7 +335,7 @@ def test_a_block_in_place_of_another_counts(graph, x):
     assert built.plan().words() == "3 blocks in 1 chain of 3"
     built.blocks[2] = block(GATConv)
     plan = built.plan()
-    assert plan.words() == "3 blocks in 1 chain of 2; block 2 one operator by itself: GATConv is not affine"
+    assert plan.words() == "3 blocks in 1 chain of 2; block 3 one operator by itself: GATConv is not affine"
     assert built.plan() is plan
 
 
@@ -374,7 +374,7 @@ def test_a_shared_convolution_is_in_no_chain(graph, x):
     conv = block().conv
     blocks = [Block(conv, residual=AddSkip(), activation=nn.ReLU()).double() for _ in range(3)]
     built = network_of(blocks)
-    assert "blocks 1 to 2 each one operator: it shares its convolution with block 0" in built.plan().words()
+    assert "blocks 2 to 3 each one operator: it shares its convolution with block 1" in built.plan().words()
     _, operators = results(built, graph, x)
     assert sum("_Blocks" in name for name in operators) == 3
     tied = [block(), block()]
@@ -387,17 +387,17 @@ def test_the_plan_in_words():
     blocks = [block() for _ in range(64)]
     assert lower(blocks).words() == "64 blocks in 4 chains of 16"
     blocks[12].register_forward_hook(lambda *_: None)
-    words = "64 blocks in 5 chains of 3 to 16; block 12 one operator by itself: it has a forward hook"
+    words = "64 blocks in 5 chains of 3 to 16; block 13 one operator by itself: it has a forward hook"
     assert lower(blocks).words() == words
     again = lower(blocks, checkpointed=True).lines()
     assert again[-1] == "8 inputs are kept, and runs of 8 blocks are computed again"
-    assert lower(blocks[:3], first_alone=True).lines()[1] == "block 0 one operator by itself: its output is X_0"
+    assert lower(blocks[:3], first_alone=True).lines()[1] == "block 1 one operator by itself: its output is X_0"
     lone = lower([block(gin), block(), block(gin)]).lines()
     assert lone == [
         "3 blocks",
-        "block 0 plain: GINConv does not fuse",
-        "block 1 one operator by itself: no block beside it can be chained to it",
-        "block 2 plain: GINConv does not fuse",
+        "block 1 plain: GINConv does not fuse",
+        "block 2 one operator by itself: no block beside it can be chained to it",
+        "block 3 plain: GINConv does not fuse",
     ]
 
 

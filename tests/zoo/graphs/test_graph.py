@@ -274,6 +274,7 @@ def test_a_thinned_graph_is_the_graph_of_the_kept_edges(kernel: KernelName, shar
     fresh = graph((src, dst))
     assert (thin.nodes, thin.edges, len(thin.neighbours)) == (NODES, len(src), NODES)
     assert torch.equal(thin.neighbours, fresh.neighbours)
+    assert torch.equal(whole.thinned(keep).neighbours, thin.neighbours)
     assert torch.equal(torch.stack(thin.dgl.edges(order="eid")).long(), torch.tensor([src, dst]))
     x, scores = random(NODES, 2, 3), random(len(src), 2)
     for norm in ("both", "right", "left", "sum"):

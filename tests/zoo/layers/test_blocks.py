@@ -29,7 +29,7 @@ def test_a_plan_is_made_once_for_each_mode():
     made = blocks(dropout=0.5)
     arguments = {"first_alone": False, "apart": None, "gradients": True}
     trained = made.plan(**arguments)
-    assert "blocks 0 to 8 each one operator: it drops features" in trained.words()
+    assert "blocks 1 to 9 each one operator: it drops features" in trained.words()
     evaluated = made.eval().plan(**arguments)
     assert evaluated.words() == "9 blocks in 1 chain of 9"
     assert made.plan(**arguments) is evaluated
