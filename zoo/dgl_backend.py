@@ -140,7 +140,7 @@ class _GraphboltLoader(importlib.abc.Loader):
 
 def _torch_release() -> str:
     loaded = sys.modules.get("torch")
-    found = getattr(loaded, "__version__", None)
+    found = None if loaded is None else vars(loaded).get("__version__")
     if found is None:
         try:
             found = importlib.metadata.version("torch")

@@ -11,7 +11,8 @@ FREE = re.compile(r"base|__init__|__main__")
 RIDDLES = ("What", "Who", "Whose", "Where", "How", "Whether", "When", "Why", "Which")
 # Words of this project's own for things that have a name; `def thinned` is the name of before, which plug-ins may call.
 PRIVATE_WORDS = re.compile(
-    r"\b(said|(?<!def )thinned|numbered through|by and by|had back|goes? on (?:from|with|where))\b|hello: right"
+    r"\b(said|(?<!def )thinned|numbered through|by and by|had back|goes? on (?:from|with|where)|all alike)\b"
+    r"|hello: right"
 )
 
 
